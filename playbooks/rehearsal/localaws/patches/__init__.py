@@ -1,0 +1,17 @@
+"""Corrections of moto 5.2.5 where it differs from AWS in something the platform uses.
+
+Each module holds the corrections of one service; each correction says what moto does without it and has a
+test in tests/integration that fails without it.
+"""
+
+from __future__ import annotations
+
+from . import certificates, cloudfront, dns, domains, images, instances, network
+
+MODULES = (images, network, instances, certificates, cloudfront, dns, domains)
+
+
+def apply() -> None:
+    """Apply every correction to the moto of this process."""
+    for module in MODULES:
+        module.apply()

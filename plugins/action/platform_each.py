@@ -1,0 +1,140 @@
+"""Controller side of ``platform_each``; its documentation is in plugins/modules/platform_each.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import module_loader
+from ansible.utils.display import Display
+
+# Modules find plugins/module_utils through ansible.cfg, plugins of the controller do not.
+_PLUGINS = Path(__file__).parent.parent
+if str(_PLUGINS / "module_utils") not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(str(_PLUGINS / "module_utils"))
+
+from ansible.module_utils.platform.each import calls, dig  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.refs import resolve, unresolved  # noqa: E402
+
+
+def _sibling(name: str) -> Any:
+    """A module of plugins/plugin_utils, which is in no package outside a collection."""
+    full = f"koin_plugin_utils_{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, _PLUGINS / "plugin_utils" / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[full] = module
+        spec.loader.exec_module(module)
+    return sys.modules[full]
+
+
+warm = _sibling("warm")
+display = Display()
+
+#: module calls at once; a laptop has few cores, and AWS throttles writes sooner than reads
+PARALLEL = 4
+
+
+class ActionModule(ActionBase):
+    """Call a module for each of the plan's actions of a kind, and remember what came into being."""
+
+    _requires_connection = False
+    _VALID_ARGS = frozenset({"kind", "module", "arguments", "returns", "only", "fields", "expand", "parallel"})
+
+    def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the modules' results; ``changed`` when there was anything to do."""
+        result = super().run(tmp, task_vars)
+        variables = dict(task_vars or {})
+        args = self._task.args
+        actions = variables.get("platform_actions", {}).get(args["kind"], [])
+        items = calls(actions, args.get("only"), args.get("fields") or (), args.get("expand"))
+        if not items:
+            return {**result, "changed": False, "skipped": True, "skip_reason": "the plan has nothing of this kind"}
+        if self._task.check_mode:
+            # The plan is the preview: modules cannot be asked about resources that are not there yet.
+            return {**result, "changed": True, "msg": f"would do {len(items)} of {args['kind']}, see the plan"}
+        known = {kind: dict(names) for kind, names in variables.get("platform_ids", {}).items()}
+        prepared = [self._arguments(args["arguments"], item, known, variables) for item in items]
+        results = self._call(args["module"], prepared, items, variables)
+        created = known.setdefault(args["kind"], {})
+        for item, answer in zip(items, results, strict=True):
+            found = {key: dig(answer, path) for key, path in (args.get("returns") or {}).items()}
+            if item["part"] is None and found:
+                created[item["name"]] = {**created.get(item["name"], {}), **_known(found)}
+        self.register_host_variables({"platform_ids": known})
+        return {**result, "changed": any(answer.get("changed") for answer in results), "results": results}
+
+    def _arguments(
+        self, name: str, item: Mapping[str, Any], known: Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The variable ``name`` templated with ``item``, ids filled in."""
+        if name not in variables:
+            raise AnsibleActionFail(f"`arguments` names {name}, which is not a variable of this task")
+        scope = {**variables, "item": item, "platform_ids": known}
+        filled = self._templar.copy_with_new_env(available_variables=scope).template(variables[name])
+        resolved: dict[str, Any] = resolve(filled, known)  # type: ignore[arg-type]
+        missing = unresolved(resolved)
+        if missing:
+            raise AnsibleActionFail(
+                f"{item['kind']} {item['name']} needs {', '.join(missing)}, which is not known yet: "
+                "the role that makes it has to run before this one"
+            )
+        return resolved
+
+    def _call(
+        self, name: str, prepared: list[dict[str, Any]], items: list[dict[str, Any]], variables: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        found = module_loader.find_plugin_with_context(name, mod_type=".py")
+        if not found.resolved or not found.plugin_resolved_path:
+            raise AnsibleActionFail(f"there is no module {name}; are the collections of requirements.yml installed?")
+        module = warm.load(_python_name(found), found.plugin_resolved_path)
+        environment: dict[str, str] = {}
+        for part in self._task.environment or []:
+            environment |= {key: str(value) for key, value in self._templar.template(part).items()}
+        for arguments in prepared:
+            self._update_module_args(name, arguments, dict(variables))
+        results: list[dict[str, Any]] = [{} for _ in prepared]
+        failed: list[str] = []
+        started = time.monotonic()
+
+        def done(index: int, status: int, output: str) -> bool:
+            item = items[index]
+            answer = self._parse_returned_data({"rc": status, "stdout": output, "stderr": ""}, warm.PROFILE)
+            results[index] = dict(answer)
+            part = f" {item['part']['key']}" if item["part"] else ""
+            what = f"{item['kind']} {item['name']}{part}"
+            if answer.get("failed") or status:
+                failed.append(f"{item['action']} {what}: {answer.get('msg', output)}")
+                return False
+            display.display(f"  {item['action']}d {what} ({time.monotonic() - started:.1f} s)")
+            return True
+
+        parallel = int(self._task.args.get("parallel", PARALLEL))
+        warm.run_all(module, prepared, environment, parallel, done)
+        if failed:
+            raise AnsibleActionFail(
+                "\n".join(failed) + "\nWhat was done before stays; run the playbook again once the cause is mended."
+            )
+        return results
+
+
+def _python_name(found: Any) -> str:
+    """Import name of what the loader has found."""
+    collection = found.plugin_resolved_collection
+    if collection and collection not in ("ansible.builtin", "ansible.legacy"):
+        short = found.resolved_fqcn.rsplit(".", 1)[-1]
+        return f"ansible_collections.{collection}.plugins.modules.{short}"
+    return f"koin_module_{Path(found.plugin_resolved_path).stem}"
+
+
+def _known(found: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(value) for key, value in found.items() if value is not None}

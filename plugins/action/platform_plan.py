@@ -1,0 +1,103 @@
+"""Controller side of ``platform_plan``; its documentation is in plugins/modules/platform_plan.py.
+
+An action plugin, not a module: it reads every declared variable, and boto3 is already loaded in this process by the
+inventory plugin, which saves the start of another one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ansible.module_utils
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+# Modules find plugins/module_utils through ansible.cfg, plugins of the controller do not.
+_UTILS = str(Path(__file__).parent.parent / "module_utils")
+if _UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(_UTILS)
+
+from ansible.module_utils.platform.errors import PlatformError  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.model import Plan  # noqa: E402
+from ansible.module_utils.platform.render import render, summary  # noqa: E402
+from ansible.module_utils.platform.workflow import plan_for  # noqa: E402
+
+display = Display()
+_ROLES = Path(__file__).parent.parent.parent / "roles"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def role_specs(roles: Path = _ROLES) -> dict[str, dict[str, Any]]:
+    """Options of every entry point of the aws_* roles, by role and entry point."""
+    specs = {}
+    for file in sorted(roles.glob("aws_*/meta/argument_specs.yml")):
+        content = yaml.load(file.read_bytes(), Loader=_LOADER)["argument_specs"]  # noqa: S506 - a safe loader
+        specs[file.parent.parent.name] = {name: entry.get("options", {}) for name, entry in content.items()}
+    return specs
+
+
+class ActionModule(ActionBase):
+    """Plan, show it, and hand it to the roles that follow."""
+
+    _requires_connection = False
+    _VALID_ARGS = frozenset({"json", "expect_none", "show"})
+
+    def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return counts; register ``platform_actions`` and ``platform_ids`` for the play."""
+        result = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        try:
+            plan = plan_for(self._declared(variables), role_specs(), self._environment(variables))
+        except PlatformError as error:
+            raise AnsibleActionFail(str(error), orig_exc=None) from None
+        content = plan.as_dict()
+        if self._task.args.get("json"):
+            Path(self._task.args["json"]).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        self._show(plan)
+        self.register_host_variables(
+            {"platform_actions": _by_kind(content["actions"]), "platform_ids": content["registry"]}
+        )
+        result.update(changed=False, counts=content["counts"], warnings=[])
+        if self._task.args.get("expect_none") and plan.writes:
+            result.update(failed=True, msg="The account still differs from the declaration; see the plan above.")
+        return result
+
+    def _declared(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Every variable of the declaration, with its templates filled in."""
+        names = (name for name in variables if name.startswith("aws_"))
+        return {name: self._templar.template(variables[name]) for name in names}
+
+    def _environment(self, variables: Mapping[str, Any]) -> dict[str, str]:
+        declared = self._templar.template(variables.get("aws_environment", {}))
+        return {str(key): str(value) for key, value in declared.items()}
+
+    def _show(self, plan: Plan) -> None:
+        how = self._task.args.get("show", "all")
+        if how == "all":
+            colour = bool(display.verbosity >= 0 and _colour_wanted())
+            display.display(render(plan, colour, verbose=display.verbosity > 0))
+        elif how == "summary" or plan.writes:
+            display.display(summary(plan))
+
+
+def _colour_wanted() -> bool:
+    from ansible.utils import color
+
+    return bool(color.ANSIBLE_COLOR)
+
+
+def _by_kind(actions: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """What is to be done, by kind of resource, in the order of the plan."""
+    grouped: dict[str, list[dict[str, Any]]] = {}
+    for action in actions:
+        if action["action"] in ("create", "change"):
+            fields = [change["field"] for change in action["changes"]]
+            grouped.setdefault(action["kind"], []).append({**action, "changed": fields})
+    return grouped
+
+

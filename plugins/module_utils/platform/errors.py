@@ -1,0 +1,36 @@
+"""Errors that are part of the interface: what is wrong, where it is declared, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong in the declaration.
+
+    where: the variable and the key, as ``aws_network_subnets.BCSDLab-a.cidr``.
+    what: what is wrong there.
+    fix: what the operator should do.
+    """
+
+    where: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}\n    fix: {self.fix}"
+
+
+class PlatformError(Exception):
+    """Something the operator has to know; the message is complete as it stands."""
+
+
+class DeclarationError(PlatformError):
+    """The declaration cannot be planned. Carries every problem found, not only the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(f"The declaration has {count}; nothing was written.\n{lines}")

@@ -1,0 +1,91 @@
+"""The SNS topic and the alarms of every instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..declaration import Declaration
+from ..model import Desired, Fields, Live
+from ..refs import ref
+from .base import Context, Kind, Observation, only
+
+
+class Topic(Kind):
+    """Recognised by its name."""
+
+    name = "topic"
+    role = "aws_monitoring"
+    writes = ("sns:CreateTopic", "sns:Subscribe", "sns:Unsubscribe")
+
+    def desired(self, declaration: Declaration) -> Iterable[Desired]:
+        for name, entry in declaration.entries("aws_monitoring_topics").items():
+            fields: Fields = {"emails": sorted(entry["emails"])} if "emails" in entry else {}
+            yield Desired(name, entry, fields)
+
+    def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        for arn in observation["topics"]:
+            emails = observation["subscriptions"].get(arn, [])
+            # Topics belong to many systems of an account; none is called a stray.
+            yield Live(arn, arn.rsplit(":", 1)[-1], {"emails": emails}, {"id": arn, "arn": arn}, listed=False)
+
+    def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
+        return only(self.name, want.name, [item for item in live if item.label == want.name])
+
+    def fields(self, live: Live, context: Context) -> Fields:
+        return {"emails": sorted(live.raw["emails"])}
+
+
+class Alarm(Kind):
+    """Recognised by its name, ``<instance> <alarm>``."""
+
+    name = "alarm"
+    role = "aws_monitoring"
+    writes = ("cloudwatch:PutMetricAlarm",)
+
+    def desired(self, declaration: Declaration) -> Iterable[Desired]:
+        templates = declaration.entries("aws_monitoring_instance_alarms")
+        for instance in declaration.entries("aws_compute_instances"):
+            for key, entry in templates.items():
+                dimensions = {"InstanceId": ref("instance", instance), **entry["dimensions"]}
+                actions = [ref("topic", entry["topic"], "arn")]
+                fields: Fields = {
+                    "description": entry["description"],
+                    "namespace": entry["namespace"],
+                    "metric": entry["metric"],
+                    "dimensions": sorted(f"{name}={value}" for name, value in dimensions.items()),
+                    "statistic": entry["statistic"],
+                    "comparison": entry["comparison"],
+                    "threshold": float(entry["threshold"]),
+                    "period": entry["period"],
+                    "evaluation_periods": entry["evaluation_periods"],
+                    "missing_data": entry["missing_data"],
+                    "alarm_actions": actions,
+                    "ok_actions": actions,
+                }
+                more = {"dimensions": dimensions, "alarm_actions": actions, "ok_actions": actions}
+                yield Desired(f"{instance} {key}", {**entry, **more}, fields)
+
+    def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        for raw in observation["alarms"]:
+            arn = raw["AlarmArn"]
+            yield Live(raw["AlarmName"], raw["AlarmName"], dict(raw), {"id": raw["AlarmName"], "arn": arn})
+
+    def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
+        return next((item for item in live if item.id == want.name), None)
+
+    def fields(self, live: Live, context: Context) -> Fields:
+        raw = live.raw
+        return {
+            "description": raw.get("AlarmDescription", ""),
+            "namespace": raw.get("Namespace"),
+            "metric": raw.get("MetricName"),
+            "dimensions": sorted(f"{item['Name']}={item['Value']}" for item in raw.get("Dimensions", [])),
+            "statistic": raw.get("Statistic"),
+            "comparison": raw.get("ComparisonOperator"),
+            "threshold": raw.get("Threshold"),
+            "period": raw.get("Period"),
+            "evaluation_periods": raw.get("EvaluationPeriods"),
+            "missing_data": raw.get("TreatMissingData", "missing"),
+            "alarm_actions": sorted(raw.get("AlarmActions", [])),
+            "ok_actions": sorted(raw.get("OKActions", [])),
+        }

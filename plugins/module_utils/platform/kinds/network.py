@@ -1,0 +1,270 @@
+"""VPC, internet gateway, subnet, route table, network ACL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..declaration import Declaration
+from ..model import Desired, Fields, Live
+from .base import Context, Kind, Observation, called, declared, label, only, tag_fields, tags_of
+
+
+def _live(raw: Mapping[str, Any], key: str, **how: Any) -> Live:
+    live_id = raw[key]
+    return Live(live_id, label(live_id, called(raw)), dict(raw), {"id": live_id}, **how)
+
+
+def _in_vpc(want: Desired, live: Sequence[Live], context: Context) -> list[Live]:
+    vpc = context.id("vpc", want.entry["vpc"])
+    return [item for item in live if vpc and item.raw.get("VpcId") == vpc]
+
+
+class Vpc(Kind):
+    """Recognised by its declared id, else by Name and CIDR, else as the default VPC with that CIDR."""
+
+    name = "vpc"
+    role = "aws_network"
+    replaced_by = frozenset({"cidr"})
+    writes = ("ec2:CreateVpc", "ec2:ModifyVpcAttribute", "ec2:CreateTags")
+
+    def desired(self, declaration: Declaration) -> Iterable[Desired]:
+        for name, entry in declaration.entries("aws_network_vpcs").items():
+            tags = declaration.tags(name, entry)
+            fields = declared(entry, "cidr", "dns_support", "dns_hostnames") | tag_fields(tags)
+            yield Desired(name, {**entry, "tags": tags}, fields)
+
+    def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        for raw in observation["vpcs"]:
+            attributes = observation["vpc_attributes"].get(raw["VpcId"], {})
+            yield _live({**raw, **attributes}, "VpcId")
+
+    def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
+        if want.entry.get("id"):
+            return only(self.name, want.name, [item for item in live if item.id == want.entry["id"]])
+        same_cidr = [item for item in live if item.raw["CidrBlock"] == want.entry["cidr"]]
+        named = [item for item in same_cidr if called(item.raw) == want.name]
+        default = [item for item in same_cidr if item.raw.get("IsDefault")]
+        return only(self.name, want.name, named or default)
+
+    def fields(self, live: Live, context: Context) -> Fields:
+        raw = live.raw
+        return {
+            "cidr": raw["CidrBlock"],
+            "dns_support": raw.get("dns_support"),
+            "dns_hostnames": raw.get("dns_hostnames"),
+            **tag_fields(tags_of(raw)),
+        }
+
+
+class InternetGateway(Kind):
+    """Recognised as the one attached to the VPC, else by its Name."""
+
+    name = "internet_gateway"
+    role = "aws_network"
+    writes = ("ec2:CreateInternetGateway", "ec2:AttachInternetGateway", "ec2:CreateTags")
+
+    def desired(self, declaration: Declaration) -> Iterable[Desired]:
+        for name, entry in declaration.entries("aws_network_internet_gateways").items():
+            tags = declaration.tags(name, entry)
+            yield Desired(name, {**entry, "tags": tags}, {"vpc": entry["vpc"], **tag_fields(tags)})
+
+    def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        for raw in observation["internet_gateways"]:
+            attached = [item["VpcId"] for item in raw.get("Attachments", [])]
+            foreign = bool(attached) and not context.knows("vpc", attached[0])
+            yield _live({**raw, "VpcId": attached[0] if attached else None}, "InternetGatewayId", listed=not foreign)
+
+    def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
+        loose = [item for item in live if called(item.raw) == want.name and not item.raw["VpcId"]]
+        return only(self.name, want.name, _in_vpc(want, live, context) or loose)
+
+    def fields(self, live: Live, context: Context) -> Fields:
+        vpc = live.raw["VpcId"]
+        return {"vpc": context.name("vpc", vpc) if vpc else None, **tag_fields(tags_of(live.raw))}
+
+
+class Subnet(Kind):
+    """Recognised by VPC and CIDR."""
+
+    name = "subnet"
+    role = "aws_network"
+    replaced_by = frozenset({"zone"})
+    writes = ("ec2:CreateSubnet", "ec2:ModifySubnetAttribute", "ec2:CreateTags")
+
+    def desired(self, declaration: Declaration) -> Iterable[Desired]:
+        for name, entry in declaration.entries("aws_network_subnets").items():
+            tags = declaration.tags(name, entry)
+            fields = declared(entry, "zone", "map_public_ip") | tag_fields(tags)
+            yield Desired(name, {**entry, "tags": tags}, fields)
+
+    def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        for raw in observation["subnets"]:
+            yield _live(raw, "SubnetId", listed=context.knows("vpc", raw["VpcId"]))
+
+    def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
+        inside = _in_vpc(want, live, context)
+        return only(self.name, want.name, [item for item in inside if item.raw["CidrBlock"] == want.entry["cidr"]])
+
+    def fields(self, live: Live, context: Context) -> Fields:
+        raw = live.raw
+        return {
+            "zone": raw["AvailabilityZone"],
+            "map_public_ip": raw["MapPublicIpOnLaunch"],
+            **tag_fields(tags_of(raw)),
+        }
+
+
+def _associated(live: Live) -> set[str]:
+    return {item["SubnetId"] for item in live.raw.get("Associations", []) if item.get("SubnetId")}
+
+
+def _declared_names(subnets: Iterable[str], context: Context) -> list[str]:
+    """Names of those subnets that are declared: a subnet made by hand stays where its maker put it."""
+    return sorted(context.name("subnet", item) for item in subnets if context.knows("subnet", item))
+
+
+def _by_name_or_subnets(
+    kind: str, want: Desired, live: Sequence[Live], context: Context, guarded: Mapping[str, set[str]]
+) -> Live | None:
+    """By VPC and Name, else the one that all its declared subnets use already."""
+    inside = _in_vpc(want, live, context)
+    named = [item for item in inside if called(item.raw) == want.name]
+    ids = {context.id("subnet", name) for name in want.entry.get("subnets", [])}
+    users = [item for item in inside if ids and ids <= guarded[item.id]]
+    return only(kind, want.name, named or users)
+
+
+class RouteTable(Kind):
+    """Recognised by VPC and Name, else as the one that all its declared subnets use."""
+
+    name = "route_table"
+    role = "aws_network"
+    writes = (
+        "ec2:CreateRouteTable",
+        "ec2:AssociateRouteTable",
+        "ec2:ReplaceRouteTableAssociation",
+        "ec2:CreateRoute",
+        "ec2:ReplaceRoute",
+        "ec2:DeleteRoute",
+        "ec2:CreateTags",
+    )
+
+    def desired(self, declaration: Declaration) -> Iterable[Desired]:
+        for name, entry in declaration.entries("aws_network_route_tables").items():
+            tags = declaration.tags(name, entry)
+            fields: Fields = tag_fields(tags)
+            for destination, route in entry.get("routes", {}).items():
+                fields[f"routes.{destination}"] = f"internet_gateway {route['internet_gateway']}"
+            if "subnets" in entry:
+                fields["subnets"] = sorted(entry["subnets"])
+            yield Desired(name, {**entry, "tags": tags}, fields)
+
+    def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        explicit: dict[str, set[str]] = {}
+        for raw in observation["route_tables"]:
+            ids = {item["SubnetId"] for item in raw.get("Associations", []) if item.get("SubnetId")}
+            explicit.setdefault(raw["VpcId"], set()).update(ids)
+        for raw in observation["route_tables"]:
+            main = any(item.get("Main") for item in raw.get("Associations", []))
+            # Subnets without a table of their own use the main one.
+            implicit = [
+                subnet["SubnetId"]
+                for subnet in observation["subnets"]
+                if main and subnet["VpcId"] == raw["VpcId"] and subnet["SubnetId"] not in explicit[raw["VpcId"]]
+            ]
+            # A main table that nothing declares is AWS's own, not a stray.
+            listed = context.knows("vpc", raw["VpcId"]) and not main
+            yield _live({**raw, "implicit": implicit}, "RouteTableId", listed=listed)
+
+    def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
+        guarded = {item.id: _associated(item) | set(item.raw["implicit"]) for item in live}
+        return _by_name_or_subnets(self.name, want, live, context, guarded)
+
+    def fields(self, live: Live, context: Context) -> Fields:
+        raw = live.raw
+        fields: Fields = tag_fields(tags_of(raw))
+        for route in raw.get("Routes", []):
+            gateway = route.get("GatewayId", "")
+            if gateway == "local":
+                continue
+            destination = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock")
+            targets = (route[key] for key in ("NatGatewayId", "NetworkInterfaceId", "TransitGatewayId") if key in route)
+            if gateway.startswith("igw-"):
+                target = f"internet_gateway {context.name('internet_gateway', gateway)}"
+            else:
+                target = gateway or next(targets, "other")
+            if route.get("State") == "blackhole":
+                target += " (blackhole)"
+            fields[f"routes.{destination}"] = target
+        fields["subnets"] = _declared_names(_associated(live) | set(raw["implicit"]), context)
+        return fields
+
+
+def _acl_rule(rule: Mapping[str, Any], number: str) -> str:
+    ports = f" {rule['from_port']}-{rule['to_port']}" if rule.get("from_port") is not None else ""
+    return f"{number} {rule['action']} {rule['protocol']}{ports} {rule['cidr']}"
+
+
+_ACL_PROTOCOLS = {"-1": "all", "6": "tcp", "17": "udp"}
+#: the rule AWS ends every ACL with, which cannot be changed
+_ACL_LAST = 32767
+
+
+class NetworkAcl(Kind):
+    """Recognised by VPC and Name, else as the one that all its declared subnets use."""
+
+    name = "network_acl"
+    role = "aws_network"
+    writes = (
+        "ec2:CreateNetworkAcl",
+        "ec2:CreateNetworkAclEntry",
+        "ec2:ReplaceNetworkAclEntry",
+        "ec2:DeleteNetworkAclEntry",
+        "ec2:ReplaceNetworkAclAssociation",
+        "ec2:CreateTags",
+    )
+
+    def desired(self, declaration: Declaration) -> Iterable[Desired]:
+        for name, entry in declaration.entries("aws_network_acls").items():
+            tags = declaration.tags(name, entry)
+            fields: Fields = tag_fields(tags)
+            for direction in ("ingress", "egress"):
+                if direction in entry:
+                    rules = sorted(entry[direction].items(), key=lambda item: int(item[0]))
+                    fields[direction] = [_acl_rule(rule, number) for number, rule in rules]
+            if "subnets" in entry:
+                fields["subnets"] = sorted(entry["subnets"])
+            yield Desired(name, {**entry, "tags": tags}, fields)
+
+    def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        for raw in observation["network_acls"]:
+            listed = context.knows("vpc", raw["VpcId"]) and not raw["IsDefault"]
+            yield _live(raw, "NetworkAclId", listed=listed)
+
+    def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
+        guarded = {item.id: _associated(item) for item in live}
+        return _by_name_or_subnets(self.name, want, live, context, guarded)
+
+    def fields(self, live: Live, context: Context) -> Fields:
+        fields: Fields = tag_fields(tags_of(live.raw))
+        entries = sorted(live.raw.get("Entries", []), key=lambda item: int(item["RuleNumber"]))
+        for direction, egress in (("ingress", False), ("egress", True)):
+            fields[direction] = [
+                _acl_rule(_acl_entry(entry), str(entry["RuleNumber"]))
+                for entry in entries
+                if entry["Egress"] is egress and entry["RuleNumber"] < _ACL_LAST
+            ]
+        fields["subnets"] = _declared_names(_associated(live), context)
+        return fields
+
+
+def _acl_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    ports = entry.get("PortRange") or {}
+    return {
+        "action": entry["RuleAction"],
+        "protocol": _ACL_PROTOCOLS.get(str(entry["Protocol"]), str(entry["Protocol"])),
+        "cidr": entry.get("CidrBlock") or entry.get("Ipv6CidrBlock"),
+        "from_port": ports.get("From"),
+        "to_port": ports.get("To"),
+    }

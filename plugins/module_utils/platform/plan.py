@@ -1,0 +1,75 @@
+"""Declaration and observation in, ordered actions out. Pure: the same input gives the same plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .declaration import Declaration
+from .kinds import KINDS, Context, Kind
+from .kinds.base import Observation
+from .model import Action, Desired, FieldChange, Live, Plan
+from .refs import resolve
+
+
+def _matches(kind: Kind, wanted: Sequence[Desired], live: Sequence[Live], context: Context) -> dict[str, Live]:
+    """Live resources by declared name, remembered in the context for the kinds that follow."""
+    matched: dict[str, Live] = {}
+    for want in wanted:
+        found = kind.match(want, live, context)
+        if found is not None:
+            matched[want.name] = found
+            context.add(kind.name, want.name, found)
+    return matched
+
+
+def _compare(kind: Kind, want: Desired, live: Live, context: Context) -> list[FieldChange]:
+    """Declared fields whose live value differs, in the order of the declaration."""
+    observed = kind.fields(live, context)
+    changes = []
+    for field, value in want.fields.items():
+        after = resolve(value, context.registry)
+        if isinstance(after, list):
+            after = sorted(after)
+        if observed.get(field) != after:
+            changes.append(FieldChange(field, observed.get(field), after))
+    return changes
+
+
+def _actions(kind: Kind, want: Desired, live: Live | None, context: Context) -> Iterable[Action]:
+    if live is None:
+        desired = resolve(want.fields, context.registry)
+        everything = tuple(FieldChange(field, None, value) for field, value in desired.items())
+        yield Action("create", kind.name, kind.role, want.name, None, want.entry, desired, everything, want.note)
+        return
+    changes = _compare(kind, want, live, context)
+    context.warnings += kind.warn(want, live, changes)
+    for action, replaces in (("change", False), ("replace", True)):
+        part = tuple(change for change in changes if kind.replaces(change) is replaces)
+        if part:
+            yield Action(action, kind.name, kind.role, want.name, live.id, want.entry, dict(want.fields), part)
+
+
+def plan(declaration: Declaration, observation: Observation) -> Plan:
+    """The actions that turn the observed account into the declared one, in the order in which they can be done."""
+    context = Context(declaration)
+    actions: list[Action] = []
+    strays: list[Action] = []
+    for kind in KINDS:
+        wanted = list(kind.desired(declaration))
+        live = list(kind.live(observation, context))
+        matched = _matches(kind, wanted, live, context)
+        for want in wanted:
+            actions += _actions(kind, want, matched.get(want.name), context)
+        taken = {item.id for item in matched.values()}
+        strays += [
+            Action("unmanaged", kind.name, kind.role, item.label, item.id)
+            for item in live
+            if item.listed and item.id not in taken
+        ]
+    return Plan(
+        account=declaration.account,
+        region=declaration.region,
+        actions=(*actions, *strays),
+        registry=context.registry,
+        warnings=tuple(context.warnings),
+    )

@@ -1,0 +1,47 @@
+"""References to what another resource is called in AWS, which may not be known before that one is created.
+
+A declaration refers by name. Where AWS wants an id inside a value (an ARN in a policy, an alias target) the desired
+value holds a token ``${kind:name:attribute}``; it is resolved from the registry while planning where the resource
+exists, and again while applying, when resources that the same run has created are known.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .model import Registry
+
+_TOKEN = re.compile(r"\$\{([a-z0-9_]+):([^:}]+):([a-z0-9_]+)\}")
+
+
+def ref(kind: str, name: str, attribute: str = "id") -> str:
+    """The token for an attribute of a declared resource."""
+    return f"${{{kind}:{name}:{attribute}}}"
+
+
+def resolve(value: Any, registry: Registry) -> Any:
+    """``value`` with every token replaced that the registry knows; unknown ones stay."""
+    if isinstance(value, str):
+        return _TOKEN.sub(lambda m: registry.get(m[1], {}).get(m[2], {}).get(m[3], m[0]), value)
+    if isinstance(value, dict):
+        return {resolve(key, registry): resolve(item, registry) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [resolve(item, registry) for item in value]
+    return value
+
+
+def unresolved(value: Any) -> list[str]:
+    """The tokens still in ``value``, as ``kind name attribute``."""
+    if isinstance(value, str):
+        return [" ".join(match) for match in _TOKEN.findall(value)]
+    if isinstance(value, dict):
+        return [token for pair in value.items() for part in pair for token in unresolved(part)]
+    if isinstance(value, (list, tuple)):
+        return [token for item in value for token in unresolved(item)]
+    return []
+
+
+def readable(text: str) -> str:
+    """Text for people: a token reads ``(instance KOIN_PROD id, known after apply)``."""
+    return _TOKEN.sub(lambda m: f"({m[1]} {m[2]} {m[3]}, known after apply)", text)

@@ -1,0 +1,82 @@
+"""A plan as people read it: one line per action, one per changed field. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from .model import Action, FieldChange, Plan
+from .refs import readable
+
+_SIGNS = {"create": "+", "change": "~", "replace": "!", "unmanaged": "?"}
+_COLOURS = {"create": "32", "change": "33", "replace": "31", "unmanaged": "36"}
+_HEADINGS = {
+    "replace": "Cannot be changed in place, so it is only reported:",
+    "unmanaged": "Not declared, left alone:",
+}
+
+
+def _paint(text: str, colour: str, enabled: bool) -> str:
+    return f"\033[{colour}m{text}\033[0m" if enabled else text
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "(none)"
+    if isinstance(value, str):
+        return readable(value) if value else '""'
+    return readable(json.dumps(value, ensure_ascii=False))
+
+
+def _change_lines(change: FieldChange) -> list[str]:
+    if isinstance(change.after, list):
+        before = change.before if isinstance(change.before, list) else []
+        gone = [f"        - {_value(item)}" for item in before if item not in change.after]
+        new = [f"        + {_value(item)}" for item in change.after if item not in before]
+        return [f"      {change.field}:", *gone, *new]
+    return [f"      {change.field}: {_value(change.before)} -> {_value(change.after)}"]
+
+
+def _action_lines(action: Action, colour: bool, verbose: bool) -> Iterable[str]:
+    head = f"  {_SIGNS[action.action]} {action.kind} {action.name}"
+    if action.action in ("change", "replace"):
+        head += f" ({action.id})" if action.id and action.id != action.name else ""
+    yield _paint(head, _COLOURS[action.action], colour)
+    if action.note:
+        yield f"      note: {action.note}"
+    if action.action != "create" or verbose:
+        for change in action.changes:
+            yield from _change_lines(change)
+
+
+def summary(plan: Plan) -> str:
+    """``No changes`` or the numbers, one line."""
+    counts = plan.as_dict()["counts"]
+    parts = [f"{counts['create']} to create", f"{counts['change']} to change"]
+    text = "No changes" if not plan.writes else ", ".join(parts)
+    if counts["replace"]:
+        text += f"; {counts['replace']} to replace (reported only)"
+    if counts["unmanaged"]:
+        text += f"; {counts['unmanaged']} unmanaged"
+    return f"{text}."
+
+
+def render(plan: Plan, colour: bool = False, verbose: bool = False) -> str:
+    """The whole plan. verbose: also every field of what is created."""
+    lines = [f"Plan for account {plan.account}, {plan.region}", ""]
+    for action in plan.writes:
+        lines += _action_lines(action, colour, verbose)
+    for kind, heading in _HEADINGS.items():
+        group = plan.of(kind)
+        if group:
+            lines += ["", heading]
+            for action in group:
+                lines += _action_lines(action, colour, verbose)
+    if plan.warnings:
+        lines += ["", "Mind:"]
+        lines += [_paint(f"  * {warning}", "35", colour) for warning in plan.warnings]
+    if lines[-1]:
+        lines.append("")
+    lines.append(_paint(summary(plan), "1", colour))
+    return "\n".join(lines)
