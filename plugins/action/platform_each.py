@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
     """Call a module for each of the plan's actions of a kind, and remember what came into being."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset({"kind", "module", "arguments", "returns", "only", "fields", "expand", "parallel"})
+    _VALID_ARGS = frozenset({"kind", "module", "arguments", "returns", "only", "fields", "parts", "parallel"})
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the modules' results; ``changed`` when there was anything to do."""
@@ -56,31 +56,46 @@ class ActionModule(ActionBase):
         variables = dict(task_vars or {})
         args = self._task.args
         actions = variables.get("platform_actions", {}).get(args["kind"], [])
-        items = calls(actions, args.get("only"), args.get("fields") or (), args.get("expand"))
-        if not items:
+        wanted = calls(actions, args.get("only"), args.get("fields") or ())
+        if not wanted:
             return {**result, "changed": False, "skipped": True, "skip_reason": "the plan has nothing of this kind"}
         if self._task.check_mode:
             # The plan is the preview: modules cannot be asked about resources that are not there yet.
-            return {**result, "changed": True, "msg": f"would do {len(items)} of {args['kind']}, see the plan"}
+            return {**result, "changed": True, "msg": f"would do {len(wanted)} of {args['kind']}, see the plan"}
         known = {kind: dict(names) for kind, names in variables.get("platform_ids", {}).items()}
+        items = [
+            {**action, "part": part} for action in wanted for part in self._parts(args.get("parts"), action, known, variables)
+        ]
         prepared = [self._arguments(args["arguments"], item, known, variables) for item in items]
         results = self._call(args["module"], prepared, items, variables)
         created = known.setdefault(args["kind"], {})
         for item, answer in zip(items, results, strict=True):
             found = {key: dig(answer, path) for key, path in (args.get("returns") or {}).items()}
-            if item["part"] is None and found:
-                created[item["name"]] = {**created.get(item["name"], {}), **_known(found)}
+            if found:
+                created[item["name"]] = {**created.get(item["name"], {}), **found}
         self.register_host_variables({"platform_ids": known})
         return {**result, "changed": any(answer.get("changed") for answer in results), "results": results}
+
+    def _filled(
+        self, name: str, item: Mapping[str, Any], known: Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> Any:
+        """The variable ``name`` templated with ``item``."""
+        if name not in variables:
+            raise AnsibleActionFail(f"{name} is not a variable of this task")
+        scope = {**variables, "item": item, "platform_ids": known}
+        return self._templar.copy_with_new_env(available_variables=scope).template(variables[name])
+
+    def _parts(
+        self, name: str | None, action: Mapping[str, Any], known: Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> list[Any]:
+        """What of the action takes a call of its own; the action as a whole where the task names nothing."""
+        return list(self._filled(name, action, known, variables)) if name else [None]
 
     def _arguments(
         self, name: str, item: Mapping[str, Any], known: Mapping[str, Any], variables: Mapping[str, Any]
     ) -> dict[str, Any]:
         """The variable ``name`` templated with ``item``, ids filled in."""
-        if name not in variables:
-            raise AnsibleActionFail(f"`arguments` names {name}, which is not a variable of this task")
-        scope = {**variables, "item": item, "platform_ids": known}
-        filled = self._templar.copy_with_new_env(available_variables=scope).template(variables[name])
+        filled = self._filled(name, item, known, variables)
         resolved: dict[str, Any] = resolve(filled, known)  # type: ignore[arg-type]
         missing = unresolved(resolved)
         if missing:
@@ -108,10 +123,8 @@ class ActionModule(ActionBase):
 
         def done(index: int, status: int, output: str) -> bool:
             item = items[index]
-            answer = self._parse_returned_data({"rc": status, "stdout": output, "stderr": ""}, warm.PROFILE)
-            results[index] = dict(answer)
-            part = f" {item['part']['key']}" if item["part"] else ""
-            what = f"{item['kind']} {item['name']}{part}"
+            answer = results[index] = warm.parse(output)
+            what = f"{item['kind']} {item['name']}"
             if answer.get("failed") or status:
                 failed.append(f"{item['action']} {what}: {answer.get('msg', output)}")
                 return False
@@ -134,7 +147,3 @@ def _python_name(found: Any) -> str:
         short = found.resolved_fqcn.rsplit(".", 1)[-1]
         return f"ansible_collections.{collection}.plugins.modules.{short}"
     return f"koin_module_{Path(found.plugin_resolved_path).stem}"
-
-
-def _known(found: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(value) for key, value in found.items() if value is not None}

@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
+from typing import Any
+
+from ansible.module_utils.common.warnings import warn
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
+    ansible_dict_to_boto3_tag_list,
+    boto3_tag_list_to_ansible_dict,
+)
+from ansible_collections.amazon.aws.plugins.module_utils.waiter import BaseWaiterFactory, custom_waiter_config
+
+with suppress(ImportError):  # AnsibleAWSModule reports it
+    from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+
 DOCUMENTATION = r"""
 ---
 module: acm_certificate_request
@@ -130,24 +147,6 @@ diff:
       description: Fields after.
       type: dict
 """
-
-import hashlib
-from typing import Any
-
-try:
-    from botocore.exceptions import BotoCoreError, ClientError, WaiterError
-except ImportError:
-    pass  # AnsibleAWSModule reports it
-
-from ansible.module_utils.common.warnings import warn
-from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
-    ansible_dict_to_boto3_tag_list,
-    boto3_tag_list_to_ansible_dict,
-)
-from ansible_collections.amazon.aws.plugins.module_utils.waiter import BaseWaiterFactory, custom_waiter_config
 
 USABLE = ("ISSUED", "PENDING_VALIDATION")
 # ListCertificates leaves out most key types unless each is named.
@@ -331,7 +330,7 @@ class CertificateRequest:
             CertificateWaiters().get_waiter(self.client, waiter).wait(
                 CertificateArn=arn, WaiterConfig=custom_waiter_config(timeout, default_pause=delay)
             )
-            return self.describe(arn)
+            certificate = self.describe(arn)
         except WaiterError as error:
             certificate = error.last_response.get("Certificate") or {}
             self.module.fail_json_aws(
@@ -343,10 +342,11 @@ class CertificateRequest:
             )
         except (BotoCoreError, ClientError) as error:
             self.module.fail_json_aws(error, msg=f"Cannot read the {self.where} ({arn}); check acm:DescribeCertificate")
+        return certificate
 
     def explain(self, waiter: str, arn: str, certificate: dict[str, Any], timeout: int) -> str:
         """Why waiting ended, and what to do about it."""
-        status = certificate.get("Status", "unknown")
+        status = certificate.get("Status", "not readable")
         head = f"The {self.where} ({arn}) is {status}"
         if waiter == "records_known":
             return f"{head}, and ACM has named no validation records within {timeout} s; run again in a minute"
@@ -415,9 +415,7 @@ class CertificateRequest:
             # ACM writes RSA-2048 in one answer and RSA_2048 in another.
             key = certificate.get("KeyAlgorithm", "").replace("-", "_")
             if key and key != params["key_algorithm"]:
-                self.module.warn(
-                    f"The {self.where} ({arn}) has a {key} key and keeps it, not {params['key_algorithm']}"
-                )
+                warn(f"The {self.where} ({arn}) has a {key} key and keeps it, not {params['key_algorithm']}")
             tags_before, tags_after = self.missing_tags(arn)
             if tags_after:
                 before, after = {"tags": tags_before}, {"tags": tags_after}

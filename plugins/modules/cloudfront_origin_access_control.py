@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import paginated_query_with_retries
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+
+with suppress(ImportError):  # AnsibleAWSModule reports it
+    from botocore.exceptions import BotoCoreError, ClientError
+
 DOCUMENTATION = r"""
 ---
 module: cloudfront_origin_access_control
@@ -55,16 +65,6 @@ diff:
       type: dict
 """
 
-from typing import Any
-
-try:
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule reports it
-
-from ansible_collections.amazon.aws.plugins.module_utils.botocore import paginated_query_with_retries
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 SIGNING = {"SigningProtocol": "sigv4", "SigningBehavior": "always", "OriginAccessControlOriginType": "s3"}
 # What the difference calls them.
@@ -109,24 +109,25 @@ def find(module: AnsibleAWSModule, client: Any) -> dict[str, Any] | None:
     return found
 
 
-def write(module: AnsibleAWSModule, client: Any, live: dict[str, Any] | None, config: dict[str, Any]) -> str:
-    """Create or update it and return its id."""
+def write(module: AnsibleAWSModule, client: Any, oac_id: str, config: dict[str, Any]) -> str:
+    """Update it, or create it when there is no id yet, and return its id."""
     try:
-        if live is None:
+        if oac_id:
+            etag = client.get_origin_access_control(Id=oac_id, aws_retry=True)["ETag"]
+            client.update_origin_access_control(
+                Id=oac_id, IfMatch=etag, OriginAccessControlConfig=config, aws_retry=True
+            )
+        else:
             created = client.create_origin_access_control(OriginAccessControlConfig=config, aws_retry=True)
-            return created["OriginAccessControl"]["Id"]
-        etag = client.get_origin_access_control(Id=live["Id"], aws_retry=True)["ETag"]
-        client.update_origin_access_control(
-            Id=live["Id"], IfMatch=etag, OriginAccessControlConfig=config, aws_retry=True
-        )
+            oac_id = created["OriginAccessControl"]["Id"]
     except (BotoCoreError, ClientError) as error:
-        verb, action = ("create", "Create") if live is None else ("update", "Update")
+        verb = "Update" if oac_id else "Create"
         module.fail_json_aws(
             error,
-            msg=f"Cannot {verb} the origin access control {config['Name']}; check "
-            f"cloudfront:{action}OriginAccessControl and that nothing else changes it, then run again",
+            msg=f"Cannot {verb.lower()} the origin access control {config['Name']}; check "
+            f"cloudfront:{verb}OriginAccessControl and that nothing else changes it, then run again",
         )
-    return live["Id"]
+    return oac_id
 
 
 def main() -> None:
@@ -144,7 +145,7 @@ def main() -> None:
     before, after = flat(live), flat(config)
     oac_id = live["Id"] if live else ""
     if before != after and not module.check_mode:
-        oac_id = write(module, client, live, config)
+        oac_id = write(module, client, oac_id, config)
     module.exit_json(changed=before != after, id=oac_id, diff={"before": before, "after": after})
 
 

@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
+from ansible.module_utils.platform.distribution_config import FIELDS, flatten, merge
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import (
+    is_boto3_error_code,
+    paginated_query_with_retries,
+)
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.amazon.aws.plugins.module_utils.waiter import custom_waiter_config
+
+with suppress(ImportError):  # AnsibleAWSModule reports it
+    from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+
 DOCUMENTATION = r"""
 ---
 module: cloudfront_s3_distribution
@@ -150,21 +165,6 @@ diff:
       type: dict
 """
 
-from typing import Any
-
-try:
-    from botocore.exceptions import BotoCoreError, ClientError, WaiterError
-except ImportError:
-    pass  # AnsibleAWSModule reports it
-
-from ansible.module_utils.platform.distribution_config import FIELDS, flatten, merge
-from ansible_collections.amazon.aws.plugins.module_utils.botocore import (
-    is_boto3_error_code,
-    paginated_query_with_retries,
-)
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.amazon.aws.plugins.module_utils.waiter import custom_waiter_config
 
 # Somebody else has written the distribution between our reading and our writing.
 STALE = ("PreconditionFailed", "InvalidIfMatchVersion")
@@ -219,21 +219,23 @@ class Distribution:
         except (BotoCoreError, ClientError) as error:
             self.module.fail_json_aws(
                 error,
-                msg=f"Cannot read the distribution {self.name} ({distribution_id}); check cloudfront:GetDistributionConfig",
+                msg=f"Cannot read the distribution {self.name} ({distribution_id}); "
+                "check cloudfront:GetDistributionConfig",
             )
         return answer["DistributionConfig"], answer["ETag"]
 
     def merged(self, config: dict[str, Any] | None) -> dict[str, Any]:
         """The config to have."""
         try:
-            return merge(config, self.fields)
+            merged = merge(config, self.fields)
         except ValueError as error:
             self.module.fail_json(msg=f"The distribution {self.name} cannot be built: {error}")
+        return merged
 
     def create(self, config: dict[str, Any]) -> dict[str, Any]:
         """Create it and return what CloudFront made of it."""
         try:
-            return self.client.create_distribution(DistributionConfig=config, aws_retry=True)["Distribution"]
+            created = self.client.create_distribution(DistributionConfig=config, aws_retry=True)
         except is_boto3_error_code(["DistributionAlreadyExists"]) as error:
             self.module.fail_json_aws(
                 error,
@@ -246,6 +248,7 @@ class Distribution:
                 msg=f"Cannot create the distribution {self.name}; check cloudfront:CreateDistribution, that the "
                 "certificate is issued in us-east-1 and covers the aliases, and that no other account has them",
             )
+        return created["Distribution"]
 
     def update(self, distribution_id: str, config: dict[str, Any], etag: str) -> dict[str, Any]:
         """Write the merged config, once more over a fresh one if somebody else was faster."""
@@ -253,14 +256,14 @@ class Distribution:
         def send(merged: dict[str, Any], match: str) -> dict[str, Any]:
             return self.client.update_distribution(
                 Id=distribution_id, IfMatch=match, DistributionConfig=merged, aws_retry=True
-            )["Distribution"]
+            )
 
         try:
             try:
-                return send(self.merged(config), etag)
+                updated = send(self.merged(config), etag)
             except is_boto3_error_code(STALE):
                 fresh, fresh_etag = self.read(distribution_id)
-                return send(self.merged(fresh), fresh_etag)
+                updated = send(self.merged(fresh), fresh_etag)
         except (BotoCoreError, ClientError) as error:
             self.module.fail_json_aws(
                 error,
@@ -268,6 +271,7 @@ class Distribution:
                 "cloudfront:UpdateDistribution, that the certificate is issued in us-east-1 and covers the aliases, "
                 "and that nothing else is changing the distribution, then run again",
             )
+        return updated["Distribution"]
 
     def wait(self, distribution_id: str) -> dict[str, Any]:
         """Wait until it is deployed and return it."""
@@ -277,7 +281,7 @@ class Distribution:
                 Id=distribution_id,
                 WaiterConfig=custom_waiter_config(timeout, default_pause=self.module.params["wait_delay"]),
             )
-            return self.client.get_distribution(Id=distribution_id, aws_retry=True)["Distribution"]
+            deployed = self.client.get_distribution(Id=distribution_id, aws_retry=True)
         except WaiterError as error:
             self.module.fail_json_aws(
                 error,
@@ -289,6 +293,7 @@ class Distribution:
                 error,
                 msg=f"Cannot read the distribution {self.name} ({distribution_id}); check cloudfront:GetDistribution",
             )
+        return deployed["Distribution"]
 
     def run(self) -> None:
         """Compute the difference, apply it unless in check mode, and exit."""

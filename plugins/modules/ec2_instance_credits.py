@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+
+with suppress(ImportError):  # AnsibleAWSModule reports it
+    from botocore.exceptions import BotoCoreError, ClientError
+
 DOCUMENTATION = r"""
 ---
 module: ec2_instance_credits
@@ -65,16 +74,6 @@ diff:
       sample: {cpu_credits: standard}
 """
 
-from typing import Any
-
-try:
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule reports it
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-
 
 def current(module: AnsibleAWSModule, client: Any, instance_id: str) -> str:
     """The credit option that the instance has."""
@@ -87,10 +86,10 @@ def current(module: AnsibleAWSModule, client: Any, instance_id: str) -> str:
             msg=f"Cannot read {where}; check that the instance exists, is burstable (T2, T3, T3a, T4g), and that "
             "ec2:DescribeInstanceCreditSpecifications is allowed",
         )
-    for item in answer["InstanceCreditSpecifications"]:
-        if item["InstanceId"] == instance_id:
-            return item["CpuCredits"]
-    module.fail_json(msg=f"EC2 names no {where}; only burstable instances (T2, T3, T3a, T4g) have one")
+    options = {item["InstanceId"]: item["CpuCredits"] for item in answer["InstanceCreditSpecifications"]}
+    if instance_id not in options:
+        module.fail_json(msg=f"EC2 names no {where}; only burstable instances (T2, T3, T3a, T4g) have one")
+    return options[instance_id]
 
 
 def modify(module: AnsibleAWSModule, client: Any, instance_id: str, cpu_credits: str) -> None:

@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from ansible.module_utils import basic
-from ansible.module_utils.common.json import Direction, get_module_encoder
+from ansible.module_utils.common.json import Direction, get_module_decoder, get_module_encoder
 
 PROFILE = "legacy"
 
@@ -79,6 +79,18 @@ def _child(module: ModuleType, arguments: Mapping[str, Any], environment: Mappin
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def parse(output: str) -> dict[str, Any]:
+    """The result that a module printed; what it printed instead, as a failure, when it died."""
+    decoder = get_module_decoder(PROFILE, Direction.MODULE_TO_CONTROLLER)
+    for line in reversed(output.splitlines()):
+        if line.startswith("{"):
+            try:
+                return dict(json.loads(line, cls=decoder))
+            except ValueError:
+                continue
+    return {"failed": True, "msg": output.strip() or "the module ended without a result"}
 
 
 def run_all(

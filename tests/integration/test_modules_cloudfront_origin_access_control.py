@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.run_module import ModuleFailed, run_module, written
+
+from tests.support.run_module import ModuleError, run_module, written
 
 MODULE = "cloudfront_origin_access_control"
 CONFIG = {
@@ -97,6 +98,6 @@ def test_one_that_differs_is_changed_in_place(
 
 def test_one_for_another_kind_of_origin_is_refused(local_aws: Any) -> None:
     oac_id = create(local_aws, OriginAccessControlOriginType="lambda")
-    with pytest.raises(ModuleFailed, match=rf"koin-s3 \({oac_id}\) serves origins of type lambda.*give another name"):
+    with pytest.raises(ModuleError, match=rf"koin-s3 \({oac_id}\) serves origins of type lambda.*give another name"):
         run(local_aws)
     assert written(local_aws) == []

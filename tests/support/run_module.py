@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 MODULES = Path(__file__).resolve().parents[2] / "plugins" / "modules"
 
 
-class ModuleFailed(AssertionError):
+class ModuleError(AssertionError):
     """The module called fail_json; its text is the message, `result` is all that it returned."""
 
     def __init__(self, result: dict[str, Any]):
@@ -42,7 +42,7 @@ def load(name: str) -> ModuleType:
 def run_module(
     name: str, args: Mapping[str, Any], *, environ: Mapping[str, str], check: bool = False
 ) -> dict[str, Any]:
-    """Return what the module returns to Ansible, or raise `ModuleFailed`.
+    """Return what the module returns to Ansible, or raise `ModuleError`.
 
     `environ` points the AWS SDK to the local AWS; nothing of the operator's own AWS settings is visible to the module.
     """
@@ -59,7 +59,7 @@ def run_module(
         module.main()
     result: dict[str, Any] = json.loads(output.getvalue().strip().splitlines()[-1])
     if result.get("failed"):
-        raise ModuleFailed(result)
+        raise ModuleError(result)
     return result
 
 

@@ -17,11 +17,10 @@ from botocore.parsers import RpcV2CBORParser
 _MODEL_NAMES = {"monitoring": "cloudwatch", "elasticloadbalancing": "elbv2", "tagging": "resourcegroupstaggingapi"}
 
 # An operation that begins with one of these words changes nothing.
-_READ_WORDS = (
-    "Describe Get List Head Lookup Test Search BatchGet BatchDescribe Check Query Scan Select Simulate Validate "
-    "Estimate Preview Decode View Count"
-).split()
-_READ = re.compile(rf"(?:{'|'.join(_READ_WORDS)})(?=[A-Z]|$)")
+_READ = re.compile(
+    "(?:Describe|Get|List|Head|Lookup|Test|Search|BatchGet|BatchDescribe|Check|Query|Scan|Select|Simulate|Validate"
+    "|Estimate|Preview|Decode|View|Count)(?=[A-Z]|$)"
+)
 # Operations that hand something out but change nothing, whatever their first word says.
 _READ_EXACT = {"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "Decrypt", "Query", "Scan"}
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any
 
 # Read when moto is imported. The default AMIs cost a second and are not those of the platform; cross-origin
@@ -20,7 +21,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer
 
 from . import account, patches
-from .control import TOKEN_VARIABLE
+from .control import OWNER_VARIABLE, TOKEN_VARIABLE, start_time
 from .middleware import RequestLog
 from .state import HOST, State
 
@@ -44,6 +45,14 @@ class Server(ThreadedWSGIServer):
     daemon_threads = True
 
 
+def _end_with(owner: int, server: BaseWSGIServer) -> None:
+    """End when the owner has: a test session that is killed leaves no server behind."""
+    began = start_time(owner)
+    while start_time(owner) == began:
+        time.sleep(1)
+    server.shutdown()
+
+
 def serve(state: State, *, empty: bool) -> int:
     """Listen first, so that a taken port ends the process before anything else; then answer."""
     token = os.environ.pop(TOKEN_VARIABLE, "")
@@ -65,6 +74,8 @@ def serve(state: State, *, empty: bool) -> int:
         # shutdown() waits for serve_forever(), which runs in this very thread.
         threading.Thread(target=server.shutdown, daemon=True).start()
 
+    if owner := os.environ.get(OWNER_VARIABLE):
+        threading.Thread(target=_end_with, args=(int(owner), server), daemon=True).start()
     signal.signal(signal.SIGTERM, finish)
     signal.signal(signal.SIGINT, finish)
     server.serve_forever()

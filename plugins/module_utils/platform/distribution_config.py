@@ -162,7 +162,8 @@ def _merge_certificate(config: dict[str, Any], wanted: dict[str, Any]) -> None:
             config["ViewerCertificate"] = {"CloudFrontDefaultCertificate": True}
             return
         # CloudFront reports "vip" and TLSv1 for its own certificate. Carried over to ours, the one would order
-        # dedicated addresses at a monthly charge and the other allow TLS 1.0. Only what belonged to a certificate stays.
+        # dedicated addresses at a monthly charge and the other allow TLS 1.0. Only what belonged to a certificate
+        # of ours stays.
         own = live if before_arn or live.get("IAMCertificateId") else {}
         # Rebuilt, because the deprecated Certificate/CertificateSource pair still names the old one.
         live = {

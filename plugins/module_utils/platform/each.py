@@ -14,34 +14,14 @@ def touches(action: Mapping[str, Any], patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(field, pattern) for field in action["changed"] for pattern in patterns)
 
 
-def parts(action: Mapping[str, Any], expand: str | None) -> Iterable[dict[str, Any] | None]:
-    """The entries of a keyed field that the action touches; one None where there is nothing to expand."""
-    if not expand:
-        yield None
-        return
-    declared = action["entry"].get(expand) or {}
-    pairs = declared.items() if isinstance(declared, Mapping) else ((item, item) for item in declared)
-    for key, value in pairs:
-        if f"{expand}.{key}" in action["changed"]:
-            yield {"key": key, "value": value}
-
-
 def calls(
-    actions: Iterable[Mapping[str, Any]],
-    only: str | None = None,
-    fields: Sequence[str] = (),
-    expand: str | None = None,
-) -> list[dict[str, Any]]:
-    """One item per call: the action, with the part of it that the call is about.
+    actions: Iterable[Mapping[str, Any]], only: str | None = None, fields: Sequence[str] = ()
+) -> list[Mapping[str, Any]]:
+    """The actions that a task is about.
 
-    only: ``create`` or ``change``. fields: patterns, see ``touches``. expand: a keyed field, one call per touched key.
+    only: ``create`` or ``change``. fields: patterns, see ``touches``.
     """
-    return [
-        {**action, "part": part}
-        for action in actions
-        if (not only or action["action"] == only) and touches(action, fields)
-        for part in parts(action, expand)
-    ]
+    return [action for action in actions if (not only or action["action"] == only) and touches(action, fields)]
 
 
 def dig(value: Any, path: str) -> Any:

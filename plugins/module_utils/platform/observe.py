@@ -281,6 +281,7 @@ def _reads(scope: Scope) -> Iterable[Read]:
     yield from _storage_reads(scope)
     yield from _dns_reads(scope)
     yield from _cdn_reads(scope)
+    yield Read("iam", "list_roles", _put("role_list", "Roles"))
     yield Read("iam", "get_account_authorization_details", _put("roles", "RoleDetailList"), {"Filter": ["Role"]})
     yield from _monitoring_reads(scope)
 
@@ -302,7 +303,7 @@ def _call(client: Any, read: Read) -> Any:
 
 _EMPTY_LISTS = (
     "vpcs subnets internet_gateways route_tables network_acls security_groups instances volumes addresses key_pairs "
-    "offerings buckets zones certificates distributions access_controls roles topics alarms"
+    "offerings buckets zones certificates distributions access_controls roles role_list topics alarms"
 ).split()
 _EMPTY_MAPPINGS = (
     "vpc_attributes protection credits images bucket_configs records zone_servers domains distribution_configs "

@@ -52,6 +52,7 @@ def _actions(kind: Kind, want: Desired, live: Live | None, context: Context) -> 
 def plan(declaration: Declaration, observation: Observation) -> Plan:
     """The actions that turn the observed account into the declared one, in the order in which they can be done."""
     context = Context(declaration)
+    context.registry["image"] = {name: {"id": image} for name, image in observation["images"].items()}
     actions: list[Action] = []
     strays: list[Action] = []
     for kind in KINDS:

@@ -14,7 +14,7 @@ from moto.route53.models import route53_backends
 class CertificateInUse(AWSValidationException):
     """What AWS answers when a certificate that is shown somewhere shall be deleted."""
 
-    code = "ResourceInUseException"
+    TYPE = "ResourceInUseException"
 
 
 def covers(pattern: str, name: str) -> bool:

@@ -13,7 +13,6 @@ from moto.core.utils import utcnow
 
 from .certificates import covers
 
-
 # A caller reference in the form of a distribution's id becomes the id. AWS chooses ids; this lets a test build
 # an account whose distributions have the ids that the declaration names.
 _ID = re.compile(r"E[0-9A-Z]{12,13}")
@@ -198,7 +197,7 @@ def apply() -> None:
         self: models.CloudFrontBackend, distribution_config: dict[str, Any], tags: list[dict[str, str]]
     ) -> Any:
         check(self, StoredConfig(distribution_config), None)
-        distribution, location, etag = create(self, distribution_config, tags)
+        distribution, _, etag = create(self, distribution_config, tags)
         distribution.last_modified_time = utcnow()
         wanted = distribution.distribution_config.caller_reference
         if _ID.fullmatch(wanted) and wanted not in self.distributions:

@@ -203,14 +203,13 @@ def _termination() -> None:
         for address in self.ec2_backend.addresses:
             if address.instance is self or address.eni in self.nics.values():
                 address.instance = address.eni = address.association_id = None
-        interfaces = list(self.nics.values())
         subnet = self.ec2_backend.get_subnet(self.subnet_id)
-        address_given_back = self.private_ip
-        for nic in interfaces:
+        private_ip = self.private_ip
+        for nic in list(self.nics.values()):
             # moto refuses to delete an interface that is attached.
             nic.status = "available"
         previous = terminate(self)
-        subnet.del_subnet_ip(address_given_back)
+        subnet.del_subnet_ip(private_ip)
         return previous
 
     Instance.terminate = release  # type: ignore[method-assign]

@@ -93,7 +93,11 @@ class Instance(Kind):
                 "Credits": observation["credits"].get(live_id, "standard"),
                 "Protected": observation["protection"].get(live_id),
             }
-            attributes = {"id": live_id, "root_volume": extra["Root"].get("VolumeId", "")}
+            attributes = {
+                "id": live_id,
+                "subnet": raw.get("SubnetId", ""),
+                "root_volume": extra["Root"].get("VolumeId", ""),
+            }
             yield Live(live_id, label(live_id, called(raw)), {**raw, **extra}, attributes)
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:

@@ -106,9 +106,12 @@ class IamRole(Kind):
             yield Desired(name, {**entry, "trust": TRUST, "policy_name": INLINE_POLICY, "policy": rights}, fields)
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        # The account's authorization details leave descriptions out.
+        described = {raw["RoleName"]: raw.get("Description", "") for raw in observation["role_list"]}
         for raw in observation["roles"]:
             # Accounts hold many roles that services made for themselves; none is called a stray.
-            yield Live(raw["RoleName"], raw["RoleName"], dict(raw), {"id": raw["RoleName"]}, listed=False)
+            name = raw["RoleName"]
+            yield Live(name, name, {**raw, "Description": described.get(name, "")}, {"id": name}, listed=False)
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         return next((item for item in live if item.id == want.name), None)

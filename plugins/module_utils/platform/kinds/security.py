@@ -78,7 +78,8 @@ class SecurityGroup(Kind):
             group = raw["GroupId"]
             # Every VPC has a group `default` that cannot be deleted: AWS's own, not a stray.
             listed = context.knows("vpc", raw.get("VpcId", "")) and raw["GroupName"] != "default"
-            yield Live(group, label(group, raw["GroupName"]), dict(raw), {"id": group}, listed=listed)
+            attributes = {"id": group, "description": raw["Description"]}
+            yield Live(group, label(group, raw["GroupName"]), dict(raw), attributes, listed=listed)
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         vpc = context.id("vpc", want.entry["vpc"])

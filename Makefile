@@ -1,0 +1,57 @@
+# Every target works alone: it sets up what it needs. `make` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup aws rehearse plan inventory test lint bench clean distclean
+
+INVENTORY ?= inventories/rehearsal
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+LOCAL_AWS := playbooks/rehearsal/local_aws.py
+# The rehearsal begins in an account without a default VPC; one that runs already is left as it is.
+# Its own endpoint and keys beat whatever account the shell points at.
+START := python $(LOCAL_AWS) start --empty
+ON_REHEARSAL = $(if $(findstring rehearsal,$(INVENTORY)),$(START),:)
+# Stopping needs no more than the standard library, so it works without .venv too.
+PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {gsub(/[$$][$$]/, "$$"); printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: ## Make .venv from requirements.txt (does nothing when it is up to date)
+	@bin/setup
+
+aws: setup ## Start the local AWS and print exports: eval "$$(make -s aws)"
+	@$(START)
+	@python $(LOCAL_AWS) env
+
+rehearse: setup ## Build the whole platform in the local AWS and sum it up
+	@$(START)
+	@ansible-playbook playbooks/provision.yml -i inventories/rehearsal
+	@ansible-playbook playbooks/rehearsal/summary.yml -i inventories/rehearsal
+
+plan: setup ## Show what would change (INVENTORY=inventories/production for AWS)
+	@$(ON_REHEARSAL)
+	@ansible-playbook playbooks/plan.yml -i $(INVENTORY)
+
+inventory: setup ## Show the hosts and groups that the account holds
+	@$(ON_REHEARSAL)
+	@ansible-inventory -i $(INVENTORY) --graph
+
+test: setup ## Run the tests
+	@bin/test $(ARGS)
+
+lint: setup ## Check style and types
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@yamllint --strict .
+	@ansible-lint --offline
+
+bench: setup ## Measure
+	@python -m pytest tests/bench $(ARGS)
+
+clean: ## Stop the local AWS and forget the rehearsal
+	@$(PYTHON) $(LOCAL_AWS) stop
+	@rm -rf "$${REHEARSAL_DIR:-.rehearsal}"
+
+distclean: clean ## clean, and remove .venv and caches
+	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .ansible

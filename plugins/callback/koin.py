@@ -1,0 +1,34 @@
+"""Ansible's default output, less what the platform's own tasks have already said line by line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.callback.default import CallbackModule as Default
+
+DOCUMENTATION = """
+name: koin
+type: stdout
+short_description: Default output without the results of tasks that report their own progress
+description:
+  - The tasks C(platform_plan) and C(platform_each) print what they do as it happens. Their results are left out here.
+extends_documentation_fragment:
+  - default_callback
+  - result_format_callback
+"""
+
+#: actions that speak for themselves
+_SPEAKS = frozenset({"platform_plan", "platform_each"})
+
+
+class CallbackModule(Default):
+    """Silent about results that were shown already; failures are always shown."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "koin"
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """A task has succeeded on a host."""
+        if result.task.action not in _SPEAKS:
+            super().v2_runner_on_ok(result)

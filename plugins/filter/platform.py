@@ -1,0 +1,81 @@
+"""Filters that write declared rules the way the modules want them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+#: IP protocol number that EC2 wants for a protocol it has no name for
+_PROTOCOL_NUMBERS = {"esp": "50"}
+
+
+def network_acl_rules(rules: Mapping[str, Mapping[str, Any]]) -> list[list[Any]]:
+    """Declared rules of a network ACL, by number, as ``amazon.aws.ec2_vpc_nacl`` takes them."""
+    return [
+        [
+            int(number),
+            rule["protocol"],
+            rule["action"],
+            rule["cidr"],
+            None,
+            None,
+            rule.get("from_port"),
+            rule.get("to_port", rule.get("from_port")),
+        ]
+        for number, rule in sorted(rules.items(), key=lambda pair: int(pair[0]))
+    ]
+
+
+def security_group_rules(
+    rules: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Declared rules of a security group as ``amazon.aws.ec2_security_group`` takes them.
+
+    groups: attributes by declared name, ``platform_ids.security_group``.
+    """
+    written: list[dict[str, Any]] = []
+    for rule in rules.values():
+        base: dict[str, Any] = {"proto": _PROTOCOL_NUMBERS.get(rule["protocol"], rule["protocol"])}
+        if rule.get("port") is not None:
+            base |= {"from_port": rule["port"], "to_port": rule.get("to_port", rule["port"])}
+        elif rule["protocol"] == "icmp":
+            base |= {"from_port": -1, "to_port": -1}
+        written += [{**base, "cidr_ip": [cidr]} for cidr in rule.get("cidrs", [])]
+        written += [{**base, "group_id": [groups[name]["id"]]} for name in rule.get("groups", [])]
+    return written
+
+
+def changed_parts(entries: Mapping[str, Any] | Iterable[str], changed: Iterable[str], field: str) -> list[dict[str, Any]]:
+    """Of a field that is keyed by name, the entries that the plan changes, as ``key`` and ``value``."""
+    pairs = entries.items() if isinstance(entries, Mapping) else ((entry, entry) for entry in entries)
+    touched = set(changed)
+    return [{"key": key, "value": value} for key, value in pairs if f"{field}.{key}" in touched]
+
+
+def cors_rules(rules: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Declared CORS rules, by id, as ``community.aws.s3_cors`` takes them."""
+    names = {
+        "methods": "allowed_methods",
+        "origins": "allowed_origins",
+        "headers": "allowed_headers",
+        "expose": "expose_headers",
+        "max_age": "max_age_seconds",
+    }
+    return [
+        # The module writes keys in camel case: `i_d` becomes the ID that S3 wants, `id` would become Id.
+        {"i_d": rule_id, **{names[key]: value for key, value in rule.items() if value not in (None, [])}}
+        for rule_id, rule in rules.items()
+    ]
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Filters by name."""
+        return {
+            "network_acl_rules": network_acl_rules,
+            "security_group_rules": security_group_rules,
+            "changed_parts": changed_parts,
+            "cors_rules": cors_rules,
+        }
