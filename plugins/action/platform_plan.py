@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
     """Plan, show it, and hand it to the roles that follow."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset({"json", "expect_none", "show"})
+    _VALID_ARGS = frozenset({"json", "show", "expect_none"})
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return counts; register ``platform_actions`` and ``platform_ids`` for the play."""
@@ -62,7 +62,7 @@ class ActionModule(ActionBase):
         self.register_host_variables(
             {"platform_actions": _by_kind(content["actions"]), "platform_ids": content["registry"]}
         )
-        result.update(changed=False, counts=content["counts"], warnings=[])
+        result.update(changed=False, counts=content["counts"])
         if self._task.args.get("expect_none") and plan.writes:
             result.update(failed=True, msg="The account still differs from the declaration; see the plan above.")
         return result
@@ -77,11 +77,9 @@ class ActionModule(ActionBase):
         return {str(key): str(value) for key, value in declared.items()}
 
     def _show(self, plan: Plan) -> None:
-        how = self._task.args.get("show", "all")
-        if how == "all":
-            colour = bool(display.verbosity >= 0 and _colour_wanted())
-            display.display(render(plan, colour, verbose=display.verbosity > 0))
-        elif how == "summary" or plan.writes:
+        if self._task.args.get("show", "all") == "all" or plan.writes:
+            display.display(render(plan, _colour_wanted(), verbose=display.verbosity > 0))
+        else:
             display.display(summary(plan))
 
 

@@ -10,22 +10,23 @@ from unittest import mock
 import pytest
 
 from tests.support.certificates import issue, publish
+from tests.support.local_aws import LocalAws
 from tests.support.run_module import ModuleError, aws_error, intercepted, load, run_module, written
 
 MODULE = "acm_certificate_request"
 ARGS = {"region": "us-east-1", "domain_name": "koreatech.in", "alternative_names": ["*.koreatech.in"]}
 
 
-def run(local_aws: Any, check: bool = False, **args: Any) -> dict[str, Any]:
+def run(local_aws: LocalAws, check: bool = False, **args: Any) -> dict[str, Any]:
     local_aws.mark()
     return run_module(MODULE, ARGS | args, environ=local_aws.environ, check=check)
 
 
-def acm(local_aws: Any, region: str = "us-east-1") -> Any:
+def acm(local_aws: LocalAws, region: str = "us-east-1") -> Any:
     return local_aws.client("acm", region)
 
 
-def request(local_aws: Any, *names: str, **options: Any) -> str:
+def request(local_aws: LocalAws, *names: str, **options: Any) -> str:
     """Request a certificate by hand; the first name is its domain."""
     domain, *others = names or ("koreatech.in", "*.koreatech.in")
     if others:
@@ -33,16 +34,16 @@ def request(local_aws: Any, *names: str, **options: Any) -> str:
     return acm(local_aws).request_certificate(DomainName=domain, ValidationMethod="DNS", **options)["CertificateArn"]
 
 
-def arns(local_aws: Any, region: str = "us-east-1") -> list[str]:
+def arns(local_aws: LocalAws, region: str = "us-east-1") -> list[str]:
     return [item["CertificateArn"] for item in acm(local_aws, region).list_certificates()["CertificateSummaryList"]]
 
 
-def tags(local_aws: Any, arn: str) -> dict[str, str]:
+def tags(local_aws: LocalAws, arn: str) -> dict[str, str]:
     listed = acm(local_aws).list_tags_for_certificate(CertificateArn=arn)["Tags"]
     return {tag["Key"]: tag["Value"] for tag in listed}
 
 
-def test_check_of_a_new_one_announces_it_and_writes_nothing(local_aws: Any) -> None:
+def test_check_of_a_new_one_announces_it_and_writes_nothing(local_aws: LocalAws) -> None:
     result = run(local_aws, check=True, state="issued", tags={"Platform": "koin"})
     assert result["changed"]
     assert (result["certificate_arn"], result["status"], result["validation_records"]) == ("", "", [])
@@ -60,7 +61,7 @@ def test_check_of_a_new_one_announces_it_and_writes_nothing(local_aws: Any) -> N
     assert arns(local_aws) == []
 
 
-def test_a_new_one_is_requested_in_its_region(local_aws: Any) -> None:
+def test_a_new_one_is_requested_in_its_region(local_aws: LocalAws) -> None:
     with intercepted("RequestCertificate", lambda send, _: send()) as requests:
         result = run(local_aws, tags={"Platform": "koin"})
     assert (result["changed"], result["status"]) == (True, "PENDING_VALIDATION")
@@ -88,7 +89,7 @@ def test_a_new_one_is_requested_in_its_region(local_aws: Any) -> None:
     ],
     ids=["as declared", "domain listed twice", "other case"],
 )
-def test_one_that_is_pending_is_found(local_aws: Any, check: bool, args: dict[str, Any]) -> None:
+def test_one_that_is_pending_is_found(local_aws: LocalAws, check: bool, args: dict[str, Any]) -> None:
     arn = request(local_aws)
     result = run(local_aws, check=check, **args)
     assert (result["changed"], result["certificate_arn"], result["status"]) == (False, arn, "PENDING_VALIDATION")
@@ -98,7 +99,7 @@ def test_one_that_is_pending_is_found(local_aws: Any, check: bool, args: dict[st
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_one_that_is_issued_wins_over_one_that_is_pending(local_aws: Any, check: bool) -> None:
+def test_one_that_is_issued_wins_over_one_that_is_pending(local_aws: LocalAws, check: bool) -> None:
     request(local_aws, IdempotencyToken="before")
     # The record that proves the second request proves the first one as well: hold that one back.
     arn = issue(local_aws)
@@ -115,7 +116,7 @@ def test_one_that_is_issued_wins_over_one_that_is_pending(local_aws: Any, check:
     assert written(local_aws) == []
 
 
-def test_among_issued_ones_the_longest_valid_one_wins(local_aws: Any) -> None:
+def test_among_issued_ones_the_longest_valid_one_wins(local_aws: LocalAws) -> None:
     first, second = request(local_aws, IdempotencyToken="a"), request(local_aws, IdempotencyToken="b")
     ends = {first: datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC)}
 
@@ -142,7 +143,7 @@ def test_among_issued_ones_the_longest_valid_one_wins(local_aws: Any) -> None:
         ("bcsdlab.com", "*.bcsdlab.com"),
     ],
 )
-def test_one_for_other_names_is_not_ours(local_aws: Any, names: tuple[str, ...]) -> None:
+def test_one_for_other_names_is_not_ours(local_aws: LocalAws, names: tuple[str, ...]) -> None:
     other = request(local_aws, *names)
     result = run(local_aws)
     assert result["changed"]
@@ -150,7 +151,7 @@ def test_one_for_other_names_is_not_ours(local_aws: Any, names: tuple[str, ...])
     assert len(arns(local_aws)) == 2
 
 
-def test_a_name_alone(local_aws: Any) -> None:
+def test_a_name_alone(local_aws: LocalAws) -> None:
     first = run(local_aws, alternative_names=[])
     second = run(local_aws, alternative_names=[])
     assert (first["changed"], second["changed"]) == (True, False)
@@ -158,7 +159,7 @@ def test_a_name_alone(local_aws: Any) -> None:
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_declared_tags_are_set_and_others_kept(local_aws: Any, check: bool) -> None:
+def test_declared_tags_are_set_and_others_kept(local_aws: LocalAws, check: bool) -> None:
     before = {"Platform": "old", "Owner": "somebody"}
     arn = request(local_aws, Tags=[{"Key": key, "Value": value} for key, value in before.items()])
     result = run(local_aws, check=check, tags={"Platform": "koin", "Year": 2026})
@@ -175,7 +176,7 @@ def test_declared_tags_are_set_and_others_kept(local_aws: Any, check: bool) -> N
         assert run(local_aws)["changed"] is False
 
 
-def test_issued_is_waited_for(local_aws: Any) -> None:
+def test_issued_is_waited_for(local_aws: LocalAws) -> None:
     pending = run(local_aws)
     looks = 0
 
@@ -192,12 +193,12 @@ def test_issued_is_waited_for(local_aws: Any) -> None:
     assert result["certificate_arn"] == pending["certificate_arn"]
 
 
-def test_a_check_waits_for_nothing(local_aws: Any) -> None:
+def test_a_check_waits_for_nothing(local_aws: LocalAws) -> None:
     request(local_aws)
     assert run(local_aws, check=True, state="issued", wait_timeout=600)["status"] == "PENDING_VALIDATION"
 
 
-def test_the_missing_record_is_named_when_time_is_up(local_aws: Any) -> None:
+def test_the_missing_record_is_named_when_time_is_up(local_aws: LocalAws) -> None:
     (record,) = run(local_aws)["validation_records"]
     line = f"Missing validation record: {record['name']} CNAME {record['value']}. Create it in the public zone"
     with pytest.raises(ModuleError) as failure:
@@ -217,7 +218,7 @@ def with_certificate(**changes: Any) -> Callable[..., Any]:
     return describe
 
 
-def test_a_failure_ends_the_waiting_at_once(local_aws: Any) -> None:
+def test_a_failure_ends_the_waiting_at_once(local_aws: LocalAws) -> None:
     with (
         intercepted("DescribeCertificate", with_certificate(Status="FAILED", FailureReason="CAA_ERROR")),
         pytest.raises(ModuleError, match=r"is FAILED \(CAA_ERROR\)\. Validation record: _\w+\.koreatech\.in\. CNAME"),
@@ -225,7 +226,7 @@ def test_a_failure_ends_the_waiting_at_once(local_aws: Any) -> None:
         run(local_aws, state="issued", wait_timeout=600)
 
 
-def test_after_a_failure_another_one_is_requested(local_aws: Any) -> None:
+def test_after_a_failure_another_one_is_requested(local_aws: LocalAws) -> None:
     failed = run(local_aws)["certificate_arn"]
 
     def describe(send: Callable[[], Any], parameters: dict[str, Any]) -> Any:
@@ -243,7 +244,7 @@ def test_after_a_failure_another_one_is_requested(local_aws: Any) -> None:
     assert (third["changed"], third["certificate_arn"]) == (False, again["certificate_arn"])
 
 
-def test_a_token_that_names_a_deleted_certificate_is_not_believed(local_aws: Any) -> None:
+def test_a_token_that_names_a_deleted_certificate_is_not_believed(local_aws: LocalAws) -> None:
     deleted = "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000"
     answers: list[Any] = [{"CertificateArn": deleted}]
 
@@ -256,7 +257,7 @@ def test_a_token_that_names_a_deleted_certificate_is_not_believed(local_aws: Any
     assert len({sent["IdempotencyToken"] for sent in requests}) == 2
 
 
-def test_records_that_come_late_are_waited_for(local_aws: Any) -> None:
+def test_records_that_come_late_are_waited_for(local_aws: LocalAws) -> None:
     late: list[Any] = [None, [{"DomainName": "koreatech.in", "ValidationMethod": "DNS"}], []]
 
     def describe(send: Callable[[], Any], parameters: dict[str, Any]) -> Any:
@@ -274,7 +275,7 @@ def test_records_that_come_late_are_waited_for(local_aws: Any) -> None:
     assert len(result["validation_records"]) == 1
 
 
-def test_validation_by_mail_is_said(local_aws: Any) -> None:
+def test_validation_by_mail_is_said(local_aws: LocalAws) -> None:
     request(local_aws)
     option = {"DomainName": "koreatech.in", "ValidationMethod": "EMAIL", "ValidationStatus": "PENDING_VALIDATION"}
     with (
@@ -284,7 +285,7 @@ def test_validation_by_mail_is_said(local_aws: Any) -> None:
         run(local_aws, state="issued", wait_timeout=0)
 
 
-def test_an_imported_certificate_has_no_records(local_aws: Any) -> None:
+def test_an_imported_certificate_has_no_records(local_aws: LocalAws) -> None:
     arn = request(local_aws)
     imported = with_certificate(Status="ISSUED", Type="IMPORTED", DomainValidationOptions=[])
     with intercepted("DescribeCertificate", imported):
@@ -292,7 +293,7 @@ def test_an_imported_certificate_has_no_records(local_aws: Any) -> None:
     assert (result["changed"], result["certificate_arn"], result["validation_records"]) == (False, arn, [])
 
 
-def test_missing_rights_are_named(local_aws: Any) -> None:
+def test_missing_rights_are_named(local_aws: LocalAws) -> None:
     def refuse(send: Callable[[], Any], parameters: dict[str, Any]) -> Any:
         raise aws_error("AccessDeniedException", "RequestCertificate")
 
@@ -303,7 +304,7 @@ def test_missing_rights_are_named(local_aws: Any) -> None:
         run(local_aws)
 
 
-def test_a_delay_of_nothing_is_refused(local_aws: Any) -> None:
+def test_a_delay_of_nothing_is_refused(local_aws: LocalAws) -> None:
     with pytest.raises(ModuleError, match="wait_delay is 0"):
         run(local_aws, wait_delay=0)
 

@@ -10,6 +10,7 @@ import pytest
 from ansible.module_utils.platform.distribution_config import flatten
 
 from tests.support.certificates import issue
+from tests.support.local_aws import LocalAws
 from tests.support.run_module import ModuleError, aws_error, intercepted, run_module, written
 
 MODULE = "cloudfront_s3_distribution"
@@ -70,17 +71,17 @@ LEGACY: dict[str, Any] = {
 KEPT = ("CallerReference", "CustomErrorResponses", "Logging", "Restrictions", "WebACLId", "CacheBehaviors")
 
 
-def run(local_aws: Any, check: bool = False, **args: Any) -> dict[str, Any]:
+def run(local_aws: LocalAws, check: bool = False, **args: Any) -> dict[str, Any]:
     local_aws.mark()
     return run_module(MODULE, args, environ=local_aws.environ, check=check)
 
 
-def cloudfront(local_aws: Any) -> Any:
+def cloudfront(local_aws: LocalAws) -> Any:
     return local_aws.client("cloudfront", "us-east-1")
 
 
 @pytest.fixture
-def declared(local_aws: Any) -> dict[str, Any]:
+def declared(local_aws: LocalAws) -> dict[str, Any]:
     """The declaration, with what it needs in place."""
     control = cloudfront(local_aws).create_origin_access_control(
         OriginAccessControlConfig={
@@ -101,7 +102,7 @@ def reported(declared: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {key: value for key, value in declared.items() if key != "name"} | {"comment": "stage-static"} | changes
 
 
-def create(local_aws: Any, declared: dict[str, Any], **changes: Any) -> str:
+def create(local_aws: LocalAws, declared: dict[str, Any], **changes: Any) -> str:
     """A legacy distribution; returns its id."""
     certificate = {
         "ACMCertificateArn": declared["certificate_arn"],
@@ -112,22 +113,22 @@ def create(local_aws: Any, declared: dict[str, Any], **changes: Any) -> str:
     return cloudfront(local_aws).create_distribution(DistributionConfig=config)["Distribution"]["Id"]
 
 
-def config_of(local_aws: Any, distribution_id: str) -> dict[str, Any]:
+def config_of(local_aws: LocalAws, distribution_id: str) -> dict[str, Any]:
     return cloudfront(local_aws).get_distribution_config(Id=distribution_id)["DistributionConfig"]
 
 
-def ids(local_aws: Any) -> list[str]:
+def ids(local_aws: LocalAws) -> list[str]:
     listed = cloudfront(local_aws).list_distributions()["DistributionList"]
     return [item["Id"] for item in listed.get("Items") or []]
 
 
 @pytest.fixture
-def made(local_aws: Any, declared: dict[str, Any]) -> str:
+def made(local_aws: LocalAws, declared: dict[str, Any]) -> str:
     """The id of the distribution as declared, made by the module."""
     return run(local_aws, **declared)["id"]
 
 
-def test_check_of_a_new_one_announces_it_and_writes_nothing(local_aws: Any, declared: dict[str, Any]) -> None:
+def test_check_of_a_new_one_announces_it_and_writes_nothing(local_aws: LocalAws, declared: dict[str, Any]) -> None:
     result = run(local_aws, check=True, **declared)
     assert (result["changed"], result["id"], result["arn"], result["domain_name"]) == (True, "", "", "")
     assert result["diff"] == {"before": {}, "after": reported(declared)}
@@ -135,7 +136,7 @@ def test_check_of_a_new_one_announces_it_and_writes_nothing(local_aws: Any, decl
     assert ids(local_aws) == []
 
 
-def test_a_new_one_is_created(local_aws: Any, declared: dict[str, Any]) -> None:
+def test_a_new_one_is_created(local_aws: LocalAws, declared: dict[str, Any]) -> None:
     result = run(local_aws, **declared)
     assert result["changed"]
     assert written(local_aws) == ["CreateDistribution"]
@@ -149,7 +150,7 @@ def test_a_new_one_is_created(local_aws: Any, declared: dict[str, Any]) -> None:
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize("found_by", ["id", "alias", "alias, for the id is gone"])
 def test_one_that_is_as_declared_is_left_alone(
-    local_aws: Any, declared: dict[str, Any], made: str, check: bool, found_by: str
+    local_aws: LocalAws, declared: dict[str, Any], made: str, check: bool, found_by: str
 ) -> None:
     names = {"id": {"id": made}, "alias": {}}.get(found_by, {"id": "EGONE00000000"})
     result = run(local_aws, check=check, **declared, **names)
@@ -160,7 +161,7 @@ def test_one_that_is_as_declared_is_left_alone(
 
 @pytest.mark.parametrize("check", [True, False])
 def test_a_legacy_one_is_changed_in_place_and_keeps_the_rest(
-    local_aws: Any, declared: dict[str, Any], check: bool
+    local_aws: LocalAws, declared: dict[str, Any], check: bool
 ) -> None:
     distribution_id = create(local_aws, declared)
     before = config_of(local_aws, distribution_id)
@@ -186,13 +187,13 @@ def test_a_legacy_one_is_changed_in_place_and_keeps_the_rest(
     assert not run(local_aws, **declared)["changed"]
 
 
-def test_one_option_changes_one_thing(local_aws: Any, declared: dict[str, Any], made: str) -> None:
+def test_one_option_changes_one_thing(local_aws: LocalAws, declared: dict[str, Any], made: str) -> None:
     result = run(local_aws, name="stage-static", id=made, enabled=False)
     assert result["diff"] == {"before": reported(declared), "after": reported(declared, enabled=False)}
     assert flatten(config_of(local_aws, made)) == reported(declared, enabled=False)
 
 
-def overtaken(local_aws: Any) -> Callable[..., Any]:
+def overtaken(local_aws: LocalAws) -> Callable[..., Any]:
     """Let somebody else write the distribution right before the first update arrives."""
     waiting = True
 
@@ -211,7 +212,7 @@ def overtaken(local_aws: Any) -> Callable[..., Any]:
     return answer
 
 
-def test_a_change_by_somebody_else_meanwhile_survives(local_aws: Any, declared: dict[str, Any]) -> None:
+def test_a_change_by_somebody_else_meanwhile_survives(local_aws: LocalAws, declared: dict[str, Any]) -> None:
     distribution_id = create(local_aws, declared)
     with intercepted("UpdateDistribution", overtaken(local_aws)) as updates:
         result = run(local_aws, **declared)
@@ -222,7 +223,7 @@ def test_a_change_by_somebody_else_meanwhile_survives(local_aws: Any, declared: 
     assert flatten(after) == reported(declared)
 
 
-def test_a_distribution_that_never_stands_still_is_an_error(local_aws: Any, declared: dict[str, Any]) -> None:
+def test_a_distribution_that_never_stands_still_is_an_error(local_aws: LocalAws, declared: dict[str, Any]) -> None:
     distribution_id = create(local_aws, declared)
 
     def refuse(send: Callable[[], Any], parameters: dict[str, Any]) -> Any:
@@ -236,14 +237,14 @@ def test_a_distribution_that_never_stands_still_is_an_error(local_aws: Any, decl
     assert len(updates) == 2
 
 
-def test_a_certificate_that_is_not_issued_is_named_as_a_cause(local_aws: Any, declared: dict[str, Any]) -> None:
+def test_a_certificate_that_is_not_issued_is_named_as_a_cause(local_aws: LocalAws, declared: dict[str, Any]) -> None:
     pending = declared["certificate_arn"][:-12] + "000000000000"
     with pytest.raises(ModuleError, match=r"check .* that the certificate is issued in us-east-1"):
         run(local_aws, **declared | {"certificate_arn": pending})
     assert ids(local_aws) == []
 
 
-def test_two_distributions_with_the_aliases_are_refused(local_aws: Any, declared: dict[str, Any]) -> None:
+def test_two_distributions_with_the_aliases_are_refused(local_aws: LocalAws, declared: dict[str, Any]) -> None:
     first = create(local_aws, declared)
     second = create(local_aws, declared, CallerReference="2", Aliases={"Quantity": 1, "Items": ["stage.koreatech.in"]})
     args = declared | {"aliases": ["stage-static.koreatech.in", "stage.koreatech.in"]}
@@ -265,13 +266,13 @@ def test_two_distributions_with_the_aliases_are_refused(local_aws: Any, declared
     ],
 )
 @pytest.mark.parametrize("check", [True, False])
-def test_what_is_missing_is_named(local_aws: Any, check: bool, args: dict[str, Any], message: str) -> None:
+def test_what_is_missing_is_named(local_aws: LocalAws, check: bool, args: dict[str, Any], message: str) -> None:
     with pytest.raises(ModuleError, match=message):
         run(local_aws, check=check, **args)
     assert written(local_aws) == []
 
 
-def test_a_name_that_was_used_before_is_refused(local_aws: Any, declared: dict[str, Any], made: str) -> None:
+def test_a_name_that_was_used_before_is_refused(local_aws: LocalAws, declared: dict[str, Any], made: str) -> None:
     with pytest.raises(ModuleError, match=r"created as stage-static before, and none has the aliases other\.korea"):
         run(local_aws, **declared | {"aliases": ["other.koreatech.in"]})
     assert ids(local_aws) == [made]
@@ -289,14 +290,14 @@ def progress(*statuses: str) -> Callable[..., Any]:
     return answer
 
 
-def test_waiting_ends_when_it_is_deployed(local_aws: Any, declared: dict[str, Any]) -> None:
+def test_waiting_ends_when_it_is_deployed(local_aws: LocalAws, declared: dict[str, Any]) -> None:
     with intercepted("GetDistribution", progress("InProgress", "Deployed")) as looks:
         result = run(local_aws, **declared, wait=True, wait_delay=1)
     assert result["status"] == "Deployed"
     assert len(looks) == 3  # two by the waiter, one for the result
 
 
-def test_waiting_has_an_end(local_aws: Any, declared: dict[str, Any]) -> None:
+def test_waiting_has_an_end(local_aws: LocalAws, declared: dict[str, Any]) -> None:
     with (
         intercepted("GetDistribution", progress("InProgress")),
         pytest.raises(ModuleError, match="is written, but not deployed everywhere after 0 s"),
@@ -304,7 +305,7 @@ def test_waiting_has_an_end(local_aws: Any, declared: dict[str, Any]) -> None:
         run(local_aws, **declared, wait=True, wait_timeout=0)
 
 
-def test_nothing_is_waited_for_by_default(local_aws: Any, declared: dict[str, Any]) -> None:
+def test_nothing_is_waited_for_by_default(local_aws: LocalAws, declared: dict[str, Any]) -> None:
     with intercepted("GetDistribution", progress("InProgress")) as looks:
         run(local_aws, **declared)
     assert looks == []

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from tests.support.local_aws import LocalAws
 from tests.support.run_module import load, written
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -93,7 +94,7 @@ def test_the_examples_use_options_that_exist(name: str) -> None:
 
 def test_ansible_doc_shows_each_of_them() -> None:
     environ = os.environ | {"ANSIBLE_LIBRARY": str(REPOSITORY / "plugins" / "modules")}
-    command: list[str | Path] = [BIN / "ansible-doc", "-t", "module", "-j", *MODULES]
+    command = [str(BIN / "ansible-doc"), "-t", "module", "-j", *MODULES]
     shown = subprocess.run(command, cwd=REPOSITORY, env=environ, capture_output=True, text=True, check=True)
     documents = json.loads(shown.stdout)
     assert set(documents) == set(MODULES)
@@ -103,23 +104,28 @@ def test_ansible_doc_shows_each_of_them() -> None:
         assert document["return"]["diff"]["type"] == "dict", name
 
 
-def test_ansible_packs_each_of_them(local_aws: Any, tmp_path: Path) -> None:
+def test_ansible_packs_each_of_them(local_aws: LocalAws, tmp_path: Path) -> None:
     acm = local_aws.client("acm", "us-east-1")
     arn = acm.request_certificate(DomainName="koreatech.in", ValidationMethod="DNS")["CertificateArn"]
     local_aws.mark()
     play = tmp_path / "play.yml"
     play.write_text(yaml.safe_dump(PLAY))
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")} | local_aws.environ
-    environ |= {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+    environ = local_aws.process_environ | {
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        "ANSIBLE_FORCE_COLOR": "0",
+        "ANSIBLE_NOCOLOR": "1",
+    }
     command = [
-        BIN / "ansible-playbook",
+        str(BIN / "ansible-playbook"),
         "--check",
         "-i",
         "localhost,",
         "-e",
         f"ansible_python_interpreter={sys.executable}",
     ]
-    run = subprocess.run([*command, play], cwd=REPOSITORY, env=environ, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [*command, str(play)], cwd=REPOSITORY, env=environ, capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     tasks = json.loads(run.stdout)["plays"][0]["tasks"]
     results = {task["task"]["name"]: task["hosts"]["localhost"] for task in tasks}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+
+from tests.support.local_aws import LocalAws
 
 DOMAIN = "koreatech.in"
 
 
-def publish(local_aws: Any, records: Iterable[dict[str, str]], domain: str = DOMAIN) -> None:
+def publish(local_aws: LocalAws, records: Iterable[dict[str, str]], domain: str = DOMAIN) -> None:
     """Write validation records, as the module returns them, into a new public zone."""
     route53 = local_aws.client("route53", "us-east-1")
     zone = route53.create_hosted_zone(Name=domain, CallerReference=domain)["HostedZone"]["Id"]
@@ -27,7 +28,7 @@ def publish(local_aws: Any, records: Iterable[dict[str, str]], domain: str = DOM
     route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
 
 
-def issue(local_aws: Any, domain: str = DOMAIN) -> str:
+def issue(local_aws: LocalAws, domain: str = DOMAIN) -> str:
     """Return the ARN of an issued certificate for a domain and everything one level below it."""
     acm = local_aws.client("acm", "us-east-1")
     arn: str = acm.request_certificate(

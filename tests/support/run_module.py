@@ -18,6 +18,8 @@ from ansible.module_utils.testing import patch_module_args
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from tests.support.local_aws import LocalAws
+
 MODULES = Path(__file__).resolve().parents[2] / "plugins" / "modules"
 
 
@@ -63,7 +65,7 @@ def run_module(
     return result
 
 
-def written(local_aws: Any) -> list[str]:
+def written(local_aws: LocalAws) -> list[str]:
     """The operations since the last mark that would have changed the account, in order."""
     return [call["operation"] for call in local_aws.writes()]
 

@@ -115,7 +115,9 @@ def _routes(service: str) -> tuple[_Route, ...]:
         model = botocore.session.get_session().get_service_model(_MODEL_NAMES.get(service, service))
     except Exception:  # an unknown service is logged by method and path
         return ()
-    return tuple(_route(model.operation_model(name)) for name in model.operation_names)
+    operations = [model.operation_model(name) for name in model.operation_names]
+    # S3 has old twins under the very same path: PutBucketLifecycle and PutBucketLifecycleConfiguration.
+    return tuple(_route(operation) for operation in operations if not operation.deprecated)
 
 
 def _route(operation: botocore.model.OperationModel) -> _Route:

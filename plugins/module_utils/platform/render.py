@@ -62,6 +62,11 @@ def summary(plan: Plan) -> str:
     return f"{text}."
 
 
+def _section(lines: list[str], heading: str) -> list[str]:
+    """A heading, set off from what stands above."""
+    return ["", heading] if lines[-1] else [heading]
+
+
 def render(plan: Plan, colour: bool = False, verbose: bool = False) -> str:
     """The whole plan. verbose: also every field of what is created."""
     lines = [f"Plan for account {plan.account}, {plan.region}", ""]
@@ -70,11 +75,11 @@ def render(plan: Plan, colour: bool = False, verbose: bool = False) -> str:
     for kind, heading in _HEADINGS.items():
         group = plan.of(kind)
         if group:
-            lines += ["", heading]
+            lines += _section(lines, heading)
             for action in group:
                 lines += _action_lines(action, colour, verbose)
     if plan.warnings:
-        lines += ["", "Mind:"]
+        lines += _section(lines, "Mind:")
         lines += [_paint(f"  * {warning}", "35", colour) for warning in plan.warnings]
     if lines[-1]:
         lines.append("")

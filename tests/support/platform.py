@@ -1,0 +1,130 @@
+"""The platform's own commands, run against a local AWS, and its planner, run in this process."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ansible.inventory.manager import InventoryManager
+from ansible.module_utils.platform.model import Plan
+from ansible.module_utils.platform.workflow import plan_for
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar
+from ansible.vars.manager import VariableManager
+
+from .local_aws import REPOSITORY, LocalAws
+
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJlaGVhcnNhbC1rZXktb2YtdGhlLXRlc3RzLW9ubHkhISEh test"
+
+
+@cache
+def plan_action() -> ModuleType:
+    """plugins/action/platform_plan.py, which is in no package."""
+    path = REPOSITORY / "plugins" / "action" / "platform_plan.py"
+    spec = importlib.util.spec_from_file_location("platform_plan_action", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def specs() -> dict[str, dict[str, Any]]:
+    """Argument specs of the aws_* roles."""
+    found: dict[str, dict[str, Any]] = plan_action().role_specs()
+    return found
+
+
+@cache
+def _variables(inventory: str) -> dict[str, Any]:
+    init_plugin_loader()
+    loader = DataLoader()
+    manager = InventoryManager(loader, sources=[str(REPOSITORY / "inventories" / inventory / "hosts.yml")])
+    variables = VariableManager(loader, manager).get_vars(host=manager.get_host("localhost"))
+    templar = Templar(loader, variables={**variables, "ansible_playbook_python": sys.executable})
+    own = {"aws_compute_public_key": PUBLIC_KEY}
+    names = [name for name in variables if name.startswith("aws_") and name not in own]
+    templar.available_variables = {**variables, **own}
+    return {name: templar.template(variables[name]) for name in names} | own
+
+
+def declared(inventory: str = "rehearsal") -> dict[str, Any]:
+    """Every aws_* variable of an inventory, templated; a copy that a test may change."""
+    copy: dict[str, Any] = json.loads(json.dumps(_variables(inventory)))
+    return copy
+
+
+@dataclass
+class Run:
+    """A finished ansible-playbook."""
+
+    status: int
+    output: str
+    recap: dict[str, int]
+
+
+class Platform:
+    """The declared platform on one local AWS."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.aws = aws
+        self._public_key = (aws.directory / "ssh" / "id_ed25519.pub").read_text().strip()
+
+    def plan(self, **changed: Any) -> Plan:
+        """Plan in this process (0.3 s rather than 2 s). changed: variables that differ from the declaration."""
+        raw = declared() | {"aws_compute_public_key": self._public_key} | changed
+        raw["aws_compute_key_pairs"] = {"koin": {"public_key": self._public_key}} | changed.get(
+            "aws_compute_key_pairs", {}
+        )
+        environment = raw["aws_environment"] | self.aws.environ
+        return plan_for(raw, specs(), environment)
+
+    def playbook(self, name: str, *arguments: str, **variables: Any) -> Run:
+        """Run a playbook as a user does."""
+        extra = ["-e", json.dumps(variables)] if variables else []
+        command = [
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            f"playbooks/{name}.yml",
+            "-i",
+            "inventories/rehearsal",
+            *arguments,
+            *extra,
+        ]
+        environment = self.aws.process_environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        done = subprocess.run(
+            command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+        output = done.stdout + done.stderr
+        recap = next((line for line in output.splitlines() if line.startswith("localhost ") and "ok=" in line), "")
+        counts = {key: int(value) for key, _, value in (part.partition("=") for part in recap.split()) if value}
+        return Run(done.returncode, output, counts)
+
+    def provision(self, **variables: Any) -> Run:
+        """Run playbooks/provision.yml; fails the test when it fails."""
+        run = self.playbook("provision", **variables)
+        assert run.status == 0, run.output
+        return run
+
+    def writes(self) -> Counter[str]:
+        """Write calls since the last mark, by service and operation."""
+        return Counter(f"{request['service']}:{request['operation']}" for request in self.aws.writes())
+
+
+def fields(plan: Plan) -> set[tuple[str, str, str, str]]:
+    """(action, kind, name, field) of everything the plan would do or reports to be replaced."""
+    return {
+        (action.action, action.kind, action.name, change.field)
+        for action in plan.of("create", "change", "replace")
+        for change in action.changes
+    }
