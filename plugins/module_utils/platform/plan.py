@@ -64,7 +64,7 @@ def plan(declaration: Declaration, observation: Observation) -> Plan:
         taken = {item.id for item in matched.values()}
         strays += [
             Action("unmanaged", kind.name, kind.role, item.label, item.id)
-            for item in live
+            for item in sorted(live, key=lambda item: item.label)
             if item.listed and item.id not in taken
         ]
     return Plan(

@@ -75,6 +75,14 @@ def _acls() -> None:
 
     NetworkAclBackend.create_network_acl = create_denying  # type: ignore[method-assign]
 
+    value_of = NetworkAcl.get_filter_value
+
+    def value_with_id(self: NetworkAcl, filter_name: str, method_name: str | None = None) -> Any:
+        """amazon.aws.ec2_vpc_nacl looks an ACL up by its id; moto has no such filter."""
+        return self.id if filter_name == "network-acl-id" else value_of(self, filter_name, method_name)
+
+    NetworkAcl.get_filter_value = value_with_id  # type: ignore[method-assign]
+
 
 def _addresses() -> None:
     allocate = ElasticAddressBackend.allocate_address

@@ -96,6 +96,7 @@ class Instance(Kind):
             attributes = {
                 "id": live_id,
                 "subnet": raw.get("SubnetId", ""),
+                "zone": raw.get("Placement", {}).get("AvailabilityZone", ""),
                 "root_volume": extra["Root"].get("VolumeId", ""),
             }
             yield Live(live_id, label(live_id, called(raw)), {**raw, **extra}, attributes)
