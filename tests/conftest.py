@@ -21,8 +21,9 @@ for folder in (REPOSITORY / "playbooks" / "rehearsal", REPOSITORY):
 # in a hook: the workers of pytest-xdist import this file, too.
 ansible.module_utils.__path__.append(str(REPOSITORY / "plugins" / "module_utils"))
 
-from tests.support.local_aws import LocalAws
-from tests.support.tripwire import Tripwire
+# Only now can these be found.
+from tests.support.local_aws import LocalAws  # noqa: E402
+from tests.support.tripwire import Tripwire  # noqa: E402
 
 WIRE = pytest.StashKey[Tripwire]()
 

@@ -67,7 +67,10 @@ class ActionModule(ActionBase):
             {**action, "part": part} for action in wanted for part in self._parts(args.get("parts"), action, known, variables)
         ]
         prepared = [self._arguments(args["arguments"], item, known, variables) for item in items]
-        results = self._call(args["module"], prepared, items, variables)
+        results, failures = self._call(args["module"], prepared, items, variables)
+        if failures:
+            after = "What was done before stays. Mend the cause and run the playbook again: it goes on from here."
+            return {**result, "failed": True, "msg": "\n".join([*failures, after]), "results": results}
         created = known.setdefault(args["kind"], {})
         for item, answer in zip(items, results, strict=True):
             found = {key: dig(answer, path) for key, path in (args.get("returns") or {}).items()}
@@ -107,7 +110,8 @@ class ActionModule(ActionBase):
 
     def _call(
         self, name: str, prepared: list[dict[str, Any]], items: list[dict[str, Any]], variables: Mapping[str, Any]
-    ) -> list[dict[str, Any]]:
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        """The modules' results, and what failed."""
         found = module_loader.find_plugin_with_context(name, mod_type=".py")
         if not found.resolved or not found.plugin_resolved_path:
             raise AnsibleActionFail(f"there is no module {name}; are the collections of requirements.yml installed?")
@@ -133,11 +137,7 @@ class ActionModule(ActionBase):
 
         parallel = int(self._task.args.get("parallel", PARALLEL))
         warm.run_all(module, prepared, environment, parallel, done)
-        if failed:
-            raise AnsibleActionFail(
-                "\n".join(failed) + "\nWhat was done before stays; run the playbook again once the cause is mended."
-            )
-        return results
+        return results, failed
 
 
 def _python_name(found: Any) -> str:

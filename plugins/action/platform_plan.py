@@ -13,7 +13,6 @@ from typing import Any
 
 import ansible.module_utils
 import yaml
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -54,7 +53,7 @@ class ActionModule(ActionBase):
         try:
             plan = plan_for(self._declared(variables), role_specs(), self._environment(variables))
         except PlatformError as error:
-            raise AnsibleActionFail(str(error), orig_exc=None) from None
+            return {**result, "failed": True, "msg": str(error)}
         content = plan.as_dict()
         if self._task.args.get("json"):
             Path(self._task.args["json"]).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -11,7 +11,8 @@ name: koin
 type: stdout
 short_description: Default output without the results of tasks that report their own progress
 description:
-  - The tasks C(platform_plan) and C(platform_each) print what they do as it happens. Their results are left out here.
+  - The tasks C(platform_plan) and C(platform_each) print what they do as it happens. Their results are left out here,
+    and what goes wrong in them is printed as the text it is.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
@@ -27,6 +28,14 @@ class CallbackModule(Default):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "koin"
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """A task has failed on a host."""
+        message = result.result.get("msg", "")
+        if result.task.action in _SPEAKS and "exception" not in result.result:
+            self._display.display(f"\n{message}\n", color="red", stderr=True)
+        else:
+            super().v2_runner_on_failed(result, ignore_errors)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """A task has succeeded on a host."""

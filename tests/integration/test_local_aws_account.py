@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+
 from tests.support.local_aws import LocalAws
 
 NETWORK = {
@@ -56,7 +57,7 @@ def test_a_new_account_has_a_whole_default_vpc(local_aws: LocalAws) -> None:
 
 def test_a_reset_forgets_everything(local_aws: LocalAws) -> None:
     local_aws.client("s3").create_bucket(
-        Bucket="x", CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"}
+        Bucket="kap-test", CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"}
     )
     local_aws.client("iam").create_role(RoleName="x", AssumeRolePolicyDocument="{}")
     assert [item["operation"] for item in local_aws.writes()] == ["CreateBucket", "CreateRole"]
@@ -115,8 +116,8 @@ def test_every_protocol_is_logged_by_name(local_aws: LocalAws) -> None:
 
 def test_what_moto_cannot_do_is_said_at_once(local_aws: LocalAws) -> None:
     """moto alone answers a page of HTML with status 500, which clients repeat and then cannot parse."""
-    with pytest.raises(ClientError, match=r"NotImplemented.*moto.*ec2 DescribeInstances"):
-        local_aws.client("ec2").describe_instances(Filters=[{"Name": "client-token", "Values": ["x"]}])
+    with pytest.raises(ClientError, match=r"NotImplemented.*moto.*ec2 GetConsoleScreenshot"):
+        local_aws.client("ec2").get_console_screenshot(InstanceId="i-1")
     assert [item["status"] for item in local_aws.requests()] == [501]
 
 
@@ -159,9 +160,7 @@ def test_the_images_are_debian_and_ubuntu(local_aws: LocalAws) -> None:
         ("099720109477", "x86_64", "/dev/sda1", "ubuntu/images/hvm"),
         ("099720109477", "arm64", "/dev/sda1", "ubuntu/images/hvm"),
     }
-    names = ec2.describe_images(
-        Owners=["136693071363"], Filters=[{"Name": "name", "Values": ["debian-13-arm64-*"]}]
-    )
+    names = ec2.describe_images(Owners=["136693071363"], Filters=[{"Name": "name", "Values": ["debian-13-arm64-*"]}])
     assert len(names["Images"]) == 1
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.local_aws import LocalAws
+from localaws.control import start_time
+
+from tests.support.local_aws import SCRIPT, LocalAws
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,6 @@ def test_a_stranger_on_the_port_is_left_alone(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert f"port {server.server_address[1]} is held by" in refused.stderr
     assert "REHEARSAL_AWS_PORT=" in refused.stderr
-    assert f"pid={os.getpid()}" in refused.stderr or "another process" in refused.stderr or "pid" in refused.stderr
     assert "not running" in stopped.stderr
     assert seen == [], "nothing but a connection may be tried"
     assert not (tmp_path / "local_aws.json").exists()
@@ -117,8 +118,7 @@ def test_it_stops_and_is_gone(own: LocalAws) -> None:
     began = time.monotonic()
     assert "stopped" in own.launcher("stop").stderr
     assert time.monotonic() - began < 2
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    assert start_time(pid) is None
     assert own.launcher("status").returncode == 3
     assert "not running" in own.launcher("stop").stderr
 
@@ -130,11 +130,7 @@ def test_it_ends_with_its_owner(tmp_path: Path) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             object.__setattr__(aws._state, "port", probe.getsockname()[1])
-        from tests.support.local_aws import SCRIPT
-
         environ = aws.process_environ | {"REHEARSAL_AWS_OWNER": str(owner.pid)}
-        import sys
-
         subprocess.run([sys.executable, str(SCRIPT), "start"], env=environ, check=True, capture_output=True)
         owner.kill()
     deadline = time.monotonic() + 5

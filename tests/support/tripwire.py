@@ -27,7 +27,7 @@ _sendto = socket.socket.sendto
 _getaddrinfo = socket.getaddrinfo
 
 
-class NotLoopback(OSError):
+class NotLoopbackError(OSError):
     """A connection that the tripwire refused."""
 
 
@@ -38,7 +38,9 @@ class _Refuse(socketserver.StreamRequestHandler):
         """Write the request line down, refuse, close."""
         line = self.rfile.readline(4096).decode("latin-1").strip()
         self.server.wire.records.append(f"proxy: {line}")  # type: ignore[attr-defined]
-        self.wfile.write(b"HTTP/1.1 403 Refused by the tests' tripwire\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        self.wfile.write(
+            b"HTTP/1.1 403 Refused by the tests' tripwire\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -111,7 +113,7 @@ def _check(kind: str, address: Any) -> None:
     if not isinstance(address, tuple) or allowed(str(address[0])):
         return
     _active[-1].records.append(f"{kind}: {address[0]}:{address[1]}")
-    raise NotLoopback(f"the tests' tripwire refused {kind} to {address[0]}:{address[1]}")
+    raise NotLoopbackError(f"the tests' tripwire refused {kind} to {address[0]}:{address[1]}")
 
 
 def _guarded_connect(self: socket.socket, address: Any) -> None:

@@ -88,17 +88,13 @@ def test_rest(service: str, method: str, path: str, query: str, operation: str) 
 
 def test_query_protocol() -> None:
     call = identify(
-        request(
-            "ec2", body="Action=CreateTags&Version=2016-11-15&ResourceId.1=i-1&Tag.1.Key=Name", content_type=FORM
-        )
+        request("ec2", body="Action=CreateTags&Version=2016-11-15&ResourceId.1=i-1&Tag.1.Key=Name", content_type=FORM)
     )
     assert call == Call("ec2", "ap-northeast-2", "CreateTags", {"ResourceId.1": "i-1", "Tag.1.Key": "Name"})
 
 
 def test_json_protocol() -> None:
-    call = identify(
-        request("ssm", body='{"Name": "/koin/lock", "Value": "me"}', x_amz_target="AmazonSSM.PutParameter")
-    )
+    call = identify(request("ssm", body='{"Name": "/koin/lock", "Value": "me"}', x_amz_target="AmazonSSM.PutParameter"))
     assert (call.operation, call.params, call.write) == (
         "PutParameter",
         {"Name": "/koin/lock", "Value": "me"},
@@ -124,7 +120,9 @@ def test_rest_parameters_name_the_resource() -> None:
 def test_presigned_requests_are_known_by_their_query() -> None:
     query = "X-Amz-Credential=k%2F20260101%2Fap-northeast-2%2Fs3%2Faws4_request&X-Amz-Signature=x"
     call = identify(Request("PUT", "/kap-test/upload/x", query, {}, b""))
-    assert call == Call("s3", "ap-northeast-2", "PutObject", {"Bucket": "kap-test", "Key": "upload/x", "ContentLength": 0})
+    assert call == Call(
+        "s3", "ap-northeast-2", "PutObject", {"Bucket": "kap-test", "Key": "upload/x", "ContentLength": 0}
+    )
 
 
 def test_secrets_stay_out_of_the_log() -> None:

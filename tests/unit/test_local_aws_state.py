@@ -15,7 +15,12 @@ def test_the_exports_replace_the_account_of_the_shell(tmp_path: Path) -> None:
     script = State(tmp_path, 5599).exports() + "\nenv"
     output = subprocess.run(
         ["sh", "-c", script],
-        env={"PATH": os.environ["PATH"], "AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "x", "AWS_REGION": "us-east-1"},
+        env={
+            "PATH": os.environ["PATH"],
+            "AWS_PROFILE": "production",
+            "AWS_SESSION_TOKEN": "x",
+            "AWS_REGION": "us-east-1",
+        },
         capture_output=True,
         text=True,
         check=True,

@@ -13,11 +13,13 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.support.tripwire import NotLoopback, Tripwire
+
+from tests.support.tripwire import NotLoopbackError, Tripwire
 
 CALL_AWS = """
 import boto3
-boto3.client("sts", region_name="ap-northeast-2", aws_access_key_id="x", aws_secret_access_key="x").get_caller_identity()
+client = boto3.client("sts", region_name="ap-northeast-2", aws_access_key_id="x", aws_secret_access_key="x")
+client.get_caller_identity()
 """
 
 
@@ -45,13 +47,13 @@ def test_a_subprocess_is_refused_too() -> None:
 def test_a_socket_of_this_process_is_refused() -> None:
     with Tripwire() as wire, socket.socket() as client:
         # TEST-NET-3: documentation, routed nowhere.
-        with pytest.raises(NotLoopback):
+        with pytest.raises(NotLoopbackError):
             client.connect(("203.0.113.1", 80))
-        with pytest.raises(NotLoopback):
+        with pytest.raises(NotLoopbackError):
             client.connect_ex(("203.0.113.1", 80))
-        with socket.socket(type=socket.SOCK_DGRAM) as datagram, pytest.raises(NotLoopback):
+        with socket.socket(type=socket.SOCK_DGRAM) as datagram, pytest.raises(NotLoopbackError):
             datagram.sendto(b"x", ("203.0.113.1", 53))
-        with pytest.raises(NotLoopback):
+        with pytest.raises(NotLoopbackError):
             socket.getaddrinfo("koreatech.in", 443)
     assert wire.records == [
         "connect: 203.0.113.1:80",
