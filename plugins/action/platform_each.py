@@ -70,7 +70,8 @@ class ActionModule(ActionBase):
         results, failures = self._call(args["module"], prepared, items, variables)
         if failures:
             after = "What was done before stays. Mend the cause and run the playbook again: it goes on from here."
-            return {**result, "failed": True, "msg": "\n".join([*failures, after]), "results": results}
+            problem = "\n".join([*failures, after])
+            return {**result, "failed": True, "msg": failures[0], "problem": problem, "results": results}
         created = known.setdefault(args["kind"], {})
         for item, answer in zip(items, results, strict=True):
             found = {key: dig(answer, path) for key, path in (args.get("returns") or {}).items()}

@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
         try:
             plan = plan_for(self._declared(variables), role_specs(), self._environment(variables))
         except PlatformError as error:
-            return {**result, "failed": True, "msg": str(error)}
+            return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
         content = plan.as_dict()
         if self._task.args.get("json"):
             Path(self._task.args["json"]).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
@@ -63,7 +63,8 @@ class ActionModule(ActionBase):
         )
         result.update(changed=False, counts=content["counts"])
         if self._task.args.get("expect_none") and plan.writes:
-            result.update(failed=True, msg="The account still differs from the declaration; see the plan above.")
+            problem = "The account still differs from the declaration: see the plan above. Run the playbook again."
+            result.update(failed=True, msg="not done", problem=problem)
         return result
 
     def _declared(self, variables: Mapping[str, Any]) -> dict[str, Any]:

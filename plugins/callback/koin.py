@@ -31,9 +31,10 @@ class CallbackModule(Default):
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """A task has failed on a host."""
-        message = result.result.get("msg", "")
-        if result.task.action in _SPEAKS and "exception" not in result.result:
-            self._display.display(f"\n{message}\n", color="red", stderr=True)
+        # Set by the tasks themselves; a crash of theirs has none and is shown in full.
+        problem = result.result.get("problem")
+        if result.task.action in _SPEAKS and problem:
+            self._display.display(f"\n{problem}\n", color="red", stderr=True)
         else:
             super().v2_runner_on_failed(result, ignore_errors)
 

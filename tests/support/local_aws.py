@@ -85,7 +85,7 @@ class LocalAws:
         """A boto3 client; made once per service and region, since making one costs more than using it."""
         if (service, region) not in self._clients:
             self._clients[service, region] = boto3.session.Session().client(
-                service,  # type: ignore[call-overload]
+                service,
                 region_name=region,
                 endpoint_url=self.endpoint,
                 aws_access_key_id="rehearsal",

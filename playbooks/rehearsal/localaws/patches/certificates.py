@@ -121,5 +121,5 @@ def distributions_using(arn: str) -> list[str]:
     """The distributions that show the certificate; moto records load balancers only."""
     from moto.cloudfront.models import cloudfront_backends
 
-    backend = cloudfront_backends[arn.split(":")[4]]["aws"]
+    backend: Any = cloudfront_backends[arn.split(":")[4]]["aws"]
     return [item.arn for item in backend.distributions.values() if item.distribution_config.certificate == arn]

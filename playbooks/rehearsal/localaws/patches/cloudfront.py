@@ -9,6 +9,7 @@ from typing import Any
 from moto.acm.models import acm_backends
 from moto.cloudfront import models, responses
 from moto.cloudfront.exceptions import CloudFrontException, DomainNameNotAnS3Bucket, OriginDoesNotExist
+from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 
 from .certificates import covers
@@ -92,7 +93,7 @@ def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:
 def _origin(origin: dict[str, Any]) -> dict[str, Any]:
     if "S3OriginConfig" in origin and not origin["DomainName"].endswith("amazonaws.com"):
         raise DomainNameNotAnS3Bucket
-    defaults = {
+    defaults: dict[str, Any] = {
         "OriginPath": "",
         "ConnectionAttempts": 3,
         "ConnectionTimeout": 10,
@@ -156,7 +157,8 @@ def check(backend: models.CloudFrontBackend, config: StoredConfig, own_id: str |
     for distribution in backend.distributions.values():
         if distribution.distribution_id == own_id:
             continue
-        if set(distribution.distribution_config.aliases) & set(config.aliases):
+        held: Any = distribution.distribution_config
+        if set(held.aliases) & set(config.aliases):
             raise CloudFrontException(
                 "CNAMEAlreadyExists",
                 "One or more of the CNAMEs you provided are already associated with a different resource.",
@@ -198,7 +200,7 @@ def apply() -> None:
     ) -> Any:
         check(self, StoredConfig(distribution_config), None)
         distribution, _, etag = create(self, distribution_config, tags)
-        distribution.last_modified_time = utcnow()
+        distribution.last_modified_time = utcnow()  # type: ignore[assignment]
         wanted = distribution.distribution_config.caller_reference
         if _ID.fullmatch(wanted) and wanted not in self.distributions:
             self.distributions[wanted] = self.distributions.pop(distribution.distribution_id)
@@ -244,7 +246,8 @@ def apply() -> None:
     def delete_origin_access_control(self: models.CloudFrontBackend, control_id: str) -> None:
         self.get_origin_access_control(control_id)
         for distribution in self.distributions.values():
-            if control_id in distribution.distribution_config.origin_access_controls:
+            config: Any = distribution.distribution_config
+            if control_id in config.origin_access_controls:
                 raise CloudFrontException(
                     "OriginAccessControlInUse", f"{control_id} is used by {distribution.distribution_id}."
                 )
@@ -267,7 +270,7 @@ def list_origin_access_controls(self: responses.CloudFrontResponse) -> Any:
     marker = self._get_param("Marker")
     size = self._get_int_param("MaxItems")
     controls, following = self.backend.list_origin_access_controls(marker=marker, max_items=size)
-    return responses.ActionResult(
+    return ActionResult(
         {
             "OriginAccessControlList": {
                 "Marker": marker or "",

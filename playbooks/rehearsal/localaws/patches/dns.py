@@ -39,4 +39,4 @@ def apply() -> None:
                     ]
         return zone
 
-    Route53Backend.create_hosted_zone = create_hosted_zone  # type: ignore[method-assign, assignment]
+    Route53Backend.create_hosted_zone = create_hosted_zone  # type: ignore[method-assign]

@@ -11,11 +11,11 @@ from moto.route53domains import models, validators
 def apply() -> None:
     """Let RegisterDomain and UpdateDomainNameservers work as plain boto3 code expects."""
     # AWS sells .in domains; moto's list does not have them.
-    validators.AWS_SUPPORTED_TLDS = (*validators.AWS_SUPPORTED_TLDS, "in")
+    validators.AWS_SUPPORTED_TLDS = (*validators.AWS_SUPPORTED_TLDS, "in")  # type: ignore[assignment]
 
     validate = validators.Route53Domain.validate.__func__  # type: ignore[attr-defined]
 
-    def validate_a_year(cls: type, **arguments: Any) -> Any:
+    def validate_a_year(cls: Any, /, **arguments: Any) -> Any:
         """moto computes the end of one year and then finds it a microsecond short of one."""
         if arguments.get("expiration_date"):
             arguments["expiration_date"] += datetime.timedelta(minutes=1)

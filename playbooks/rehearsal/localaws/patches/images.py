@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from moto.ec2.models.amis import Ami, AmiBackend
@@ -83,7 +84,7 @@ def apply() -> None:
                 self.setdefault(
                     name,
                     [
-                        Parameter(
+                        Parameter(  # type: ignore[abstract]
                             account_id=self.account_id,
                             name=name,
                             value=image["ami_id"],
@@ -91,7 +92,7 @@ def apply() -> None:
                             description=None,
                             allowed_pattern=None,
                             keyid=None,
-                            last_modified_date=1768262100.0,
+                            last_modified_date=datetime.datetime(2026, 1, 12, 23, 55, tzinfo=datetime.UTC),
                             version=1,
                             data_type="aws:ec2:image",
                         )

@@ -57,7 +57,7 @@ def _security_group_rules() -> None:
         if portless and self.ip_protocol != "-1":
             self.from_port = self.to_port = None
 
-    SecurityGroupRule.__init__ = begin_without_ports  # type: ignore[method-assign, assignment]
+    SecurityGroupRule.__init__ = begin_without_ports  # type: ignore[method-assign]
 
 
 def _acls() -> None:

@@ -1,0 +1,51 @@
+"""Documentation of the action ``platform_plan``; the code is in plugins/action/platform_plan.py."""
+
+DOCUMENTATION = r"""
+---
+module: platform_plan
+short_description: Compare the declared platform with the account
+description:
+  - Checks every variable whose name begins with C(aws_) against the argument specs of the C(aws_*) roles and against
+    each other, takes one snapshot of the account, and lists what has to be created or changed, field by field.
+  - Also lists what cannot be changed in place (C(replace)) and what exists but is not declared (C(unmanaged)).
+  - Writes nothing to AWS. Leaves the variables C(platform_actions) (what is to be done, by kind of resource) and
+    C(platform_ids) (what is known, by kind and declared name) to the tasks that follow.
+  - Runs on the controller. Credentials, endpoint and region come from the variable C(aws_environment).
+options:
+  json:
+    description: File on the controller that gets the plan as JSON. None when empty.
+    type: path
+  show:
+    description: V(all) prints the whole plan; V(changes) does when something differs, and one line otherwise.
+    type: str
+    choices: [all, changes]
+    default: all
+  expect_none:
+    description: Fail when anything is left to create or change.
+    type: bool
+    default: false
+author: BCSDLab
+"""
+
+EXAMPLES = r"""
+- name: Show what provisioning would do, and keep it
+  platform_plan:
+    json: /tmp/plan.json
+
+- name: Fail when the account has drifted
+  platform_plan:
+    show: changes
+    expect_none: true
+"""
+
+RETURN = r"""
+counts:
+  description: How many actions of each kind the plan has.
+  returned: success
+  type: dict
+  sample: {create: 2, change: 1, replace: 0, unmanaged: 4}
+problem:
+  description: What is wrong, where it is declared, and what to do.
+  returned: failure
+  type: str
+"""
