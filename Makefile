@@ -5,9 +5,13 @@
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# Loopback is never reached through a proxy.
+LOOPBACK := 127.0.0.1,localhost
+export NO_PROXY := $(LOOPBACK),$(NO_PROXY)
+export no_proxy := $(LOOPBACK),$(no_proxy)
+
 LOCAL_AWS := playbooks/rehearsal/local_aws.py
 # The rehearsal begins in an account without a default VPC; one that runs already is left as it is.
-# Its own endpoint and keys beat whatever account the shell points at.
 START := python $(LOCAL_AWS) start --empty
 ON_REHEARSAL = $(if $(findstring rehearsal,$(INVENTORY)),$(START),:)
 # Stopping needs no more than the standard library, so it works without .venv too.

@@ -19,13 +19,16 @@ def test_the_exports_replace_the_account_of_the_shell(tmp_path: Path) -> None:
             "PATH": os.environ["PATH"],
             "AWS_PROFILE": "production",
             "AWS_SESSION_TOKEN": "x",
+            "NO_PROXY": "intern",
             "AWS_REGION": "us-east-1",
         },
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    seen = dict(line.split("=", 1) for line in output.splitlines() if line.startswith(("AWS_", "REHEARSAL_")))
+    lines = output.splitlines()
+    assert {"NO_PROXY=127.0.0.1,localhost,intern", "no_proxy=127.0.0.1,localhost"} <= set(lines)
+    seen = dict(line.split("=", 1) for line in lines if line.startswith(("AWS_", "REHEARSAL_")))
     assert seen == {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:5599",
         "AWS_ACCESS_KEY_ID": "rehearsal",

@@ -86,4 +86,6 @@ class State:
     def exports(self) -> str:
         """Shell lines for `eval`. A profile or session token left over would beat the keys: unset them."""
         lines = [f"export {name}={shlex.quote(value)}" for name, value in self.environ().items()]
+        # A proxy of the shell must not be asked for loopback.
+        lines += [f'export {name}="{HOST},localhost${{{name}:+,${name}}}"' for name in ("NO_PROXY", "no_proxy")]
         return "\n".join(["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN", *lines])

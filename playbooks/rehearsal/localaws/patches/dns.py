@@ -20,7 +20,36 @@ def name_servers(zone_id: str) -> list[str]:
 
 
 def apply() -> None:
-    """Give every zone its own name servers and a name that ends in a dot."""
+    """Apply what this module says of zones and records."""
+    _zones()
+    _records()
+
+
+def _records() -> None:
+    change = Route53Backend.change_resource_record_sets
+
+    def change_resource_record_sets(self: Route53Backend, zoneid: str, change_list: list[dict[str, Any]]) -> None:
+        """moto keeps a journal of changes and refuses to create again what it has created and deleted before."""
+        zone = self.get_hosted_zone(zoneid)
+        there = {(item.name.strip("."), item.type) for item in zone.rrsets}
+        for item in change_list:
+            record = item["ResourceRecordSet"]
+            key = (record["Name"].strip("."), record["Type"])
+            if item["Action"] == "CREATE" and key not in there:
+                stale = [old for old in zone.rr_changes if _key(old) == key]
+                for old in stale:
+                    zone.rr_changes.remove(old)
+        change(self, zoneid, change_list)
+
+    Route53Backend.change_resource_record_sets = change_resource_record_sets  # type: ignore[method-assign]
+
+
+def _key(change: dict[str, Any]) -> tuple[str, str]:
+    record = change["ResourceRecordSet"]
+    return record["Name"].strip("."), record["Type"]
+
+
+def _zones() -> None:
     create = Route53Backend.create_hosted_zone
 
     def create_hosted_zone(self: Route53Backend, name: str, private_zone: bool, *args: Any, **kwargs: Any) -> FakeZone:

@@ -21,7 +21,10 @@ def _in_vpc(want: Desired, live: Sequence[Live], context: Context) -> list[Live]
 
 
 class Vpc(Kind):
-    """Recognised by its declared id, else by Name and CIDR, else as the default VPC with that CIDR."""
+    """Recognised by its declared id, else by Name and CIDR, else as the default VPC, else the one, with that CIDR.
+
+    A second VPC with the same CIDR is never made: the ranges of the two could not be connected.
+    """
 
     name = "vpc"
     role = "aws_network"
@@ -45,7 +48,7 @@ class Vpc(Kind):
         same_cidr = [item for item in live if item.raw["CidrBlock"] == want.entry["cidr"]]
         named = [item for item in same_cidr if called(item.raw) == want.name]
         default = [item for item in same_cidr if item.raw.get("IsDefault")]
-        return only(self.name, want.name, named or default)
+        return only(self.name, want.name, named or default or same_cidr)
 
     def fields(self, live: Live, context: Context) -> Fields:
         raw = live.raw

@@ -1,0 +1,21 @@
+"""Compare the platform's playbooks with Terraform on the same local AWS; docs/benchmarks.md explains the figures.
+
+Usage: python tests/bench/bench.py [--rounds N] [--only floor,plan,noop,fresh,scale] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import ansible.module_utils
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# `tests.…`, `localaws…` which tests/support/local_aws.py needs, `ansible.module_utils.platform…`.
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "playbooks" / "rehearsal")]
+ansible.module_utils.__path__.append(str(REPOSITORY / "plugins" / "module_utils"))
+
+from tests.bench.cli import main  # noqa: E402 - after the path is set
+
+if __name__ == "__main__":
+    sys.exit(main())
