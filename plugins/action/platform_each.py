@@ -64,7 +64,9 @@ class ActionModule(ActionBase):
             return {**result, "changed": True, "msg": f"would do {len(wanted)} of {args['kind']}, see the plan"}
         known = {kind: dict(names) for kind, names in variables.get("platform_ids", {}).items()}
         items = [
-            {**action, "part": part} for action in wanted for part in self._parts(args.get("parts"), action, known, variables)
+            {**action, "part": part}
+            for action in wanted
+            for part in self._parts(args.get("parts"), action, known, variables)
         ]
         prepared = [self._arguments(args["arguments"], item, known, variables) for item in items]
         results, failures = self._call(args["module"], prepared, items, variables)
@@ -100,7 +102,7 @@ class ActionModule(ActionBase):
     ) -> dict[str, Any]:
         """The variable ``name`` templated with ``item``, ids filled in."""
         filled = self._filled(name, item, known, variables)
-        resolved: dict[str, Any] = resolve(filled, known)  # type: ignore[arg-type]
+        resolved: dict[str, Any] = resolve(filled, known)
         missing = unresolved(resolved)
         if missing:
             raise AnsibleActionFail(

@@ -35,7 +35,7 @@ def role_specs(roles: Path = _ROLES) -> dict[str, dict[str, Any]]:
     """Options of every entry point of the aws_* roles, by role and entry point."""
     specs = {}
     for file in sorted(roles.glob("aws_*/meta/argument_specs.yml")):
-        content = yaml.load(file.read_bytes(), Loader=_LOADER)["argument_specs"]  # noqa: S506 - a safe loader
+        content = yaml.load(file.read_bytes(), Loader=_LOADER)["argument_specs"]
         specs[file.parent.parent.name] = {name: entry.get("options", {}) for name, entry in content.items()}
     return specs
 
@@ -97,5 +97,3 @@ def _by_kind(actions: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
             fields = [change["field"] for change in action["changes"]]
             grouped.setdefault(action["kind"], []).append({**action, "changed": fields})
     return grouped
-
-

@@ -45,7 +45,9 @@ def security_group_rules(
     return written
 
 
-def changed_parts(entries: Mapping[str, Any] | Iterable[str], changed: Iterable[str], field: str) -> list[dict[str, Any]]:
+def changed_parts(
+    entries: Mapping[str, Any] | Iterable[str], changed: Iterable[str], field: str
+) -> list[dict[str, Any]]:
     """Of a field that is keyed by name, the entries that the plan changes, as ``key`` and ``value``."""
     pairs = entries.items() if isinstance(entries, Mapping) else ((entry, entry) for entry in entries)
     touched = set(changed)

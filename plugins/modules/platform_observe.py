@@ -84,7 +84,7 @@ def main() -> None:
     if MISSING:
         module.fail_json(msg=missing_required_lib("boto3"))
     wanted = module.params
-    scope = Scope(buckets={name: () for name in wanted["buckets"]}, zones=frozenset(wanted["zones"]))
+    scope = Scope(buckets=dict.fromkeys(wanted["buckets"], ()), zones=frozenset(wanted["zones"]))
     try:
         clients = Clients(wanted["region"], wanted["environment"])
         number, observation = account(clients), observe(clients, scope)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import signal
 import socket
 import sys
@@ -39,11 +38,8 @@ class Bench:
 
     def floor(self) -> None:
         """What every playbook run pays before its first task."""
-        for what, inventory in (
-            ("empty play", "localhost,"),
-            ("empty play, inventory of an empty account", "inventories/rehearsal"),
-        ):
-            self._rounds(what, self.rounds, lambda side, inventory=inventory: self.ours.floor(inventory), [self.ours])
+        self._floor("empty play", "localhost,")
+        self._floor("empty play, inventory of an empty account")
 
     def fresh(self) -> None:
         """An empty account becomes the platform."""
@@ -58,8 +54,7 @@ class Bench:
     def plan(self) -> None:
         """Nothing to do, and nothing asked but that."""
         self._build()
-        inventory = "empty play, inventory of 5 instances"
-        self._rounds(inventory, self.rounds, lambda side: self.ours.floor("inventories/rehearsal"), [self.ours])
+        self._floor("empty play, inventory of 5 instances")
         self._rounds("plan, no changes", self.rounds, lambda side: side.plan())
 
     def noop(self) -> None:
@@ -80,6 +75,9 @@ class Bench:
         for side in self.sides:
             side.variables({})
         self._built = False
+
+    def _floor(self, what: str, inventory: str = "inventories/rehearsal") -> None:
+        self._rounds(what, self.rounds, lambda side: self.ours.floor(inventory), [self.ours])
 
     def say(self, text: str) -> None:
         """Progress, for whoever waits."""
@@ -181,7 +179,7 @@ def _measure(options: argparse.Namespace) -> int:
 def _versions(theirs: Terraform | None) -> str:
     from ansible.release import __version__
 
-    own = f"ansible-core {__version__}, Python {platform.python_version()}"
+    own = f"ansible-core {__version__}, Python {sys.version.split()[0]}"
     return f"{own}; {theirs.versions()}" if theirs else own
 
 

@@ -11,8 +11,8 @@ from tests.bench.measure import Series
 #: measurement -> side -> runs
 Results = dict[str, dict[str, Series]]
 
-_HEADS = ("", "side", "median s", "min–max s", "cpu s", "peak MiB", "ours/theirs")
-_WIDTHS = (34, 9, 8, 15, 7, 8, 11)
+_HEADS = ("", "side", "median s", "min-max s", "cpu s", "peak MiB", "ours/theirs")
+_WIDTHS = (41, 9, 8, 15, 7, 8, 11)
 
 
 def _colour() -> bool:
@@ -37,7 +37,7 @@ def table(results: Results) -> str:
             ratio = ""
             if number and "ours" in sides:
                 ratio = f"{sides['ours'].median / series.median:.2f}"
-            cells = ("" if number else what, side, f"{series.median:.2f}", f"{low:.2f}–{high:.2f}")
+            cells = ("" if number else what, side, f"{series.median:.2f}", f"{low:.2f}-{high:.2f}")
             lines.append(_line((*cells, f"{series.cpu:.2f}", memory, ratio)))
     return "\n".join(lines)
 

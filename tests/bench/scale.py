@@ -91,9 +91,7 @@ def _learn(side: Terraform, launched: Mapping[str, Mapping[str, Any]]) -> None:
     Launching them with Terraform takes ten seconds for every ten; importing one by one, longer.
     """
     state = json.loads(side.state_file.read_text())
-    model = next(
-        item for item in state["resources"] if item["type"] == "aws_instance" and item["name"] == label(MODEL)
-    )
+    model = next(item for item in state["resources"] if item["type"] == "aws_instance" and item["name"] == label(MODEL))
     for name, raw in launched.items():
         twin = json.loads(json.dumps(model))
         twin["name"] = label(name)

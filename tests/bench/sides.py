@@ -105,7 +105,7 @@ class Playbooks(Side):
         return self._expect(sample, *(["\nNo changes"] if nothing else ["to create", "No changes"]))
 
     def _play(self, playbook: str, inventory: str) -> Sample:
-        command = [self._program, playbook, "-i", inventory, *self._extra]
+        command: list[str | Path] = [self._program, playbook, "-i", inventory, *self._extra]
         return run(command, cwd=REPOSITORY, environ=self._environ, log=self.log)
 
 
@@ -148,7 +148,9 @@ class Terraform(Side):
     def versions(self) -> str:
         """Of Terraform and its provider."""
         command = [self._program, "version", "-json"]
-        done = subprocess.run(command, cwd=self.directory, env=self._environ, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, cwd=self.directory, env=self._environ, capture_output=True, text=True, check=True
+        )
         told = json.loads(done.stdout)
         provider = told["provider_selections"].get("registry.terraform.io/hashicorp/aws", "?")
         return f"Terraform {told['terraform_version']}, provider aws {provider}"

@@ -257,7 +257,11 @@ def _certificate_validation(name: str, entry: Mapping[str, Any]) -> Written:
 
 def _origin_access_control(name: str, entry: Mapping[str, Any]) -> Written:
     block = {"name": name, "description": entry["description"], "origin_access_control_origin_type": "s3"}
-    yield "aws_cloudfront_origin_access_control", name, {**block, "signing_behavior": "always", "signing_protocol": "sigv4"}
+    yield (
+        "aws_cloudfront_origin_access_control",
+        name,
+        {**block, "signing_behavior": "always", "signing_protocol": "sigv4"},
+    )
 
 
 def _distribution(name: str, entry: Mapping[str, Any]) -> Written:

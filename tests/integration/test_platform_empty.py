@@ -11,7 +11,7 @@ from ansible.module_utils.platform.declaration import Declaration
 from ansible.module_utils.platform.kinds import KINDS
 from ansible.module_utils.platform.workflow import declaration_of
 
-from tests.support.drift import DRIFTS, Account
+from tests.support.drift import DELETIONS, DRIFTS, Account
 from tests.support.local_aws import LocalAws
 from tests.support.plan_calls import mismatches
 from tests.support.platform import Platform, Run, declared, fields, specs
@@ -108,12 +108,10 @@ def test_every_declared_field_is_in_the_drift_table(built: tuple[Platform, list[
 
 
 @pytest.mark.parametrize("group", DRIFTS)
-def test_what_is_changed_behind_the_back_is_named_and_repaired(
-    built: tuple[Platform, list[str]], group: str
-) -> None:
+def test_what_is_changed_behind_the_back_is_named_and_repaired(built: tuple[Platform, list[str]], group: str) -> None:
     platform = built[0]
-    account = Account(platform.aws, platform.plan().registry)
-    seen: set[tuple[str, str, str, str]] = set()
+    before = platform.plan()
+    account, seen = Account(platform.aws, before.registry), fields(before)
     for drift in DRIFTS[group]:
         drift.make(account)
         now = fields(platform.plan())
@@ -129,3 +127,21 @@ def test_what_is_changed_behind_the_back_is_named_and_repaired(
     assert mismatches(planned.writes, writes, after.registry) == []
 
 
+def test_what_is_deleted_behind_the_back_is_created_again(built: tuple[Platform, list[str]]) -> None:
+    platform = built[0]
+    account = Account(platform.aws, platform.plan().registry)
+    for delete in DELETIONS.values():
+        delete(account)
+    planned = platform.plan()
+    created = {(action.kind, action.name) for action in planned.of("create")}
+    # An access list whose subnets went back to the default one is that default one from now on.
+    adopted = {("network_acl", "BCSDLab-open")}
+    # What stood in a zone goes with it.
+    inside = {("record", "jjbaksa.com A"), ("record", "stage.jjbaksa.com A")}
+    assert created == DELETIONS.keys() - adopted | inside
+    assert {(action.kind, action.name) for action in planned.of("change")} >= adopted
+    platform.aws.mark()
+    platform.provision()
+    writes, after = platform.aws.writes(), platform.plan()
+    assert fields(after) == set()
+    assert mismatches(planned.writes, writes, after.registry) == []

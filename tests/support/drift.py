@@ -100,9 +100,7 @@ NETWORK = [
         "subnet",
         SUBNET,
         "map_public_ip",
-        lambda a: a.ec2.modify_subnet_attribute(
-            SubnetId=a.id("subnet", SUBNET), MapPublicIpOnLaunch={"Value": False}
-        ),
+        lambda a: a.ec2.modify_subnet_attribute(SubnetId=a.id("subnet", SUBNET), MapPublicIpOnLaunch={"Value": False}),
     ),
     *_tags("subnet", SUBNET, "Name", "Platform"),
     Drift(
@@ -233,7 +231,9 @@ def _set(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 
 def _other_certificate(a: Account) -> None:
-    other = a.id("certificate", "bcsdlab.com")
+    # Validated by the record that is published already: a wildcard shares the one of its apex.
+    acm = a.aws.client("acm", "us-east-1")
+    other = acm.request_certificate(DomainName="*.koreatech.in", ValidationMethod="DNS")["CertificateArn"]
     _distribution(_set("ViewerCertificate", "ACMCertificateArn", value=other))(a)
 
 
@@ -275,9 +275,7 @@ CDN = [
         "distribution",
         SITE,
         "origin_domain",
-        _distribution(
-            _set("Origins", "Items", "0", "DomainName", value="kap-test.s3.ap-northeast-2.amazonaws.com")
-        ),
+        _distribution(_set("Origins", "Items", "0", "DomainName", value="kap-test.s3.ap-northeast-2.amazonaws.com")),
     ),
     Drift(
         "distribution",
@@ -324,7 +322,9 @@ _OPEN = {
 
 STORAGE = [
     Drift("bucket", BUCKET, "policy", _s3("put_bucket_policy", Policy=json.dumps(_OPEN))),
-    Drift("bucket", BUCKET, "versioning", _s3("put_bucket_versioning", VersioningConfiguration={"Status": "Suspended"})),
+    Drift(
+        "bucket", BUCKET, "versioning", _s3("put_bucket_versioning", VersioningConfiguration={"Status": "Suspended"})
+    ),
     Drift("bucket", BUCKET, "encryption", _s3("delete_bucket_encryption")),
     Drift(
         "bucket",
@@ -467,9 +467,11 @@ COMPUTE = [
             InstanceId=a.id("instance", "KOIN_DB"), DisableApiTermination={"Value": False}
         ),
     ),
-    Drift("instance", "KOIN_PROD", "state", lambda a: a.ec2.stop_instances(InstanceIds=[a.id("instance", "KOIN_PROD")])),
+    Drift(
+        "instance", "KOIN_PROD", "state", lambda a: a.ec2.stop_instances(InstanceIds=[a.id("instance", "KOIN_PROD")])
+    ),
     Drift("elastic_ip", "KOIN_DB", "instance", _disassociate),
-    *_tags("elastic_ip", "KOIN_DB", "Name", "Platform"),
+    *_tags("elastic_ip", "BCSD_Build", "Name", "Platform"),
 ]
 
 
@@ -477,10 +479,21 @@ def _alarm(**changed: Any) -> Callable[[Account], None]:
     def make(a: Account) -> None:
         client = a.aws.client("cloudwatch")
         alarm = client.describe_alarms(AlarmNames=[ALARM])["MetricAlarms"][0]
-        keep = (
-            "AlarmName AlarmDescription Namespace MetricName Dimensions Statistic ComparisonOperator Threshold Period "
-            "EvaluationPeriods TreatMissingData AlarmActions OKActions"
-        ).split()
+        keep = [
+            "AlarmName",
+            "AlarmDescription",
+            "Namespace",
+            "MetricName",
+            "Dimensions",
+            "Statistic",
+            "ComparisonOperator",
+            "Threshold",
+            "Period",
+            "EvaluationPeriods",
+            "TreatMissingData",
+            "AlarmActions",
+            "OKActions",
+        ]
         client.put_metric_alarm(**{key: alarm[key] for key in keep if key in alarm} | changed)
 
     return make
@@ -519,4 +532,94 @@ DRIFTS: dict[str, list[Drift]] = {
     "iam": IAM,
     "compute": COMPUTE,
     "monitoring": MONITORING,
+}
+
+
+def _delete_subnet(a: Account) -> None:
+    a.ec2.delete_subnet(SubnetId=a.id("subnet", "BCSDLab-d"))
+
+
+def _delete_acl(a: Account) -> None:
+    acls = a.ec2.describe_network_acls()["NetworkAcls"]
+    default = next(item for item in acls if item["IsDefault"] and item["VpcId"] == a.id("vpc", VPC))
+    ours = next(item for item in acls if item["NetworkAclId"] == a.id("network_acl", ACL))
+    for association in ours["Associations"]:
+        a.ec2.replace_network_acl_association(
+            AssociationId=association["NetworkAclAssociationId"], NetworkAclId=default["NetworkAclId"]
+        )
+    a.ec2.delete_network_acl(NetworkAclId=ours["NetworkAclId"])
+
+
+def _delete_gateway(a: Account) -> None:
+    a.ec2.delete_route(RouteTableId=a.id("route_table", TABLE), DestinationCidrBlock="0.0.0.0/0")
+    _detach_gateway(a)
+    a.ec2.delete_internet_gateway(InternetGatewayId=a.id("internet_gateway", IGW))
+
+
+def _delete_group(a: Account) -> None:
+    a.ec2.modify_instance_attribute(InstanceId=a.id("instance", "KOIN_DB"), Groups=[a.id("security_group", "SSH")])
+    a.ec2.delete_security_group(GroupId=a.id("security_group", "DB"))
+
+
+def _delete_zone(a: Account) -> None:
+    client, zone = a.aws.client("route53"), a.id("zone", "jjbaksa.com")
+    for record in client.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]:
+        if record["Type"] not in ("NS", "SOA"):
+            _record(a, "jjbaksa.com", "DELETE", record)
+    client.delete_hosted_zone(Id=zone)
+
+
+def _delete_record(a: Account) -> None:
+    zone = a.id("zone", "koreatech.in")
+    records = a.aws.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    owner = next(item for item in records if item["Name"] == "owner.koreatech.in.")
+    _record(a, "koreatech.in", "DELETE", owner)
+
+
+def _delete_distribution(a: Account) -> None:
+    client, site = a.aws.client("cloudfront"), a.id("distribution", "image")
+    answer = client.get_distribution_config(Id=site)
+    config = answer["DistributionConfig"] | {"Enabled": False}
+    tag = client.update_distribution(Id=site, IfMatch=answer["ETag"], DistributionConfig=config)["ETag"]
+    client.delete_distribution(Id=site, IfMatch=tag)
+
+
+def _delete_access_control(a: Account) -> None:
+    client = a.aws.client("cloudfront")
+    site = a.id("origin_access_control", "stage-static")
+    client.delete_origin_access_control(Id=site, IfMatch=client.get_origin_access_control(Id=site)["ETag"])
+
+
+def _delete_bucket(a: Account) -> None:
+    a.aws.client("s3").delete_bucket(Bucket="team-kap-koin-storage")
+
+
+def _delete_role(a: Account) -> None:
+    client, name = a.aws.client("iam"), "koin-build"
+    client.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=name)
+    client.delete_instance_profile(InstanceProfileName=name)
+    client.delete_role_policy(RoleName=name, PolicyName="platform")
+    client.delete_role(RoleName=name)
+
+
+#: kind and name -> how to delete it
+DELETIONS: dict[tuple[str, str], Callable[[Account], object]] = {
+    ("internet_gateway", IGW): _delete_gateway,
+    ("subnet", "BCSDLab-d"): _delete_subnet,
+    ("network_acl", ACL): _delete_acl,
+    ("security_group", "DB"): _delete_group,
+    ("zone", "jjbaksa.com"): _delete_zone,
+    ("origin_access_control", "stage-static"): _delete_access_control,
+    ("distribution", "image"): _delete_distribution,
+    ("bucket", "team-kap-koin-storage"): _delete_bucket,
+    ("iam_role", "koin-build"): _delete_role,
+    ("key_pair", "koin"): lambda a: a.ec2.delete_key_pair(KeyName="koin"),
+    ("instance", "BCSD_Build"): lambda a: a.ec2.terminate_instances(InstanceIds=[a.id("instance", "BCSD_Build")]),
+    ("elastic_ip", "KOIN_STAGE"): lambda a: (
+        a.ec2.disassociate_address(PublicIp=a.id("elastic_ip", "KOIN_STAGE", "public_ip")),
+        a.ec2.release_address(AllocationId=a.id("elastic_ip", "KOIN_STAGE")),
+    ),
+    ("record", "owner.koreatech.in A"): _delete_record,
+    ("topic", "koin-alarms"): lambda a: a.aws.client("sns").delete_topic(TopicArn=a.id("topic", "koin-alarms")),
+    ("alarm", ALARM): lambda a: a.aws.client("cloudwatch").delete_alarms(AlarmNames=[ALARM]),
 }

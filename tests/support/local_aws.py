@@ -89,7 +89,7 @@ class LocalAws:
                 region_name=region,
                 endpoint_url=self.endpoint,
                 aws_access_key_id="rehearsal",
-                aws_secret_access_key="rehearsal",
+                aws_secret_access_key="not-a-secret-0123456789",
                 config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
             )
         return self._clients[service, region]

@@ -32,7 +32,7 @@ def test_the_exports_replace_the_account_of_the_shell(tmp_path: Path) -> None:
     assert seen == {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:5599",
         "AWS_ACCESS_KEY_ID": "rehearsal",
-        "AWS_SECRET_ACCESS_KEY": "rehearsal",
+        "AWS_SECRET_ACCESS_KEY": "not-a-secret-0123456789",
         "AWS_REGION": "ap-northeast-2",
         "AWS_DEFAULT_REGION": "ap-northeast-2",
         "AWS_EC2_METADATA_DISABLED": "true",

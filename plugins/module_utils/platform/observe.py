@@ -7,7 +7,7 @@ bucket's settings, a zone's records); those start as soon as it has answered. Th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
@@ -301,14 +301,40 @@ def _call(client: Any, read: Read) -> Any:
         raise explain(error, client) from error
 
 
-_EMPTY_LISTS = (
-    "vpcs subnets internet_gateways route_tables network_acls security_groups instances volumes addresses key_pairs "
-    "offerings buckets zones certificates distributions access_controls roles role_list topics alarms"
-).split()
-_EMPTY_MAPPINGS = (
-    "vpc_attributes protection credits images bucket_configs records zone_servers domains distribution_configs "
-    "subscriptions"
-).split()
+_EMPTY_LISTS = [
+    "vpcs",
+    "subnets",
+    "internet_gateways",
+    "route_tables",
+    "network_acls",
+    "security_groups",
+    "instances",
+    "volumes",
+    "addresses",
+    "key_pairs",
+    "offerings",
+    "buckets",
+    "zones",
+    "certificates",
+    "distributions",
+    "access_controls",
+    "roles",
+    "role_list",
+    "topics",
+    "alarms",
+]
+_EMPTY_MAPPINGS = [
+    "vpc_attributes",
+    "protection",
+    "credits",
+    "images",
+    "bucket_configs",
+    "records",
+    "zone_servers",
+    "domains",
+    "distribution_configs",
+    "subscriptions",
+]
 
 
 def empty() -> dict[str, Any]:

@@ -41,12 +41,6 @@ class Clients:
         self.region = region
         self.endpoint = environment.get("AWS_ENDPOINT_URL") or None
         self._clients: dict[str, Any] = {}
-        self._config = botocore.config.Config(
-            retries={"mode": "adaptive", "max_attempts": 10},
-            connect_timeout=5,
-            read_timeout=60,
-            max_pool_connections=32,
-        )
         try:
             self._session = boto3.session.Session(
                 aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID") or None,
@@ -61,8 +55,15 @@ class Clients:
     def __getitem__(self, service: str) -> Any:
         if service not in self._clients:
             region = GLOBAL_REGION if service in _GLOBAL else self.region
+            # STS is asked first, once: who cannot be reached is to be told soon, not after ten attempts.
+            config = botocore.config.Config(
+                retries={"mode": "adaptive", "max_attempts": 2 if service == "sts" else 10},
+                connect_timeout=5,
+                read_timeout=60,
+                max_pool_connections=32,
+            )
             self._clients[service] = self._session.client(
-                service, region_name=region, endpoint_url=self.endpoint, config=self._config
+                service, region_name=region, endpoint_url=self.endpoint, config=config
             )
         return self._clients[service]
 

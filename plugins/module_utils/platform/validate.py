@@ -292,8 +292,8 @@ def cdn(declaration: Declaration) -> Iterator[Problem]:
             taken.setdefault(alias, name)
             if zone_of(alias, declaration) is None:
                 yield Problem(where, f"`{alias}` lies in no declared zone", "declare its zone in aws_dns_zones")
-            certificate = certificates.get(distribution["certificate"])
-            if certificate and not _covers(certificate, alias):
+            covering = certificates.get(distribution["certificate"])
+            if covering and not _covers(covering, alias):
                 fix = f"add it to aws_cdn_certificates.{distribution['certificate']}.alternative_names"
                 yield Problem(where, f"`{alias}` is not covered by certificate {distribution['certificate']}", fix)
 

@@ -44,5 +44,3 @@ def plan_for(raw: Mapping[str, Any], specs: Specs, environment: Mapping[str, str
 def _stop_at(problems: Sequence[Problem]) -> None:
     if problems:
         raise DeclarationError(problems)
-
-

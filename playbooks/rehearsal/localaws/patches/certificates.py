@@ -64,6 +64,15 @@ def apply() -> None:
     delete = models.AWSCertificateManagerBackend.delete_certificate
     list_certificates = AWSCertificateManagerResponse.list_certificates
 
+    arn_of = models.AWSCertificateManagerBackend._get_arn_from_idempotency_token
+
+    def arn_that_exists(self: models.AWSCertificateManagerBackend, token: str) -> str | None:
+        """moto fails on a request whose token has made a certificate that was deleted since."""
+        arn = arn_of(self, token)
+        return arn if arn in self._certificates else None
+
+    models.AWSCertificateManagerBackend._get_arn_from_idempotency_token = arn_that_exists  # type: ignore[method-assign]
+
     def check_dns(self: models.CertBundle) -> None:
         pending = self.type == "AMAZON_ISSUED" and self.status == "PENDING_VALIDATION"
         # moto issues after MOTO_ACM_VALIDATION_WAIT seconds, whatever DNS says.

@@ -1,0 +1,86 @@
+"""What stands after `make rehearse`: what this run did, the hosts, and what to run next."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from localaws.state import State
+
+#: groups that every inventory has, and those that say nothing about a host's role
+_PLAIN = {"all", "ungrouped", "aws_ec2"}
+
+NEXT = """\
+Next:
+  make plan                           what would change now (nothing)
+  make inventory                      the hosts as groups
+  eval "$(make -s aws)"               point aws, boto3 … at this local account
+  edit group_vars/all/, make plan     see what your change would do
+  make clean                          stop and forget it all"""
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell; the first row is the heading."""
+    cells = [list(row) for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return "\n".join(f"  {line}" for line in [lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def done(plan: Mapping[str, Any]) -> str:
+    """How much the run has created and changed, by kind, in the order of the plan."""
+    counts = Counter((item["kind"], item["action"]) for item in plan["actions"])
+    kinds = list(dict.fromkeys(item["kind"] for item in plan["actions"] if item["action"] in ("create", "change")))
+    if not kinds:
+        return "No changes: the account is what is declared."
+    rows = [("kind", "created", "changed")]
+    rows += [(kind, str(counts[kind, "create"] or "-"), str(counts[kind, "change"] or "-")) for kind in kinds]
+    return table(rows)
+
+
+def hosts(inventory: Mapping[str, Any]) -> str:
+    """Host, groups and addresses, from the dynamic inventory."""
+    variables: Mapping[str, Any] = inventory["_meta"]["hostvars"]
+    groups = {name: value.get("hosts", []) for name, value in inventory.items() if name not in {"_meta", *_PLAIN}}
+    rows = [("host", "groups", "type", "private address", "public address", "login")]
+    for host in sorted(inventory.get("aws_ec2", {}).get("hosts", [])):
+        facts = variables[host]
+        mine = ", ".join(sorted(name for name, members in groups.items() if host in members))
+        rows.append(
+            (
+                host,
+                mine,
+                facts["ec2_instance_type"],
+                facts.get("ec2_private_ip_address", "-"),
+                facts.get("ec2_public_ip_address", "-"),
+                facts["ansible_user"],
+            )
+        )
+    return table(rows)
+
+
+def main() -> int:
+    """Print the summary; exit status 1 when the inventory cannot be read."""
+    state = State.from_environ()
+    listing = subprocess.run(
+        ["ansible-inventory", "-i", "inventories/rehearsal", "--list"],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listing.returncode:
+        print(listing.stderr, file=sys.stderr)
+        return 1
+    plan = json.loads((state.directory / "plan.json").read_text())
+    print(f"Rehearsal on {state.endpoint}\n\n{done(plan)}\n\n{hosts(json.loads(listing.stdout))}\n\n{NEXT}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

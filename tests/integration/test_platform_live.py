@@ -1,0 +1,133 @@
+"""The account that people made by hand is adopted: nothing is made twice, nothing undeclared is touched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible.module_utils.platform.model import Plan
+
+from tests.support import live_account
+from tests.support.local_aws import LocalAws
+from tests.support.plan_calls import mismatches
+from tests.support.platform import Platform
+
+
+def _inventory(aws: LocalAws) -> dict[str, Counter[Any]]:
+    """How many there are of what must never be doubled, by what identifies it."""
+    ec2, route53, cloudfront = aws.client("ec2"), aws.client("route53"), aws.client("cloudfront")
+    reservations = ec2.describe_instances()["Reservations"]
+    return {
+        "vpcs": Counter(item["CidrBlock"] for item in ec2.describe_vpcs()["Vpcs"]),
+        "subnets": Counter(item["CidrBlock"] for item in ec2.describe_subnets()["Subnets"]),
+        "groups": Counter(item["GroupName"] for item in ec2.describe_security_groups()["SecurityGroups"]),
+        "instances": Counter(item["InstanceId"] for group in reservations for item in group["Instances"]),
+        "addresses": Counter(item["PublicIp"] for item in ec2.describe_addresses()["Addresses"]),
+        "buckets": Counter(item["Name"] for item in aws.client("s3").list_buckets()["Buckets"]),
+        "distributions": Counter(
+            item["Id"] for item in cloudfront.list_distributions()["DistributionList"].get("Items", [])
+        ),
+        "zones": Counter(item["Name"] for item in route53.list_hosted_zones()["HostedZones"]),
+    }
+
+
+def _records(aws: LocalAws) -> dict[tuple[str, str], Any]:
+    route53 = aws.client("route53")
+    return {
+        (record["Name"], record["Type"]): record
+        for zone in route53.list_hosted_zones()["HostedZones"]
+        for record in route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+    }
+
+
+class Adopted:
+    """One adoption, with what there was before and after."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.aws = aws
+        self.made = live_account.build(aws)
+        self.platform = Platform(aws)
+        self.before, self.records_before = _inventory(aws), _records(aws)
+        self.planned: Plan = self.platform.plan()
+        aws.mark()
+        self.run = self.platform.provision()
+        self.writes = aws.writes()
+        self.after, self.records_after = _inventory(aws), _records(aws)
+        self.plan_after: Plan = self.platform.plan()
+
+
+@pytest.fixture(scope="module")
+def adopted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopted]:
+    """The live account after one provisioning."""
+    with LocalAws(tmp_path_factory.mktemp("live")) as aws:
+        aws.reset()
+        yield Adopted(aws)
+
+
+def test_nothing_is_made_twice(adopted: Adopted) -> None:
+    created = {key: adopted.after[key] - adopted.before[key] for key in adopted.before}
+    # The one group that the account did not have.
+    assert created.pop("groups") == Counter(["DB"])
+    assert not any(created.values()), created
+    gone = {key: adopted.before[key] - adopted.after[key] for key in adopted.before}
+    assert not any(gone.values()), gone
+
+
+def test_provision_makes_exactly_the_calls_that_the_plan_announced(adopted: Adopted) -> None:
+    assert mismatches(adopted.planned.writes, adopted.writes, adopted.plan_after.registry) == []
+
+
+def test_every_undeclared_record_is_kept_as_it_was(adopted: Adopted) -> None:
+    planned = {action.name for action in adopted.planned.writes if action.kind == "record"}
+    for (name, kind), record in adopted.records_before.items():
+        if f"{name.rstrip('.')} {kind}" not in planned:
+            assert adopted.records_after[(name, kind)] == record
+
+
+def test_plan_is_empty_afterwards(adopted: Adopted) -> None:
+    assert adopted.plan_after.writes == []
+    # Only what AWS cannot change in place stays to be reported.
+    kept = {(action.kind, change.field) for action in adopted.plan_after.of("replace") for change in action.changes}
+    assert kept == {("instance", "root_volume.encrypted")}
+
+
+def test_unmanaged_lists_the_strays(adopted: Adopted) -> None:
+    listed = {(action.kind, action.name.split(" (")[0]) for action in adopted.plan_after.of("unmanaged")}
+    assert listed == {
+        ("security_group", "launch-wizard-1"),
+        ("security_group", "launch-wizard-2"),
+        ("certificate", "image.bcsdlab.com"),
+        ("certificate", "stage-static.koreatech.in"),
+        ("certificate", "static.koreatech.in"),
+        ("bucket", "bcsdlab-backup-2019"),
+        ("key_pair", "kim-laptop"),
+        ("key_pair", "koin-old"),
+        ("instance", "test-kim"),
+        ("elastic_ip", "3.35.27.61"),
+        *{
+            ("record", f"{name.rstrip('.')} {kind}")
+            for name, kind in adopted.records_before
+            if kind in ("MX", "TXT", "CNAME") or name == "old.koreatech.in."
+        },
+    }
+
+
+def test_second_provision_writes_nothing(adopted: Adopted) -> None:
+    adopted.aws.mark()
+    run = adopted.platform.provision()
+    assert adopted.platform.writes() == {}
+    assert "No changes" in run.output
+
+
+def test_registered_domains_point_to_their_zones(adopted: Adopted) -> None:
+    assert not [warning for warning in adopted.plan_after.warnings if warning.startswith("zone ")]
+
+
+def test_a_domain_that_points_elsewhere_is_warned_about(adopted: Adopted) -> None:
+    adopted.aws.client("route53domains", "us-east-1").update_domain_nameservers(
+        DomainName="koreatech.in", Nameservers=[{"Name": "ns1.example.com"}, {"Name": "ns2.example.com"}]
+    )
+    warning = next(item for item in adopted.platform.plan().warnings if item.startswith("zone koreatech.in"))
+    assert "ns1.example.com, ns2.example.com" in warning
