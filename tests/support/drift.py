@@ -586,7 +586,7 @@ def _delete_distribution(a: Account) -> None:
 
 def _delete_access_control(a: Account) -> None:
     client = a.aws.client("cloudfront")
-    site = a.id("origin_access_control", "stage-static")
+    site = a.id("origin_access_control", "image")
     client.delete_origin_access_control(Id=site, IfMatch=client.get_origin_access_control(Id=site)["ETag"])
 
 
@@ -609,8 +609,9 @@ DELETIONS: dict[tuple[str, str], Callable[[Account], object]] = {
     ("network_acl", ACL): _delete_acl,
     ("security_group", "DB"): _delete_group,
     ("zone", "jjbaksa.com"): _delete_zone,
-    ("origin_access_control", "stage-static"): _delete_access_control,
+    # In this order: AWS keeps an access control that a distribution uses.
     ("distribution", "image"): _delete_distribution,
+    ("origin_access_control", "image"): _delete_access_control,
     ("bucket", "team-kap-koin-storage"): _delete_bucket,
     ("iam_role", "koin-build"): _delete_role,
     ("key_pair", "koin"): lambda a: a.ec2.delete_key_pair(KeyName="koin"),

@@ -47,7 +47,8 @@ class Alarm(Kind):
         for instance in declaration.entries("aws_compute_instances"):
             for key, entry in templates.items():
                 dimensions = {"InstanceId": ref("instance", instance), **entry["dimensions"]}
-                actions = [ref("topic", entry["topic"], "arn")]
+                # Made of what is known already, so that a topic made again changes no alarm.
+                actions = [f"arn:aws:sns:{declaration.region}:{declaration.account}:{entry['topic']}"]
                 fields: Fields = {
                     "description": entry["description"],
                     "namespace": entry["namespace"],

@@ -1,0 +1,304 @@
+"""The roles' interfaces, the inventories and the plays are what they say."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.inventory.manager import InventoryManager
+from ansible.module_utils.platform.schema import ENTRIES, check, variables
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.utils.collection_loader import AnsibleCollectionConfig
+from ansible.vars.manager import VariableManager
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SPECS = sorted(REPOSITORY.glob("roles/*/meta/argument_specs.yml"))
+ROLES = [path.parent.parent for path in SPECS]
+AWS_ROLES = [role for role in ROLES if role.name.startswith("aws_")]
+INVENTORIES = ["production", "rehearsal"]
+PLANNER = REPOSITORY / "plugins/module_utils/platform"
+PLAYBOOKS = sorted((REPOSITORY / "playbooks").rglob("*.yml"))
+
+
+def name_of(path: Path) -> str:
+    """How a parametrised test is called."""
+    return path.name
+
+
+@cache
+def specs(role: Path) -> dict[str, Any]:
+    """The entry points of a role."""
+    found: dict[str, Any] = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    return found
+
+
+@cache
+def declared() -> dict[str, Any]:
+    """Every variable of group_vars/all, templates as they are written."""
+    merged: dict[str, Any] = {}
+    for path in sorted((REPOSITORY / "group_vars/all").glob("*.yml")):
+        merged |= yaml.safe_load(path.read_text())
+    return merged
+
+
+# --- Options and defaults --------------------------------------------------------------------------------------------
+
+
+def differences(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """Where the specs of `main` and defaults/main.yml disagree."""
+    specified = {name: option["default"] for name, option in options.items() if "default" in option}
+    return [
+        *(f"{name}: only in the specs" for name in specified.keys() - defaults.keys()),
+        *(f"{name}: only in the defaults" for name in defaults.keys() - specified.keys()),
+        *(
+            f"{name}: {specified[name]!r} and {defaults[name]!r}"
+            for name in specified.keys() & defaults.keys()
+            if (specified[name], type(specified[name])) != (defaults[name], type(defaults[name]))
+        ),
+        *(
+            f"{name}: neither required nor with a default"
+            for name, option in options.items()
+            if not option.get("required") and "default" not in option
+        ),
+    ]
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name_of)
+def test_roles_have_a_readme_and_prefixed_names(role: Path) -> None:
+    assert (role / "README.md").read_text().startswith(f"# {role.name}\n")
+    options = specs(role)["main"]["options"]
+    assert [name for name in options if not f"{name}_".startswith(f"{role.name}_")] == []
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name_of)
+def test_defaults_are_those_of_the_specs(role: Path) -> None:
+    path = role / "defaults/main.yml"
+    defaults = (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+    assert differences(specs(role)["main"]["options"], defaults) == []
+
+
+def test_the_comparison_of_defaults_notices_every_difference() -> None:
+    options = {"a": {"default": 1}, "b": {"default": 1}, "c": {}, "d": {"required": True}, "e": {"default": 0}}
+    found = differences(options, {"a": 2, "x": 1, "e": False})
+    assert sorted(line.partition(":")[0] for line in found) == ["a", "b", "c", "e", "x"]
+
+
+def test_every_role_with_tasks_has_specs() -> None:
+    assert {path.parent.parent for path in REPOSITORY.glob("roles/*/tasks/main.yml")} == set(ROLES)
+
+
+# --- Every option is read somewhere ----------------------------------------------------------------------------------
+
+
+def python_words(paths: Iterable[Path]) -> set[str]:
+    """Words of the string constants of Python files; comments and docstrings do not count."""
+    words: set[str] = set()
+    for path in paths:
+        tree = ast.parse(path.read_text())
+        prose = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+                words |= set(re.findall(r"\w+", node.value))
+    return words
+
+
+def file_words(paths: Iterable[Path]) -> set[str]:
+    """Words of tasks and templates; comments do not count."""
+    words: set[str] = set()
+    for path in paths:
+        if path.is_file():
+            words |= set(re.findall(r"\w+", re.sub(r"(?m)(^|\s)#.*$", "", path.read_text())))
+    return words
+
+
+def template_words(value: Any) -> set[str]:
+    """Words inside the templates of a variable."""
+    return {word for text in re.findall(r"\{\{(.*?)}}", json.dumps(value)) for word in re.findall(r"\w+", text)}
+
+
+@cache
+def planner_words() -> frozenset[str]:
+    """What the planner and the filters read, and what one variable takes from another."""
+    code = python_words([*PLANNER.rglob("*.py"), *(REPOSITORY / "plugins/filter").glob("*.py")])
+    return frozenset(code | template_words(declared()))
+
+
+def role_words(role: Path) -> set[str]:
+    """What a role's own files read."""
+    folders = ("tasks", "templates", "handlers", "vars")
+    return file_words(path for folder in folders for path in (role / folder).rglob("*"))
+
+
+def names(options: Mapping[str, Any]) -> Iterator[str]:
+    """Options and the options inside them."""
+    for name, option in options.items():
+        yield name
+        yield from names(option.get("options", {}))
+
+
+def unread(role: Path, entry_points: Mapping[str, Any]) -> list[str]:
+    """Options that nothing reads."""
+    known = role_words(role) | (planner_words() if role.name.startswith("aws_") else set())
+    return [
+        f"{entry_point}.{name}"
+        for entry_point, entry in entry_points.items()
+        for name in names(entry.get("options", {}))
+        if name not in known
+    ]
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name_of)
+def test_every_option_is_read_somewhere(role: Path) -> None:
+    assert unread(role, specs(role)) == []
+
+
+def test_an_option_that_nothing_reads_is_noticed() -> None:
+    role = REPOSITORY / "roles/aws_compute"
+    entry_points = copy.deepcopy(specs(role))
+    entry_points["main"]["options"]["aws_compute_colour"] = {"type": "str", "default": ""}
+    entry_points["instance"]["options"]["metadata"]["options"]["loudness"] = {"type": "int"}
+    assert unread(role, entry_points) == ["main.aws_compute_colour", "instance.loudness"]
+
+
+def test_a_word_in_a_docstring_or_comment_does_not_count(tmp_path: Path) -> None:
+    code, task = tmp_path / "a.py", tmp_path / "a.yml"
+    code.write_text('"""loudness"""\n# loudness\nx = {"volume": 1}\n')
+    task.write_text("# loudness\na: 1  # loudness\n")
+    assert "loudness" not in python_words([code]) | file_words([task])
+    assert "volume" in python_words([code])
+
+
+@pytest.mark.parametrize("role", AWS_ROLES, ids=name_of)
+def test_every_entry_point_describes_the_entries_of_a_variable(role: Path) -> None:
+    described = {entry_point for owner, entry_point in ENTRIES.values() if owner == role.name}
+    assert set(specs(role)) - {"main"} == described
+
+
+# --- group_vars ------------------------------------------------------------------------------------------------------
+
+
+def aws_specs() -> dict[str, dict[str, Any]]:
+    """Options by role and entry point, as the planner takes them."""
+    return {role.name: {name: entry.get("options", {}) for name, entry in specs(role).items()} for role in AWS_ROLES}
+
+
+def unknown(found: Iterable[str]) -> list[str]:
+    """Names of variables that begin like a role and that its specs do not have."""
+    known = set(variables(aws_specs()))
+    known |= {name for role in ROLES for name in specs(role)["main"]["options"]}
+    prefixes = ("aws_", *(f"{role.name}_" for role in ROLES))
+    return [name for name in found if name.startswith(prefixes) and name not in known]
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "group_vars").rglob("*.yml")), ids=name_of)
+def test_group_vars_hold_known_names_only(path: Path) -> None:
+    assert unknown(yaml.safe_load(path.read_text()) or {}) == []
+
+
+def test_a_misspelt_name_is_noticed() -> None:
+    assert unknown(["aws_network_vpc", "aws_network_vpcs", "ansible_port"]) == ["aws_network_vpc"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [("aws_network_vpc", "write `aws_network_vpcs`"), ("aws_storage_bucket", "write `aws_storage_buckets`")],
+)
+def test_the_planner_refuses_it_and_says_what_was_meant(name: str, fix: str) -> None:
+    _, problems = check({"aws_region": "ap-northeast-2", name: {}}, aws_specs())
+    assert [problem.fix for problem in problems if problem.what.startswith(f"`{name}` is")] == [fix]
+
+
+# --- Plays -----------------------------------------------------------------------------------------------------------
+
+
+def loose(plays: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Plays that would go on after a host has failed. A template is not literal: it can be false."""
+    return [
+        play.get("name", play.get("hosts", "a play without a name"))
+        for play in plays
+        if "import_playbook" not in play and "ansible.builtin.import_playbook" not in play
+        if play.get("any_errors_fatal") is not True
+        or isinstance(play.get("max_fail_percentage"), bool)
+        or play.get("max_fail_percentage") != 0
+    ]
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_plays_fail_as_one(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    # Task files and variables lie beside playbooks, too.
+    if isinstance(content, list) and any("hosts" in item or "import_playbook" in str(item) for item in content):
+        assert loose(content) == []
+
+
+def test_there_are_playbooks_to_look_at() -> None:
+    assert {"plan.yml", "provision.yml"} <= {path.name for path in PLAYBOOKS}
+
+
+def test_a_play_that_goes_on_is_noticed() -> None:
+    good: dict[str, Any] = {"hosts": "all", "any_errors_fatal": True, "max_fail_percentage": 0}
+    bad: list[dict[str, Any]] = [
+        {**good, "name": "template", "any_errors_fatal": "{{ true }}"},
+        {**good, "name": "percent", "max_fail_percentage": 10},
+        {**good, "name": "false", "max_fail_percentage": False},
+        {"hosts": "all", "name": "neither"},
+    ]
+    assert loose([good, *bad, {"import_playbook": "x.yml"}]) == ["template", "percent", "false", "neither"]
+
+
+# --- Inventories -----------------------------------------------------------------------------------------------------
+
+
+def host_variables(inventory: Path) -> dict[str, Any]:
+    """What Ansible knows of localhost."""
+    if AnsibleCollectionConfig.collection_finder is None:
+        init_plugin_loader()
+    loader = DataLoader()
+    # As ansible-playbook does. The current directory would load the group_vars/ that lies in it, link or no link.
+    loader.set_basedir(str(REPOSITORY / "playbooks"))
+    manager = InventoryManager(loader, sources=[str(inventory / "hosts.yml")])
+    found: dict[str, Any] = VariableManager(loader, manager).get_vars(host=manager.get_host("localhost"))
+    return found
+
+
+@pytest.mark.parametrize("name", INVENTORIES)
+def test_inventories_load_the_declaration(name: str) -> None:
+    found = host_variables(REPOSITORY / "inventories" / name)
+    assert found["platform_sentinel"] == "koin"
+    assert set(declared()) <= set(found)
+
+
+def test_an_inventory_without_the_link_does_not(tmp_path: Path) -> None:
+    source = (REPOSITORY / "inventories/production/hosts.yml").read_text()
+    (tmp_path / "hosts.yml").write_text(source)
+    assert "platform_sentinel" not in host_variables(tmp_path)
+
+
+def test_both_inventories_build_the_same_groups() -> None:
+    connection = {"endpoint_url", "access_key", "secret_key", "compose"}
+    production, rehearsal = (
+        yaml.safe_load((REPOSITORY / "inventories" / name / "aws_ec2.yml").read_text()) for name in INVENTORIES
+    )
+    common, other = (
+        {key: value for key, value in plugin.items() if key not in connection} for plugin in (production, rehearsal)
+    )
+    assert common == other
+    assert common["regions"] == [declared()["aws_region"]]
+    # Production takes its credentials from the environment.
+    assert set(production) & connection == {"compose"}
+    assert set(production["compose"]) == set(rehearsal["compose"])
