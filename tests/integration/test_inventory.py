@@ -1,0 +1,89 @@
+"""The dynamic inventory: groups, host names and how to log in, on a built and on a hand-made account."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import live_account
+from tests.support.local_aws import REPOSITORY, LocalAws
+
+GROUPS = {
+    "BCSD_Build": ["bcsd-build"],
+    "INTERNAL": ["bcsdlab-internal"],
+    "STAGE": ["koin-stage"],
+    "PROD": ["koin-prod"],
+    "DB": ["koin-db"],
+    "arch_arm64": ["bcsdlab-internal"],
+    "arch_x86_64": ["bcsd-build", "koin-db", "koin-prod", "koin-stage"],
+}
+
+
+def _ansible(aws: LocalAws, command: str, *arguments: str, inventory: str = "rehearsal") -> str:
+    scripts = Path(sys.executable).parent
+    environment = aws.process_environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        [str(scripts / command), "-i", f"inventories/{inventory}", *arguments],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """The account as people made it: instances with a Name and nothing else."""
+    with LocalAws(tmp_path_factory.mktemp("inventory")) as aws:
+        aws.reset()
+        live_account.build(aws)
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def listing(live: LocalAws) -> dict[str, Any]:
+    """`ansible-inventory --list`."""
+    content: dict[str, Any] = json.loads(_ansible(live, "ansible-inventory", "--list"))
+    return content
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_groups_of_a_hand_made_account(listing: dict[str, Any], group: str) -> None:
+    hosts = [host for host in listing[group]["hosts"] if host != "test-kim"]
+    assert sorted(hosts) == GROUPS[group]
+
+
+def test_no_host_is_called_like_a_group(listing: dict[str, Any]) -> None:
+    assert not set(listing["_meta"]["hostvars"]) & set(listing)
+
+
+def test_group_vars_reach_every_host(listing: dict[str, Any]) -> None:
+    assert {facts["platform_sentinel"] for facts in listing["_meta"]["hostvars"].values()} == {"koin"}
+
+
+def test_production_logs_in_at_the_public_address(live: LocalAws) -> None:
+    facts = json.loads(_ansible(live, "ansible-inventory", "--host", "koin-prod", inventory="production"))
+    assert facts["ansible_host"] == "52.78.46.60"
+    # Launched by hand, from an Ubuntu image.
+    assert facts["ansible_user"] == "ubuntu"
+
+
+def test_port_is_that_of_the_security_group(live: LocalAws) -> None:
+    shown = _ansible(live, "ansible", "koin-prod", "-m", "ansible.builtin.debug", "-a", "var=ansible_port")
+    assert "22222" in shown
+
+
+def test_list_hosts(live: LocalAws) -> None:
+    shown = _ansible(live, "ansible", "PROD:DB", "--list-hosts")
+    assert [line.strip() for line in shown.splitlines()[1:] if line.strip()] == ["koin-prod", "koin-db"]

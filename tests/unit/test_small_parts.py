@@ -1,0 +1,203 @@
+"""References, calls, rendering, filters and policies: pure functions on literals."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ansible.module_utils.platform.each import calls, dig, touches
+from ansible.module_utils.platform.kinds.base import statements
+from ansible.module_utils.platform.kinds.iam import host_policy
+from ansible.module_utils.platform.model import Action, FieldChange, Plan
+from ansible.module_utils.platform.refs import readable, ref, resolve, unresolved
+from ansible.module_utils.platform.render import render, summary
+
+from tests.support.local_aws import REPOSITORY
+
+REGISTRY = {"instance": {"KOIN_PROD": {"id": "i-1"}}}
+TOKEN = ref("instance", "KOIN_PROD")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (TOKEN, "i-1"),
+        (f"arn:{TOKEN}/x", "arn:i-1/x"),
+        ([TOKEN, {"a": TOKEN}], ["i-1", {"a": "i-1"}]),
+        (ref("instance", "koreatech.in"), "${instance:koreatech.in:id}"),
+        (7, 7),
+        ("${not a token}", "${not a token}"),
+    ],
+)
+def test_references_are_resolved_where_they_are_known(value: Any, expected: Any) -> None:
+    assert resolve(value, REGISTRY) == expected
+
+
+def test_what_stays_unresolved_is_named() -> None:
+    assert unresolved({"a": [ref("zone", "x.in")], ref("topic", "t", "arn"): 1}) == ["zone x.in id", "topic t arn"]
+    assert readable(f"to {ref('zone', 'x.in')}") == "to (zone x.in id, known after apply)"
+
+
+CREATE = {"action": "create", "name": "a", "changed": ["tags.Name", "cors"]}
+CHANGE = {"action": "change", "name": "b", "changed": ["tags.Name"]}
+
+
+@pytest.mark.parametrize(
+    ("only", "fields", "expected"),
+    [
+        (None, [], ["a", "b"]),
+        ("create", [], ["a"]),
+        ("change", [], ["b"]),
+        (None, ["cors"], ["a"]),
+        (None, ["tags.*"], ["a", "b"]),
+        (None, ["other"], []),
+    ],
+)
+def test_calls(only: str | None, fields: list[str], expected: list[str]) -> None:
+    assert [item["name"] for item in calls([CREATE, CHANGE], only, fields)] == expected
+
+
+def test_patterns_match_whole_names() -> None:
+    assert not touches({"changed": ["root_volume.type"]}, ["type"])
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("vpc.id", "v"), ("list.0.id", "x"), ("list.9.id", None), ("vpc.no", None), ("no.id", None)]
+)
+def test_dig(path: str, expected: str | None) -> None:
+    assert dig({"vpc": {"id": "v"}, "list": [{"id": "x"}]}, path) == expected
+
+
+def _plan(*actions: Action, warnings: tuple[str, ...] = ()) -> Plan:
+    return Plan("123456789012", "ap-northeast-2", actions, {}, warnings)
+
+
+RULES = FieldChange(
+    "ingress", ["tcp 22 from 0.0.0.0/0", "tcp 80 from 0.0.0.0/0"], ["tcp 80 from 0.0.0.0/0", "udp 1 to x"]
+)
+SHOWN = _plan(
+    Action("create", "zone", "aws_dns", "koreatech.in", changes=(FieldChange("comment", None, "x"),), note="a note"),
+    Action("change", "security_group", "aws_security", "SSH", "sg-1", changes=(RULES,)),
+    Action("replace", "instance", "aws_compute", "KOIN_DB", "i-1", changes=(FieldChange("subnet", "a", "b"),)),
+    Action("unmanaged", "bucket", "aws_storage", "old", "old"),
+    warnings=("a warning",),
+)
+
+
+def test_render() -> None:
+    assert render(SHOWN).splitlines() == [
+        "Plan for account 123456789012, ap-northeast-2",
+        "",
+        "  + zone koreatech.in",
+        "      note: a note",
+        "  ~ security_group SSH (sg-1)",
+        "      ingress:",
+        "        - tcp 22 from 0.0.0.0/0",
+        "        + udp 1 to x",
+        "",
+        "Cannot be changed in place, so it is only reported:",
+        "  ! instance KOIN_DB (i-1)",
+        "      subnet: a -> b",
+        "",
+        "Not declared, left alone:",
+        "  ? bucket old",
+        "",
+        "Mind:",
+        "  * a warning",
+        "",
+        "1 to create, 1 to change; 1 to replace (reported only); 1 unmanaged.",
+    ]
+
+
+def test_verbose_shows_every_field_of_what_is_created() -> None:
+    assert "      comment: (none) -> x" in render(SHOWN, verbose=True).splitlines()
+
+
+def test_colour_only_when_asked_for() -> None:
+    assert "\033" not in render(SHOWN)
+    assert "\033[32m  + zone koreatech.in\033[0m" in render(SHOWN, colour=True)
+
+
+def test_no_changes() -> None:
+    assert summary(_plan()) == "No changes."
+    assert render(_plan()).splitlines()[-1] == "No changes."
+
+
+def test_a_plan_is_json() -> None:
+    assert json.loads(json.dumps(SHOWN.as_dict()))["counts"] == {"create": 1, "change": 1, "replace": 1, "unmanaged": 1}
+
+
+def test_statements_do_not_depend_on_how_a_policy_is_written() -> None:
+    one = {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": ["b", "a"]}]}
+    other = '{"Statement": {"Resource": ["a", "b"], "Action": ["s3:GetObject"], "Effect": "Allow"}}'
+    assert statements(one) == statements(other)
+    assert statements(None) == []
+
+
+def test_a_host_may_do_what_its_entry_says_and_nothing_else() -> None:
+    rights = host_policy(
+        {"parameters": "/koin/prod/", "buckets": {"b": "read_write", "c": "read"}, "invalidates": ["static"]},
+        "ap-northeast-2",
+        "123456789012",
+    )
+    allowed = {part["Sid"]: (part["Action"], part["Resource"]) for part in rights["Statement"]}
+    assert allowed["ReadOwnParameters"][1] == [
+        "arn:aws:ssm:ap-northeast-2:123456789012:parameter/koin/prod",
+        "arn:aws:ssm:ap-northeast-2:123456789012:parameter/koin/prod/*",
+    ]
+    assert allowed["WriteObjects"] == (["s3:PutObject", "s3:DeleteObject"], ["arn:aws:s3:::b/*"])
+    assert allowed["ReadObjects"][1] == ["arn:aws:s3:::b/*", "arn:aws:s3:::c/*"]
+    assert allowed["InvalidateCache"][1] == ["${distribution:static:arn}"]
+    assert {part["Effect"] for part in rights["Statement"]} == {"Allow"}
+    assert set(host_policy({}, "r", "a")["Statement"][0]) >= {"Condition"}
+    assert len(host_policy({}, "r", "a")["Statement"]) == 1
+
+
+def _filters() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("platform_filters", REPOSITORY / "plugins" / "filter" / "platform.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_security_group_rules() -> None:
+    rules = {
+        "web": {"protocol": "tcp", "port": 80, "to_port": 81, "cidrs": ["a", "b"]},
+        "esp": {"protocol": "esp", "groups": ["Swarm"]},
+        "ping": {"protocol": "icmp", "cidrs": ["c"]},
+    }
+    assert _filters().security_group_rules(rules, {"Swarm": {"id": "sg-1"}}) == [
+        {"proto": "tcp", "from_port": 80, "to_port": 81, "cidr_ip": ["a"]},
+        {"proto": "tcp", "from_port": 80, "to_port": 81, "cidr_ip": ["b"]},
+        {"proto": "50", "group_id": ["sg-1"]},
+        {"proto": "icmp", "from_port": -1, "to_port": -1, "cidr_ip": ["c"]},
+    ]
+
+
+def test_network_acl_rules_are_in_order_of_their_numbers() -> None:
+    rules = {
+        "200": {"protocol": "all", "action": "deny", "cidr": "b"},
+        "90": {"protocol": "tcp", "action": "allow", "cidr": "a", "from_port": 80},
+    }
+    assert _filters().network_acl_rules(rules) == [
+        [90, "tcp", "allow", "a", None, None, 80, 80],
+        [200, "all", "deny", "b", None, None, None, None],
+    ]
+
+
+def test_changed_parts() -> None:
+    filters = _filters()
+    assert filters.changed_parts({"a": 1, "b": 2}, ["lifecycle.b", "cors"], "lifecycle") == [{"key": "b", "value": 2}]
+    assert filters.changed_parts(["x/"], ["prefixes.x/"], "prefixes") == [{"key": "x/", "value": "x/"}]
+
+
+def test_cors_rules() -> None:
+    rules = {"up": {"methods": ["PUT"], "origins": ["o"], "headers": [], "max_age": 5}}
+    assert _filters().cors_rules(rules) == [
+        {"i_d": "up", "allowed_methods": ["PUT"], "allowed_origins": ["o"], "max_age_seconds": 5}
+    ]
