@@ -29,8 +29,8 @@ aws: setup ## Start the local AWS and print exports: eval "$$(make -s aws)"
 
 rehearse: setup ## Build the whole platform in the local AWS and sum it up
 	@$(START)
-	@ansible-playbook playbooks/provision.yml -i inventories/rehearsal
-	@ansible-playbook playbooks/rehearsal/summary.yml -i inventories/rehearsal
+	@ansible-playbook playbooks/provision.yml -i inventories/rehearsal -e plan_json="$${REHEARSAL_DIR:-.rehearsal}/plan.json"
+	@python playbooks/rehearsal/summary.py
 
 plan: setup ## Show what would change (INVENTORY=inventories/production for AWS)
 	@$(ON_REHEARSAL)

@@ -108,14 +108,6 @@ def options_section(role: str) -> str:
 
 # --- IAM -----------------------------------------------------------------------------------------------------------
 
-#: S3's API and IAM disagree on names (Service Authorization Reference, Amazon S3)
-_S3_NAMES = {
-    "s3:GetBucketCors": "s3:GetBucketCORS",
-    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "s3:ListObjectsV2": "s3:ListBucket",
-}
-
 #: a name that every sample answer and the sample scope share; "" is the Name of an instance that has none
 _NAME = "x"
 _EVERYTHING = Scope(
@@ -158,7 +150,7 @@ def _walk(reads: Iterable[Read], session: Any, models: dict[str, Any]) -> Iterat
         wanted = read.operation.partition(":")[0]
         operation = next(name for name in model.operation_names if xform_name(name) == wanted)
         action = iam_action(model.service_id, operation)
-        yield _S3_NAMES.get(action, action)
+        yield action
         yield from _walk(read.then(_sample(model.operation_model(operation).output_shape)), session, models)
 
 

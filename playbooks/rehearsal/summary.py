@@ -43,6 +43,11 @@ def done(plan: Mapping[str, Any]) -> str:
     return table(rows)
 
 
+def plain(value: Any) -> str:
+    """A value of `ansible-inventory --list`, which wraps what it does not trust as a template."""
+    return str(value["__ansible_unsafe"] if isinstance(value, Mapping) else value)
+
+
 def hosts(inventory: Mapping[str, Any]) -> str:
     """Host, groups and addresses, from the dynamic inventory."""
     variables: Mapping[str, Any] = inventory["_meta"]["hostvars"]
@@ -55,10 +60,10 @@ def hosts(inventory: Mapping[str, Any]) -> str:
             (
                 host,
                 mine,
-                facts["ec2_instance_type"],
-                facts.get("ec2_private_ip_address", "-"),
-                facts.get("ec2_public_ip_address", "-"),
-                facts["ansible_user"],
+                plain(facts["ec2_instance_type"]),
+                plain(facts.get("ec2_private_ip_address", "-")),
+                plain(facts.get("ec2_public_ip_address", "-")),
+                plain(facts["ansible_user"]),
             )
         )
     return table(rows)

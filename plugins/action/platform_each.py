@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
     """Call a module for each of the plan's actions of a kind, and remember what came into being."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset({"kind", "module", "arguments", "returns", "only", "fields", "parts", "parallel"})
+    _VALID_ARGS = frozenset({"kind", "module", "arguments", "returns", "only", "fields", "parts", "parallel", "note"})
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the modules' results; ``changed`` when there was anything to do."""
@@ -127,6 +127,7 @@ class ActionModule(ActionBase):
         results: list[dict[str, Any]] = [{} for _ in prepared]
         failed: list[str] = []
         started = time.monotonic()
+        note = self._task.args.get("note")
 
         def done(index: int, status: int, output: str) -> bool:
             item = items[index]
@@ -135,7 +136,8 @@ class ActionModule(ActionBase):
             if answer.get("failed") or status:
                 failed.append(f"{item['action']} {what}: {answer.get('msg', output)}")
                 return False
-            display.display(f"  {item['action']}d {what} ({time.monotonic() - started:.1f} s)")
+            line = f"  {what}: {note}" if note else f"{item['action']}d {what}"
+            display.display(f"  {line} ({time.monotonic() - started:.1f} s)")
             return True
 
         parallel = int(self._task.args.get("parallel", PARALLEL))

@@ -23,7 +23,7 @@ if _UTILS not in ansible.module_utils.__path__:
 
 from ansible.module_utils.platform.errors import PlatformError  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.model import Plan  # noqa: E402
-from ansible.module_utils.platform.render import render, summary  # noqa: E402
+from ansible.module_utils.platform.render import render, summary, warnings  # noqa: E402
 from ansible.module_utils.platform.workflow import plan_for  # noqa: E402
 
 display = Display()
@@ -77,8 +77,11 @@ class ActionModule(ActionBase):
         return {str(key): str(value) for key, value in declared.items()}
 
     def _show(self, plan: Plan) -> None:
-        if self._task.args.get("show", "all") == "all" or plan.writes:
+        how = self._task.args.get("show", "all")
+        if how == "all" or plan.writes:
             display.display(render(plan, _colour_wanted(), verbose=display.verbosity > 0))
+        elif how == "result":
+            display.display("\n".join(["", *warnings(plan, _colour_wanted()), summary(plan)]))
         else:
             display.display(summary(plan))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
+
 #: IP protocol number that EC2 wants for a protocol it has no name for
 _PROTOCOL_NUMBERS = {"esp": "50"}
 
@@ -70,6 +72,18 @@ def cors_rules(rules: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def zone_id(name: str, zones: Mapping[str, Mapping[str, str]]) -> str:
+    """Id of the declared zone that holds a record: the longest one that its name ends in.
+
+    zones: attributes by declared name, ``platform_ids.zone``.
+    """
+    name = name.rstrip(".")
+    holding = [zone for zone in zones if name == zone or name.endswith(f".{zone}")]
+    if not holding:
+        raise AnsibleFilterError(f"{name} lies in no declared zone; declare its zone in aws_dns_zones")
+    return zones[max(holding, key=len)]["id"]
+
+
 class FilterModule:
     """Ansible's entry point."""
 
@@ -80,4 +94,5 @@ class FilterModule:
             "security_group_rules": security_group_rules,
             "changed_parts": changed_parts,
             "cors_rules": cors_rules,
+            "zone_id": zone_id,
         }

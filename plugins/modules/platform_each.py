@@ -39,6 +39,11 @@ options:
   parts:
     description: Name of a variable that is a list for each action; one call for each element, which is C(item.part).
     type: str
+  note:
+    description:
+      - What the task does to a resource that another task has created or changed already, as C(rules).
+        Printed with the resource's name; without it the resource is said to be created or changed.
+    type: str
   parallel:
     description: Calls at once.
     type: int

@@ -16,9 +16,11 @@ options:
     description: File on the controller that gets the plan as JSON. None when empty.
     type: path
   show:
-    description: V(all) prints the whole plan; V(changes) does when something differs, and one line otherwise.
+    description:
+      - V(all) prints the whole plan; V(changes) does when something differs, and one line otherwise;
+        V(result) prints what calls for a person besides.
     type: str
-    choices: [all, changes]
+    choices: [all, changes, result]
     default: all
   expect_none:
     description: Fail when anything is left to create or change.

@@ -87,3 +87,21 @@ def test_port_is_that_of_the_security_group(live: LocalAws) -> None:
 def test_list_hosts(live: LocalAws) -> None:
     shown = _ansible(live, "ansible", "PROD:DB", "--list-hosts")
     assert [line.strip() for line in shown.splitlines()[1:] if line.strip()] == ["koin-prod", "koin-db"]
+
+
+def test_ssh_without_editing(live: LocalAws) -> None:
+    scripts = Path(sys.executable).parent
+    environment = live.process_environ | {
+        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "INVENTORY": "inventories/production",
+        "DRY_RUN": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "bin/ssh", "koin-prod", "uptime"],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "ssh -p 22222 ubuntu@52.78.46.60 uptime", done.stderr

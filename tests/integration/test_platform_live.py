@@ -109,7 +109,7 @@ def test_unmanaged_lists_the_strays(adopted: Adopted) -> None:
         *{
             ("record", f"{name.rstrip('.')} {kind}")
             for name, kind in adopted.records_before
-            if kind in ("MX", "TXT", "CNAME") or name == "old.koreatech.in."
+            if kind in ("MX", "TXT") or name == "old.koreatech.in."
         },
     }
 

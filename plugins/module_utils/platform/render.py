@@ -67,6 +67,13 @@ def _section(lines: list[str], heading: str) -> list[str]:
     return ["", heading] if lines[-1] else [heading]
 
 
+def warnings(plan: Plan, colour: bool = False) -> list[str]:
+    """What calls for a person, with an empty line behind; nothing where there is nothing."""
+    if not plan.warnings:
+        return []
+    return ["Mind:", *(_paint(f"  * {warning}", "35", colour) for warning in plan.warnings), ""]
+
+
 def render(plan: Plan, colour: bool = False, verbose: bool = False) -> str:
     """The whole plan. verbose: also every field of what is created."""
     lines = [f"Plan for account {plan.account}, {plan.region}", ""]
@@ -78,10 +85,8 @@ def render(plan: Plan, colour: bool = False, verbose: bool = False) -> str:
             lines += _section(lines, heading)
             for action in group:
                 lines += _action_lines(action, colour, verbose)
-    if plan.warnings:
-        lines += _section(lines, "Mind:")
-        lines += [_paint(f"  * {warning}", "35", colour) for warning in plan.warnings]
     if lines[-1]:
         lines.append("")
+    lines += warnings(plan, colour)
     lines.append(_paint(summary(plan), "1", colour))
     return "\n".join(lines)

@@ -30,6 +30,16 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOpera
 #: IAM names its actions after the service's endpoint, or otherwise
 _IAM_PREFIX = {"CloudWatch": "cloudwatch", "Route 53": "route53", "Route 53 Domains": "route53domains"}
 
+#: operations that take an action of another name (Service Authorization Reference, Amazon S3)
+_IAM_ACTIONS = {
+    "s3:ListBuckets": "s3:ListAllMyBuckets",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:GetBucketCors": "s3:GetBucketCORS",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+}
+
 
 class Clients:
     """One boto3 client per service, made when first asked for.
@@ -70,9 +80,8 @@ class Clients:
 
 def iam_action(service: str, operation: str) -> str:
     """``ec2:DescribeVpcs`` of what botocore calls EC2 and DescribeVpcs."""
-    special = {"s3:ListBuckets": "s3:ListAllMyBuckets", "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration"}
     prefix = _IAM_PREFIX.get(service, service.lower().replace(" ", ""))
-    return special.get(f"{prefix}:{operation}", f"{prefix}:{operation}")
+    return _IAM_ACTIONS.get(f"{prefix}:{operation}", f"{prefix}:{operation}")
 
 
 def explain(error: Exception, client: Any) -> PlatformError:

@@ -11,7 +11,7 @@ from ..errors import PlatformError
 from ..model import Desired, FieldChange, Fields, Live
 from ..refs import ref
 from .base import Context, Kind, Observation, declared, only
-from .dns import dotless, zone_of
+from .dns import dotless
 
 _USABLE = ("ISSUED", "PENDING_VALIDATION")
 
@@ -58,12 +58,12 @@ class CertificateValidation(Kind):
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries("aws_cdn_certificates").items():
-            yield Desired(name, {**entry, "zone": zone_of(entry["domain"], declaration)}, {"records": "published"})
+            yield Desired(name, entry, {"records": "published"})
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         published = {
-            (dotless(raw["Name"]), raw["Type"]): (zone, raw)
-            for zone, records in observation["records"].items()
+            (dotless(raw["Name"]), raw["Type"]): [dotless(item["Value"]) for item in raw.get("ResourceRecords", [])]
+            for records in observation["records"].values()
             for raw in records
         }
         for raw in observation["certificates"]:
@@ -72,13 +72,9 @@ class CertificateValidation(Kind):
             records = [option.get("ResourceRecord") or {} for option in raw.get("DomainValidationOptions", [])]
             missing = []
             for record in records:
-                where = published.get((dotless(record.get("Name", "")), record.get("Type", "")))
-                if where is None or dotless(where[1]["ResourceRecords"][0]["Value"]) != dotless(record["Value"]):
+                values = published.get((dotless(record.get("Name", "")), record.get("Type", "")), [])
+                if not values or dotless(record["Value"]) not in values:
                     missing.append(dotless(record.get("Name", "not yet named by ACM")))
-                else:
-                    # Known, so that it is not listed among the records that nothing declares.
-                    key = f"{where[0]}/{dotless(record['Name'])}/{record['Type']}"
-                    context.add("validation", key, Live(key, key, {}))
             yield Live(raw["CertificateArn"], raw["DomainName"], {"missing": sorted(set(missing))}, {}, listed=False)
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:

@@ -134,8 +134,21 @@ class Instance(Kind):
         return shrinks or super().replaces(change)
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
-        if live is not None and any(change.field == "type" for change in changes):
+        if live is None:
+            return
+        before = {change.field: change.before for change in changes}
+        if "type" in before:
             yield f"instance {want.name}: changing its type stops and starts it"
+        if before.get("metadata.http_tokens") == "optional":
+            yield f"instance {want.name}: programs on it that speak IMDSv1 (old SDKs) lose their credentials"
+        if before.get("profile"):
+            yield (
+                f"instance {want.name}: what its programs may do is what {want.fields['profile']} grants, "
+                f"no longer what {before['profile']} does"
+            )
+        grown = [change for change in changes if change.field == "root_volume.size" and not self.replaces(change)]
+        if grown:
+            yield f"instance {want.name}: its file system grows at the next boot (cloud-init), not before"
 
 
 def _root_volume_id(raw: Mapping[str, Any]) -> str | None:

@@ -99,8 +99,10 @@ class Record(Kind):
             for raw in records:
                 name, kind = dotless(raw["Name"]), raw["Type"]
                 delegation = name == zone and kind in ("NS", "SOA")
-                # The records that prove a certificate belong to the certificate.
-                proof = context.knows("validation", f"{zone_id}/{name}/{kind}")
+                # The records that prove a certificate, declared or not, are needed for each renewal.
+                proof = kind == "CNAME" and any(
+                    dotless(item["Value"]).endswith(".acm-validations.aws") for item in raw.get("ResourceRecords", [])
+                )
                 extra = f" [{raw['SetIdentifier']}]" if raw.get("SetIdentifier") else ""
                 text = record_label(name, kind) + extra
                 listed = not (delegation or proof)

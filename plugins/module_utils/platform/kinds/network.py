@@ -233,11 +233,9 @@ class NetworkAcl(Kind):
             tags = declaration.tags(name, entry)
             fields: Fields = tag_fields(tags)
             for direction in ("ingress", "egress"):
-                if direction in entry:
-                    rules = sorted(entry[direction].items(), key=lambda item: int(item[0]))
-                    fields[direction] = [_acl_rule(rule, number) for number, rule in rules]
-            if "subnets" in entry:
-                fields["subnets"] = sorted(entry["subnets"])
+                rules = sorted(entry[direction].items(), key=lambda item: int(item[0]))
+                fields[direction] = [_acl_rule(rule, number) for number, rule in rules]
+            fields["subnets"] = sorted(entry["subnets"])
             yield Desired(name, {**entry, "tags": tags}, fields)
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..declaration import Declaration
-from ..model import Desired, Fields, Live
+from ..model import Desired, FieldChange, Fields, Live
 from .base import Context, Kind, Observation, label, only, tag_fields, tags_of
 
 #: names of the protocol numbers that AWS writes
@@ -85,6 +85,12 @@ class SecurityGroup(Kind):
         vpc = context.id("vpc", want.entry["vpc"])
         same = [item for item in live if item.raw.get("VpcId") == vpc and item.raw["GroupName"] == want.name]
         return only(self.name, want.name, same if vpc else [])
+
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
+        for change in changes:
+            gone = sorted(set(change.before or ()) - set(change.after)) if change.field in ("ingress", "egress") else []
+            if live is not None and gone:
+                yield f"security group {want.name}: what uses {'; '.join(gone)} today is cut off"
 
     def fields(self, live: Live, context: Context) -> Fields:
         raw = live.raw
