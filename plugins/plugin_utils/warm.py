@@ -71,6 +71,7 @@ def _child(module: ModuleType, arguments: Mapping[str, Any], environment: Mappin
         basic._ANSIBLE_PROFILE = PROFILE
         try:
             module.main()
+            status = 0
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:

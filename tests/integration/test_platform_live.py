@@ -10,27 +10,10 @@ import pytest
 from ansible.module_utils.platform.model import Plan
 
 from tests.support import live_account
+from tests.support.inventory import inventory
 from tests.support.local_aws import LocalAws
 from tests.support.plan_calls import mismatches
 from tests.support.platform import Platform
-
-
-def _inventory(aws: LocalAws) -> dict[str, Counter[Any]]:
-    """How many there are of what must never be doubled, by what identifies it."""
-    ec2, route53, cloudfront = aws.client("ec2"), aws.client("route53"), aws.client("cloudfront")
-    reservations = ec2.describe_instances()["Reservations"]
-    return {
-        "vpcs": Counter(item["CidrBlock"] for item in ec2.describe_vpcs()["Vpcs"]),
-        "subnets": Counter(item["CidrBlock"] for item in ec2.describe_subnets()["Subnets"]),
-        "groups": Counter(item["GroupName"] for item in ec2.describe_security_groups()["SecurityGroups"]),
-        "instances": Counter(item["InstanceId"] for group in reservations for item in group["Instances"]),
-        "addresses": Counter(item["PublicIp"] for item in ec2.describe_addresses()["Addresses"]),
-        "buckets": Counter(item["Name"] for item in aws.client("s3").list_buckets()["Buckets"]),
-        "distributions": Counter(
-            item["Id"] for item in cloudfront.list_distributions()["DistributionList"].get("Items", [])
-        ),
-        "zones": Counter(item["Name"] for item in route53.list_hosted_zones()["HostedZones"]),
-    }
 
 
 def _records(aws: LocalAws) -> dict[tuple[str, str], Any]:
@@ -49,12 +32,12 @@ class Adopted:
         self.aws = aws
         self.made = live_account.build(aws)
         self.platform = Platform(aws)
-        self.before, self.records_before = _inventory(aws), _records(aws)
+        self.before, self.records_before = inventory(aws), _records(aws)
         self.planned: Plan = self.platform.plan()
         aws.mark()
         self.run = self.platform.provision()
         self.writes = aws.writes()
-        self.after, self.records_after = _inventory(aws), _records(aws)
+        self.after, self.records_after = inventory(aws), _records(aws)
         self.plan_after: Plan = self.platform.plan()
 
 

@@ -1,0 +1,127 @@
+"""Modules in forks: results, failures, crashes, order, environment; no process is left behind."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ansible.module_utils import basic
+
+from tests.support.local_aws import REPOSITORY
+
+
+def _warm() -> ModuleType:
+    path = REPOSITORY / "plugins" / "plugin_utils" / "warm.py"
+    spec = importlib.util.spec_from_file_location("warm_under_test", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Data classes look their own module up.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+WARM = _warm()
+
+
+def _arguments() -> dict[str, Any]:
+    assert basic._ANSIBLE_ARGS is not None
+    content: dict[str, Any] = json.loads(basic._ANSIBLE_ARGS)["ANSIBLE_MODULE_ARGS"]
+    return content
+
+
+def _echo() -> None:
+    print(json.dumps({"changed": True, "pid": os.getpid(), "n": _arguments()["n"], "region": os.environ["AWS_REGION"]}))
+    sys.exit(0)
+
+
+def _noisy() -> None:
+    print("a line that a library printed")
+    print(json.dumps({"changed": False}))
+
+
+def _fail() -> None:
+    if _arguments()["n"] == 0:
+        print(json.dumps({"failed": True, "msg": "no"}))
+        sys.exit(1)
+    # Longer than the failure of the first one takes to be seen.
+    time.sleep(0.3)
+    print(json.dumps({"changed": True}))
+
+
+def _crash() -> None:
+    raise RuntimeError("out of paper")
+
+
+def _die() -> None:
+    os._exit(9)
+
+
+def _module(main: Callable[[], None]) -> ModuleType:
+    module = ModuleType("a_module")
+    module.main = main  # type: ignore[attr-defined]
+    return module
+
+
+def _run(main: Callable[[], None], count: int = 3, parallel: int = 2) -> list[tuple[int, int, dict[str, Any]]]:
+    ended: list[tuple[int, int, dict[str, Any]]] = []
+
+    def done(index: int, status: int, output: str) -> bool:
+        answer = WARM.parse(output)
+        ended.append((index, status, answer))
+        return not answer.get("failed")
+
+    WARM.run_all(_module(main), [{"n": n} for n in range(count)], {"AWS_REGION": "r"}, parallel, done)
+    return ended
+
+
+@pytest.fixture(autouse=True)
+def no_child_is_left() -> Any:
+    """Every fork has been waited for."""
+    yield
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_each_call_has_its_own_process_arguments_and_result() -> None:
+    ended = _run(_echo)
+    assert {index: answer["n"] for index, _, answer in ended} == {0: 0, 1: 1, 2: 2}
+    pids = {answer["pid"] for _, _, answer in ended}
+    assert len(pids) == 3
+    assert os.getpid() not in pids
+    assert {answer["region"] for _, _, answer in ended} == {"r"}
+    assert os.environ.get("AWS_REGION") != "r"
+
+
+def test_what_a_library_prints_is_not_the_result() -> None:
+    assert _run(_noisy, count=1) == [(0, 0, {"changed": False})]
+
+
+def test_nothing_is_started_after_a_failure() -> None:
+    ended = _run(_fail, count=5, parallel=1)
+    assert [index for index, _, _ in ended] == [0]
+
+
+def test_what_is_under_way_at_a_failure_is_waited_for() -> None:
+    assert {index for index, _, _ in _run(_fail, count=5, parallel=2)} == {0, 1}
+
+
+def test_a_crash_is_a_failure_with_its_cause() -> None:
+    [(_, status, answer)] = _run(_crash, count=1)
+    assert status == 1
+    assert answer["failed"]
+    assert "out of paper" in answer["msg"]
+
+
+def test_a_module_that_dies_is_a_failure() -> None:
+    [(_, status, answer)] = _run(_die, count=1)
+    assert status == 9
+    assert answer == {"failed": True, "msg": "the module ended without a result"}
