@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ansible.module_utils
 import pytest
+from ansible.plugins.loader import init_plugin_loader
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -20,6 +21,9 @@ for folder in (REPOSITORY / "playbooks" / "rehearsal", REPOSITORY):
 # `from ansible.module_utils.platform import ...`, as Ansible resolves it when it ships a module. Here rather than
 # in a hook: the workers of pytest-xdist import this file, too.
 ansible.module_utils.__path__.append(str(REPOSITORY / "plugins" / "module_utils"))
+
+# Lookups and modules of collections, as Ansible's own commands find them.
+init_plugin_loader()
 
 # Only now can these be found.
 from tests.support.local_aws import LocalAws  # noqa: E402

@@ -18,7 +18,6 @@ from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.platform.model import Plan
 from ansible.module_utils.platform.workflow import plan_for
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 
@@ -47,7 +46,6 @@ def specs() -> dict[str, dict[str, Any]]:
 
 @cache
 def _variables(inventory: str) -> dict[str, Any]:
-    init_plugin_loader()
     loader = DataLoader()
     manager = InventoryManager(loader, sources=[str(REPOSITORY / "inventories" / inventory / "hosts.yml")])
     variables = VariableManager(loader, manager).get_vars(host=manager.get_host("localhost"))

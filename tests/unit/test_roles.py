@@ -16,8 +16,6 @@ import yaml
 from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.platform.schema import ENTRIES, check, variables
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
-from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.vars.manager import VariableManager
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -266,8 +264,6 @@ def test_a_play_that_goes_on_is_noticed() -> None:
 
 def host_variables(inventory: Path) -> dict[str, Any]:
     """What Ansible knows of localhost."""
-    if AnsibleCollectionConfig.collection_finder is None:
-        init_plugin_loader()
     loader = DataLoader()
     # As ansible-playbook does. The current directory would load the group_vars/ that lies in it, link or no link.
     loader.set_basedir(str(REPOSITORY / "playbooks"))
