@@ -6,6 +6,7 @@ widths of a wide font, so that it fits with the narrower ones that a browser may
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,38 +22,78 @@ LINE = 17
 #: mean width of a character in parts of the font size; digits and capitals are wider
 _PLAIN, _BOLD, _MONO = 0.62, 0.71, 0.61
 
-_STYLE = """
-  :root { --page:#ffffff; --frame:#d0d7de; --text:#1f2328; --dim:#59636e; --card:#ffffff; --vpc:#f3f8fd;
-    --vpcline:#7fb0e0; --subnet:#ffffff; --host:#0b62b8; --hostfill:#e7f1fc; --site:#7a3fb8; --sitefill:#f3eafc;
-    --store:#2f7d3b; --storefill:#e8f5ea; --zone:#6b7682; --arrow:#6b7682; }
-  @media (prefers-color-scheme: dark) {
-    :root { --page:#0d1117; --frame:#3d444d; --text:#f0f6fc; --dim:#9aa4af; --card:#151b23; --vpc:#0f1b2b;
-      --vpcline:#2f6298; --subnet:#131c27; --host:#6cb6ff; --hostfill:#14283d; --site:#c8a0f0; --sitefill:#2a1b3d;
-      --store:#72c77f; --storefill:#14291a; --zone:#8b96a2; --arrow:#8b96a2; }
-  }
+_LIGHT = {
+    "page": "#ffffff",
+    "frame": "#d0d7de",
+    "text": "#1f2328",
+    "dim": "#59636e",
+    "card": "#ffffff",
+    "vpc": "#f3f8fd",
+    "vpcline": "#7fb0e0",
+    "subnet": "#ffffff",
+    "host": "#0b62b8",
+    "hostfill": "#e7f1fc",
+    "site": "#7a3fb8",
+    "sitefill": "#f3eafc",
+    "store": "#2f7d3b",
+    "storefill": "#e8f5ea",
+    "zone": "#6b7682",
+    "arrow": "#6b7682",
+}
+_DARK = {
+    "page": "#0d1117",
+    "frame": "#3d444d",
+    "text": "#f0f6fc",
+    "dim": "#9aa4af",
+    "card": "#151b23",
+    "vpc": "#0f1b2b",
+    "vpcline": "#2f6298",
+    "subnet": "#131c27",
+    "host": "#6cb6ff",
+    "hostfill": "#14283d",
+    "site": "#c8a0f0",
+    "sitefill": "#2a1b3d",
+    "store": "#72c77f",
+    "storefill": "#14291a",
+    "zone": "#8b96a2",
+    "arrow": "#8b96a2",
+}
+
+#: <name> stands for a colour: CSS variables would be shorter, but many programs that draw SVG do not know them
+_SHAPES = """
   text { font-family: -apple-system, "Segoe UI", "Noto Sans", "Liberation Sans", Helvetica, Arial, sans-serif;
-    font-size: 12px; fill: var(--text); }
+    font-size: 12px; fill: <text>; }
   .title { font-size: 17px; font-weight: 600 }
   .head { font-weight: 600; font-size: 12.5px }
   .name { font-weight: 600 }
-  .dim { fill: var(--dim); font-size: 11.5px }
+  .dim { fill: <dim>; font-size: 11.5px }
   .mono { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; font-size: 11.5px }
   .tag { font-size: 11px; font-weight: 600 }
   .middle { text-anchor: middle } .right { text-anchor: end }
   rect { stroke-width: 1.2 }
-  .page { fill: var(--page); stroke: var(--frame) }
-  .card { fill: var(--card); stroke: var(--frame) }
-  .gateway { fill: var(--card); stroke: var(--vpcline) }
-  .region { fill: none; stroke: var(--zone); stroke-dasharray: 5 4 }
-  .vpc { fill: var(--vpc); stroke: var(--vpcline) }
-  .subnet { fill: var(--subnet); stroke: var(--vpcline); stroke-dasharray: 3 3 }
-  .host { fill: var(--hostfill); stroke: var(--host) } text.host { fill: var(--host); stroke: none }
-  .site { fill: var(--sitefill); stroke: var(--site) } text.site { fill: var(--site); stroke: none }
-  .literal { fill: none; stroke: var(--zone) } text.literal { fill: var(--dim); stroke: none }
-  .store { fill: var(--storefill); stroke: var(--store) }
-  .arrow { stroke: var(--arrow); stroke-width: 1.5; fill: none }
-  .tip { fill: var(--arrow) }
+  .page { fill: <page>; stroke: <frame> }
+  .card { fill: <card>; stroke: <frame> }
+  .gateway { fill: <card>; stroke: <vpcline> }
+  .region { fill: none; stroke: <zone>; stroke-dasharray: 5 4 }
+  .vpc { fill: <vpc>; stroke: <vpcline> }
+  .subnet { fill: <subnet>; stroke: <vpcline>; stroke-dasharray: 3 3 }
+  .host { fill: <hostfill>; stroke: <host> } text.host { fill: <host>; stroke: none }
+  .site { fill: <sitefill>; stroke: <site> } text.site { fill: <site>; stroke: none }
+  .literal { fill: none; stroke: <zone> } text.literal { fill: <dim>; stroke: none }
+  .store { fill: <storefill>; stroke: <store> }
+  .arrow { stroke: <arrow>; stroke-width: 1.5; fill: none }
+  .tip { fill: <arrow> }
 """
+
+
+def _style() -> str:
+    """Rules in the colours of the day, and those of them that have a colour again for dark backgrounds."""
+    colour = re.compile(r"<(\w+)>")
+    rules = re.findall(r"[^{}]+\{[^{}]+\}", _SHAPES)
+    light = "".join(colour.sub(lambda found: _LIGHT[found[1]], rule) for rule in rules)
+    dark = "".join(colour.sub(lambda found: _DARK[found[1]], rule) for rule in rules if colour.search(rule))
+    return f"{light}\n  @media (prefers-color-scheme: dark) {{{dark}\n  }}\n"
+
 
 #: fill and letter of a security group's tag, by its position; dark enough for white letters on any background
 _TAGS = ("#1a7f37", "#b35900", "#0969da", "#8250df", "#bf3989", "#57606a", "#0f766e", "#a40e26")
@@ -395,7 +436,7 @@ def draw(declared: Mapping[str, Any]) -> str:
             f' width="{WIDTH}" height="{height:g}" role="img" aria-label={quoteattr(described)}>',
             "<!-- Generated by bin/generate_docs.py from group_vars/all. Edit those. -->",
             f"<title>{escape(described)}</title>",
-            f"<style>{_STYLE}</style>",
+            f"<style>{_style()}</style>",
             *page.parts,
             *canvas.parts,
             "</svg>",
