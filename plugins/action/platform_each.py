@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,28 +14,14 @@ from ansible.plugins.loader import module_loader
 from ansible.utils.display import Display
 
 # Modules find plugins/module_utils through ansible.cfg, plugins of the controller do not.
-_PLUGINS = Path(__file__).parent.parent
-if str(_PLUGINS / "module_utils") not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(str(_PLUGINS / "module_utils"))
+_UTILS = str(Path(__file__).parent.parent / "module_utils")
+if _UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(_UTILS)
 
+from ansible.module_utils.platform import warm  # noqa: E402
 from ansible.module_utils.platform.each import calls, dig  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.refs import resolve, unresolved  # noqa: E402
 
-
-def _sibling(name: str) -> Any:
-    """A module of plugins/plugin_utils, which is in no package outside a collection."""
-    full = f"koin_plugin_utils_{name}"
-    if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, _PLUGINS / "plugin_utils" / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[full] = module
-        spec.loader.exec_module(module)
-    return sys.modules[full]
-
-
-warm = _sibling("warm")
 display = Display()
 
 #: module calls at once; a laptop has few cores, and AWS throttles writes sooner than reads

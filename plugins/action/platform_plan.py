@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import ansible.module_utils
-import yaml
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -24,20 +23,11 @@ if _UTILS not in ansible.module_utils.__path__:
 from ansible.module_utils.platform.errors import PlatformError  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.model import Plan  # noqa: E402
 from ansible.module_utils.platform.render import render, summary, warnings  # noqa: E402
+from ansible.module_utils.platform.specs import role_specs  # noqa: E402
 from ansible.module_utils.platform.workflow import plan_for  # noqa: E402
 
 display = Display()
 _ROLES = Path(__file__).parent.parent.parent / "roles"
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def role_specs(roles: Path = _ROLES) -> dict[str, dict[str, Any]]:
-    """Options of every entry point of the aws_* roles, by role and entry point."""
-    specs = {}
-    for file in sorted(roles.glob("aws_*/meta/argument_specs.yml")):
-        content = yaml.load(file.read_bytes(), Loader=_LOADER)["argument_specs"]
-        specs[file.parent.parent.name] = {name: entry.get("options", {}) for name, entry in content.items()}
-    return specs
 
 
 class ActionModule(ActionBase):
@@ -51,7 +41,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
         try:
-            plan = plan_for(self._declared(variables), role_specs(), self._environment(variables))
+            plan = plan_for(self._declared(variables), role_specs(_ROLES), self._environment(variables))
         except PlatformError as error:
             return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
         content = plan.as_dict()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,11 +10,11 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.platform.model import Plan
+from ansible.module_utils.platform.specs import role_specs
 from ansible.module_utils.platform.workflow import plan_for
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
@@ -26,22 +25,9 @@ from .local_aws import REPOSITORY, LocalAws
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJlaGVhcnNhbC1rZXktb2YtdGhlLXRlc3RzLW9ubHkhISEh test"
 
 
-@cache
-def plan_action() -> ModuleType:
-    """plugins/action/platform_plan.py, which is in no package."""
-    path = REPOSITORY / "plugins" / "action" / "platform_plan.py"
-    spec = importlib.util.spec_from_file_location("platform_plan_action", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def specs() -> dict[str, dict[str, Any]]:
     """Argument specs of the aws_* roles."""
-    found: dict[str, dict[str, Any]] = plan_action().role_specs()
-    return found
+    return role_specs(REPOSITORY / "roles")
 
 
 @cache

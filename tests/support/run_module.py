@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest import mock
@@ -18,9 +15,8 @@ from ansible.module_utils.testing import patch_module_args
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from tests.support.files import load_file
 from tests.support.local_aws import LocalAws
-
-MODULES = Path(__file__).resolve().parents[2] / "plugins" / "modules"
 
 
 class ModuleError(AssertionError):
@@ -31,14 +27,9 @@ class ModuleError(AssertionError):
         self.result = result
 
 
-@cache
 def load(name: str) -> ModuleType:
     """Import a module of ours by its file."""
-    spec = importlib.util.spec_from_file_location(f"module_under_test_{name}", MODULES / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file(f"plugins/modules/{name}.py")
 
 
 def run_module(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import re
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +14,8 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+
+from tests.support.files import load_file
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULES = sorted((REPOSITORY / "plugins/modules").glob("*.py"))
@@ -26,16 +26,9 @@ MARKDOWN = sorted(
 )
 
 
-@cache
 def generator() -> ModuleType:
     """bin/generate_docs.py."""
-    path = REPOSITORY / "bin/generate_docs.py"
-    spec = importlib.util.spec_from_file_location("generate_docs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file("bin/generate_docs.py")
 
 
 # --- Generated parts -------------------------------------------------------------------------------------------------

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,8 +13,9 @@ from ansible.module_utils.platform.model import Action, FieldChange, Plan
 from ansible.module_utils.platform.refs import readable, ref, resolve, unresolved
 from ansible.module_utils.platform.render import render, summary
 
-from tests.support.local_aws import REPOSITORY
+from tests.support.files import load_file
 
+FILTERS = load_file("plugins/filter/platform.py")
 REGISTRY = {"instance": {"KOIN_PROD": {"id": "i-1"}}}
 TOKEN = ref("instance", "KOIN_PROD")
 
@@ -156,22 +155,13 @@ def test_a_host_may_do_what_its_entry_says_and_nothing_else() -> None:
     assert len(host_policy({}, "r", "a")["Statement"]) == 1
 
 
-def _filters() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("platform_filters", REPOSITORY / "plugins" / "filter" / "platform.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_security_group_rules() -> None:
     rules = {
         "web": {"protocol": "tcp", "port": 80, "to_port": 81, "cidrs": ["a", "b"]},
         "esp": {"protocol": "esp", "groups": ["Swarm"]},
         "ping": {"protocol": "icmp", "cidrs": ["c"]},
     }
-    assert _filters().security_group_rules(rules, {"Swarm": {"id": "sg-1"}}) == [
+    assert FILTERS.security_group_rules(rules, {"Swarm": {"id": "sg-1"}}) == [
         {"proto": "tcp", "from_port": 80, "to_port": 81, "cidr_ip": ["a"]},
         {"proto": "tcp", "from_port": 80, "to_port": 81, "cidr_ip": ["b"]},
         {"proto": "50", "group_id": ["sg-1"]},
@@ -184,20 +174,19 @@ def test_network_acl_rules_are_in_order_of_their_numbers() -> None:
         "200": {"protocol": "all", "action": "deny", "cidr": "b"},
         "90": {"protocol": "tcp", "action": "allow", "cidr": "a", "from_port": 80},
     }
-    assert _filters().network_acl_rules(rules) == [
+    assert FILTERS.network_acl_rules(rules) == [
         [90, "tcp", "allow", "a", None, None, 80, 80],
         [200, "all", "deny", "b", None, None, None, None],
     ]
 
 
 def test_changed_parts() -> None:
-    filters = _filters()
-    assert filters.changed_parts({"a": 1, "b": 2}, ["lifecycle.b", "cors"], "lifecycle") == [{"key": "b", "value": 2}]
-    assert filters.changed_parts(["x/"], ["prefixes.x/"], "prefixes") == [{"key": "x/", "value": "x/"}]
+    assert FILTERS.changed_parts({"a": 1, "b": 2}, ["lifecycle.b", "cors"], "lifecycle") == [{"key": "b", "value": 2}]
+    assert FILTERS.changed_parts(["x/"], ["prefixes.x/"], "prefixes") == [{"key": "x/", "value": "x/"}]
 
 
 def test_cors_rules() -> None:
     rules = {"up": {"methods": ["PUT"], "origins": ["o"], "headers": [], "max_age": 5}}
-    assert _filters().cors_rules(rules) == [
+    assert FILTERS.cors_rules(rules) == [
         {"i_d": "up", "allowed_methods": ["PUT"], "allowed_origins": ["o"], "max_age_seconds": 5}
     ]

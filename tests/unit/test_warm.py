@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
@@ -13,23 +12,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import basic
-
-from tests.support.local_aws import REPOSITORY
-
-
-def _warm() -> ModuleType:
-    path = REPOSITORY / "plugins" / "plugin_utils" / "warm.py"
-    spec = importlib.util.spec_from_file_location("warm_under_test", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Data classes look their own module up.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-WARM = _warm()
+from ansible.module_utils.platform import warm
 
 
 def _arguments() -> dict[str, Any]:
@@ -75,11 +58,11 @@ def _run(main: Callable[[], None], count: int = 3, parallel: int = 2) -> list[tu
     ended: list[tuple[int, int, dict[str, Any]]] = []
 
     def done(index: int, status: int, output: str) -> bool:
-        answer = WARM.parse(output)
+        answer = warm.parse(output)
         ended.append((index, status, answer))
         return not answer.get("failed")
 
-    WARM.run_all(_module(main), [{"n": n} for n in range(count)], {"AWS_REGION": "r"}, parallel, done)
+    warm.run_all(_module(main), [{"n": n} for n in range(count)], {"AWS_REGION": "r"}, parallel, done)
     return ended
 
 

@@ -1,0 +1,24 @@
+"""Python files that are in no package: modules, plugins and scripts."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from functools import cache
+from types import ModuleType
+
+from .local_aws import REPOSITORY
+
+
+@cache
+def load_file(path: str) -> ModuleType:
+    """Import a file of the repository by its path in it, once."""
+    file = REPOSITORY / path
+    spec = importlib.util.spec_from_file_location(f"file_under_test_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Data classes look up the module that they are in.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
