@@ -117,6 +117,8 @@ class ActionModule(ActionBase):
             item = items[index]
             answer = results[index] = warm.parse(output)
             what = f"{item['kind']} {item['name']}"
+            for warning in answer.get("warnings") or ():
+                display.warning(f"{what}: {warning}")
             if answer.get("failed") or status:
                 failed.append(f"{item['action']} {what}: {answer.get('msg', output)}")
                 return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -84,6 +85,25 @@ def zone_id(name: str, zones: Mapping[str, Mapping[str, str]]) -> str:
     return zones[max(holding, key=len)]["id"]
 
 
+def email_subscriptions(emails: Iterable[str]) -> list[dict[str, str]]:
+    """Mail addresses as ``community.aws.sns_topic`` takes subscriptions."""
+    return [{"protocol": "email", "endpoint": email} for email in emails]
+
+
+def joined_policy(first: str | Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The statements of both policies, each once; for the time in which both have to hold.
+
+    first: a live policy as JSON text, or empty. A Sid that both use is dropped, for it has to be unique.
+    """
+    live = json.loads(first) if isinstance(first, str) and first else {}
+    before = live.get("Statement", [])
+    before = before if isinstance(before, list) else [before]
+    after = list(second["Statement"])
+    sids = {part.get("Sid") for part in after}
+    kept = [{key: value for key, value in part.items() if key != "Sid" or value not in sids} for part in before]
+    return {"Version": "2012-10-17", "Statement": [*kept, *after]}
+
+
 class FilterModule:
     """Ansible's entry point."""
 
@@ -95,4 +115,6 @@ class FilterModule:
             "changed_parts": changed_parts,
             "cors_rules": cors_rules,
             "zone_id": zone_id,
+            "email_subscriptions": email_subscriptions,
+            "joined_policy": joined_policy,
         }

@@ -18,11 +18,12 @@ options:
     description: Region of everything regional.
     type: str
     required: true
-  environment:
-    description: E(AWS_PROFILE), E(AWS_ACCESS_KEY_ID), E(AWS_ENDPOINT_URL) and so on; what is not given is taken
-      from the process.
-    type: dict
-    default: {}
+  profile:
+    description: Profile of the AWS configuration; what is not given is taken from the process's environment.
+    type: str
+  endpoint_url:
+    description: Where AWS answers, for a local one.
+    type: str
   buckets:
     description: Buckets whose settings are read.
     type: list
@@ -75,7 +76,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "region": {"type": "str", "required": True},
-            "environment": {"type": "dict", "default": {}, "no_log": True},
+            "profile": {"type": "str"},
+            "endpoint_url": {"type": "str"},
             "buckets": {"type": "list", "elements": "str", "default": []},
             "zones": {"type": "list", "elements": "str", "default": []},
         },
@@ -86,7 +88,8 @@ def main() -> None:
     wanted = module.params
     scope = Scope(buckets=dict.fromkeys(wanted["buckets"], ()), zones=frozenset(wanted["zones"]))
     try:
-        clients = Clients(wanted["region"], wanted["environment"])
+        environment = {"AWS_PROFILE": wanted["profile"] or "", "AWS_ENDPOINT_URL": wanted["endpoint_url"] or ""}
+        clients = Clients(wanted["region"], environment)
         number, observation = account(clients), observe(clients, scope)
     except PlatformError as error:
         module.fail_json(msg=str(error))

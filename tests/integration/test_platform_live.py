@@ -50,12 +50,12 @@ def adopted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopted]:
 
 
 def test_nothing_is_made_twice(adopted: Adopted) -> None:
-    created = {key: adopted.after[key] - adopted.before[key] for key in adopted.before}
-    # The one group that the account did not have.
-    assert created.pop("groups") == Counter(["DB"])
-    assert not any(created.values()), created
-    gone = {key: adopted.before[key] - adopted.after[key] for key in adopted.before}
-    assert not any(gone.values()), gone
+    more = {kind: adopted.after[kind].total() - counts.total() for kind, counts in adopted.before.items()}
+    # The one group that the account did not have, and the certificates for whole domains.
+    assert {kind: count for kind, count in more.items() if count} == {"groups": 1, "certificates": 2}
+    assert adopted.after["groups"] - adopted.before["groups"] == Counter(["DB"])
+    for kind in ("vpcs", "subnets", "instances", "buckets", "distributions", "zones"):
+        assert adopted.after[kind] == adopted.before[kind]
 
 
 def test_provision_makes_exactly_the_calls_that_the_plan_announced(adopted: Adopted) -> None:
@@ -114,3 +114,15 @@ def test_a_domain_that_points_elsewhere_is_warned_about(adopted: Adopted) -> Non
     )
     warning = next(item for item in adopted.platform.plan().warnings if item.startswith("zone koreatech.in"))
     assert "ns1.example.com, ns2.example.com" in warning
+
+
+def test_a_bucket_lets_both_ways_in_while_its_distribution_changes(adopted: Adopted) -> None:
+    """Edges learn of the new way over minutes: until then the old one, here a public policy, has to hold."""
+    about = [
+        (item["operation"], "PublicRead" in str(item["params"]))
+        for item in adopted.writes
+        if item["operation"] in ("PutBucketPolicy", "UpdateDistribution")
+        and any(name in str(item["params"]) for name in ("team-kap-koin-storage", "static.koreatech.in"))
+        and "stage-static" not in str(item["params"])
+    ]
+    assert about == [("PutBucketPolicy", True), ("UpdateDistribution", False), ("PutBucketPolicy", False)]

@@ -475,26 +475,29 @@ COMPUTE = [
 ]
 
 
+#: what an alarm is made of, of what describing one answers
+ALARM_SETTINGS = (
+    "AlarmName",
+    "AlarmDescription",
+    "Namespace",
+    "MetricName",
+    "Dimensions",
+    "Statistic",
+    "ComparisonOperator",
+    "Threshold",
+    "Period",
+    "EvaluationPeriods",
+    "TreatMissingData",
+    "AlarmActions",
+    "OKActions",
+)
+
+
 def _alarm(**changed: Any) -> Callable[[Account], None]:
     def make(a: Account) -> None:
         client = a.aws.client("cloudwatch")
         alarm = client.describe_alarms(AlarmNames=[ALARM])["MetricAlarms"][0]
-        keep = [
-            "AlarmName",
-            "AlarmDescription",
-            "Namespace",
-            "MetricName",
-            "Dimensions",
-            "Statistic",
-            "ComparisonOperator",
-            "Threshold",
-            "Period",
-            "EvaluationPeriods",
-            "TreatMissingData",
-            "AlarmActions",
-            "OKActions",
-        ]
-        client.put_metric_alarm(**{key: alarm[key] for key in keep if key in alarm} | changed)
+        client.put_metric_alarm(**{key: alarm[key] for key in ALARM_SETTINGS if key in alarm} | changed)
 
     return make
 
@@ -520,6 +523,12 @@ MONITORING = [
     Drift("alarm", ALARM, "missing_data", _alarm(TreatMissingData="ignore")),
     Drift("alarm", ALARM, "alarm_actions", _alarm(AlarmActions=[])),
     Drift("alarm", ALARM, "ok_actions", _alarm(OKActions=[])),
+    Drift(
+        "alarm",
+        ALARM,
+        "actions_enabled",
+        lambda a: a.aws.client("cloudwatch").disable_alarm_actions(AlarmNames=[ALARM]),
+    ),
 ]
 
 #: by role, so that one provisioning repairs a group

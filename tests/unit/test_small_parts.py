@@ -27,6 +27,8 @@ TOKEN = ref("instance", "KOIN_PROD")
         (f"arn:{TOKEN}/x", "arn:i-1/x"),
         ([TOKEN, {"a": TOKEN}], ["i-1", {"a": "i-1"}]),
         (ref("instance", "koreatech.in"), "${instance:koreatech.in:id}"),
+        # A shell script in user data.
+        ("echo ${name:0:4} ${instance}", "echo ${name:0:4} ${instance}"),
         (7, 7),
         ("${not a token}", "${not a token}"),
     ],
@@ -36,8 +38,9 @@ def test_references_are_resolved_where_they_are_known(value: Any, expected: Any)
 
 
 def test_what_stays_unresolved_is_named() -> None:
-    assert unresolved({"a": [ref("zone", "x.in")], ref("topic", "t", "arn"): 1}) == ["zone x.in id", "topic t arn"]
-    assert readable(f"to {ref('zone', 'x.in')}") == "to (zone x.in id, known after apply)"
+    tokens = {"a": [ref("instance", "x.in")], ref("distribution", "t", "arn"): 1}
+    assert unresolved(tokens) == ["instance x.in id", "distribution t arn"]
+    assert readable(f"to {ref('instance', 'x.in')}") == "to (instance x.in id, known after apply)"
 
 
 CREATE = {"action": "create", "name": "a", "changed": ["tags.Name", "cors"]}

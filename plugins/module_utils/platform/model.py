@@ -37,7 +37,7 @@ class Live:
     id: str
     label: str
     raw: dict[str, Any]
-    attributes: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
     listed: bool = True
 
 
@@ -84,7 +84,7 @@ class Action:
 
 
 #: kind -> name -> attribute -> value: what is known of the live platform, by declared name.
-Registry = dict[str, dict[str, dict[str, str]]]
+Registry = dict[str, dict[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True)

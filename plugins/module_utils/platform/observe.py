@@ -105,6 +105,10 @@ def _compute_reads(scope: Scope) -> Iterable[Read]:
     yield Read("ec2", "describe_instances", instances, then=protection)
     yield Read("ec2", "describe_instance_credit_specifications", credits_of)
     yield Read("ec2", "describe_volumes", _put("volumes", "Volumes"))
+    # While a volume is being modified it is described as it was.
+    under_way = {"Filters": [{"Name": "modification-state", "Values": ["modifying", "optimizing"]}]}
+    store = _put("volume_modifications", "VolumesModifications")
+    yield Read("ec2", "describe_volumes_modifications", store, under_way)
     yield Read("ec2", "describe_addresses", _put("addresses", "Addresses"))
     yield Read("ec2", "describe_key_pairs", _put("key_pairs", "KeyPairs"), {"IncludePublicKey": True})
     if scope.types:
@@ -266,7 +270,7 @@ def _monitoring_reads(scope: Scope) -> Iterable[Read]:
                 store = _put_in(
                     "subscriptions",
                     item["TopicArn"],
-                    lambda found: [sub["Endpoint"] for sub in found["Subscriptions"] if sub["Protocol"] == "email"],
+                    lambda found: found["Subscriptions"],
                 )
                 yield Read("sns", "list_subscriptions_by_topic", store, {"TopicArn": item["TopicArn"]})
 
@@ -310,6 +314,7 @@ _EMPTY_LISTS = [
     "security_groups",
     "instances",
     "volumes",
+    "volume_modifications",
     "addresses",
     "key_pairs",
     "offerings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from .declaration import Declaration
 from .kinds import KINDS, Context, Kind
@@ -22,16 +23,20 @@ def _matches(kind: Kind, wanted: Sequence[Desired], live: Sequence[Live], contex
     return matched
 
 
+def _in_order(value: Any) -> Any:
+    return sorted(value) if isinstance(value, list) else value
+
+
 def _compare(kind: Kind, want: Desired, live: Live, context: Context) -> list[FieldChange]:
     """Declared fields whose live value differs, in the order of the declaration."""
     observed = kind.fields(live, context)
     changes = []
     for field, value in want.fields.items():
         after = resolve(value, context.registry)
-        if isinstance(after, list):
-            after = sorted(after)
-        if observed.get(field) != after:
-            changes.append(FieldChange(field, observed.get(field), after))
+        before = observed.get(field)
+        # Lists are sets here; each is shown in the order that suits it.
+        if _in_order(before) != _in_order(after):
+            changes.append(FieldChange(field, before, after))
     return changes
 
 
@@ -43,8 +48,10 @@ def _actions(kind: Kind, want: Desired, live: Live | None, context: Context) -> 
         return
     changes = _compare(kind, want, live, context)
     context.warnings += kind.warn(want, live, changes)
+    fixed = {change.field for change in changes if kind.replaces(change)}
+    fixed |= {field for lead in fixed for field in kind.replaced_with.get(lead, ())}
     for action, replaces in (("change", False), ("replace", True)):
-        part = tuple(change for change in changes if kind.replaces(change) is replaces)
+        part = tuple(change for change in changes if (change.field in fixed) is replaces)
         if part:
             yield Action(action, kind.name, kind.role, want.name, live.id, want.entry, dict(want.fields), part)
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from .model import Registry
 
-_TOKEN = re.compile(r"\$\{([a-z0-9_]+):([^:}]+):([a-z0-9_]+)\}")
+# The first part is a kind that others refer to: a shell script in user data has its own ${name:offset:length}.
+_TOKEN = re.compile(r"\$\{(distribution|elastic_ip|instance):([^:}]+):([a-z0-9_]+)\}")
 
 
 def ref(kind: str, name: str, attribute: str = "id") -> str:
@@ -23,7 +24,7 @@ def ref(kind: str, name: str, attribute: str = "id") -> str:
 def resolve(value: Any, registry: Registry) -> Any:
     """``value`` with every token replaced that the registry knows; unknown ones stay."""
     if isinstance(value, str):
-        return _TOKEN.sub(lambda m: registry.get(m[1], {}).get(m[2], {}).get(m[3], m[0]), value)
+        return _TOKEN.sub(lambda m: str(registry.get(m[1], {}).get(m[2], {}).get(m[3], m[0])), value)
     if isinstance(value, dict):
         return {resolve(key, registry): resolve(item, registry) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

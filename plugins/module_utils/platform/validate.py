@@ -10,7 +10,7 @@ from typing import Any
 
 from .declaration import Declaration
 from .errors import Problem
-from .kinds.dns import dotless, zone_of
+from .kinds.dns import Record, dotless, zone_of
 
 #: ports that only administrators, or only the Swarm, may reach
 _SSH_PORT, _DATABASE_PORTS = 22, {3306: "MySQL", 6379: "Redis", 27017: "MongoDB", 5432: "PostgreSQL"}
@@ -34,7 +34,8 @@ def _network(value: str) -> ipaddress.IPv4Network | None:
 
 
 def _cidr(where: str, value: str) -> Iterator[Problem]:
-    if _network(value) is None:
+    # EC2 wants the length too: 203.0.113.7/32.
+    if str(_network(value)) != value:
         try:
             fix = f"write {ipaddress.IPv4Network(value, strict=False)}"
         except ValueError:
@@ -171,7 +172,7 @@ def _no_source(declaration: Declaration, rule: Mapping[str, Any]) -> str:
 
 
 def _open_to_world(where: str, group: str, rule: Mapping[str, Any], private: Mapping[int, str]) -> Iterator[Problem]:
-    wide = [cidr for cidr in rule.get("cidrs", []) if (net := _network(cidr)) and net.prefixlen == 0]
+    wide = [cidr for cidr in rule.get("cidrs", []) if (net := _network(cidr)) and net.prefixlen < 8]
     if not wide:
         return
     if rule["protocol"] == "all":
@@ -200,6 +201,9 @@ def compute(declaration: Declaration) -> Iterator[Problem]:
             fix = f"set `architecture: {real}`, or choose a type of {instance['architecture']}"
             what = f"type {instance['type']} is {real}, the image for `{instance['architecture']}` would not start"
             yield Problem(f"{where}.architecture", what, fix)
+        if "cpu_credits" in instance and not instance["type"].startswith("t"):
+            fix = "write `cpu_credits: null` in the entry, or choose a t type"
+            yield Problem(f"{where}.cpu_credits", f"type {instance['type']} has no CPU credits", fix)
         if instance["architecture"] not in images:
             yield _missing(f"{where}.architecture", instance["architecture"], "aws_compute_images", images)
         yield from _private_ip(where, instance, subnets, private, name)
@@ -300,6 +304,9 @@ def cdn(declaration: Declaration) -> Iterator[Problem]:
 
 def records(declaration: Declaration) -> Iterator[Problem]:
     """Records lie in their zone, are unique by name and type, and have one kind of value."""
+    for zone in declaration.entries("aws_dns_zones"):
+        if zone != dotless(zone):
+            yield Problem(f"aws_dns_zones.{zone}", "is not how Route 53 writes it", f"write `{dotless(zone)}`")
     seen: dict[tuple[str, str], str] = {}
     for name, distribution in declaration.entries("aws_cdn_distributions").items():
         for alias in distribution["aliases"]:
@@ -366,7 +373,25 @@ def against_account(declaration: Declaration, observation: Mapping[str, Any]) ->
         if name not in alive and parameter not in observation["images"]:
             fix = f"correct aws_compute_images.{instance['architecture']}"
             problems.append(Problem(where, f"SSM has no parameter {parameter} to launch it from", fix))
-    return problems
+    return [*problems, *_in_the_way(declaration, observation)]
+
+
+def _in_the_way(declaration: Declaration, observation: Mapping[str, Any]) -> Iterator[Problem]:
+    """Live records that Route 53 keeps a declared one from: a CNAME of that name, or routing policies."""
+    zones = {raw["Id"].rsplit("/", 1)[-1]: dotless(raw["Name"]) for raw in observation["zones"]}
+    live = [(zones.get(zone, ""), raw) for zone, records in observation["records"].items() for raw in records]
+    for want in Record().desired(declaration):
+        name, kind = want.entry["name"], want.entry["type"]
+        for zone, raw in live:
+            if zone != want.entry["zone"] or dotless(raw["Name"]) != name:
+                continue
+            where = f"record {want.name}"
+            if raw.get("SetIdentifier") and raw["Type"] == kind:
+                fix = "delete those records in the account, or remove this one from the declaration"
+                yield Problem(where, f"the zone has {kind} records of that name with a routing policy", fix)
+            elif (raw["Type"] == "CNAME") != (kind == "CNAME"):
+                fix = f"delete the {raw['Type']} record in the account, or remove this one from the declaration"
+                yield Problem(where, f"the zone has a {raw['Type']} of that name, which Route 53 lets stand alone", fix)
 
 
 def _name(raw: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import selectors
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,9 +78,12 @@ def _child(module: ModuleType, arguments: Mapping[str, Any], environment: Mappin
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            # Whatever happens, even with nobody left to read: this process must not go on as a second Ansible.
+            os._exit(status)
 
 
 def parse(output: str) -> dict[str, Any]:
@@ -121,21 +125,28 @@ def run_all(
         selector.register(reader, selectors.EVENT_READ, Running(index, pid))
 
     left = len(calls)
-    while left or selector.get_map():
-        while going and left and len(selector.get_map()) < parallel:
-            start()
-            left -= 1
-        if not selector.get_map():
-            break
-        for key, _ in selector.select():
-            running: Running = key.data
-            chunk = os.read(key.fd, 65536)
-            if chunk:
-                running.output += chunk
-                continue
-            selector.unregister(key.fd)
+    try:
+        while left or selector.get_map():
+            while going and left and len(selector.get_map()) < parallel:
+                start()
+                left -= 1
+            if not selector.get_map():
+                break
+            for key, _ in selector.select():
+                running: Running = key.data
+                chunk = os.read(key.fd, 65536)
+                if chunk:
+                    running.output += chunk
+                    continue
+                selector.unregister(key.fd)
+                os.close(key.fd)
+                _, status = os.waitpid(running.pid, 0)
+                code = os.waitstatus_to_exitcode(status)
+                going = done(running.index, code, running.output.decode(errors="replace")) and going
+    finally:
+        # Left early (a time-out, an error in `done`): nothing may go on writing behind the operator's back.
+        for key in list(selector.get_map().values()):
+            os.kill(key.data.pid, signal.SIGTERM)
+            os.waitpid(key.data.pid, 0)
             os.close(key.fd)
-            _, status = os.waitpid(running.pid, 0)
-            code = os.waitstatus_to_exitcode(status)
-            going = done(running.index, code, running.output.decode(errors="replace")) and going
-    selector.close()
+        selector.close()

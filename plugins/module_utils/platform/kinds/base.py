@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from ..declaration import Declaration
@@ -29,9 +30,10 @@ class Context:
             self.registry.setdefault(kind, {})[name] = dict(live.attributes)
         self._names[(kind, live.id)] = name
 
-    def id(self, kind: str, name: str, attribute: str = "id") -> str | None:
-        """An attribute of the live resource that is declared as ``name``; None while there is none."""
-        return self.registry.get(kind, {}).get(name, {}).get(attribute)
+    def id(self, kind: str, name: str) -> str | None:
+        """The id of the live resource that is declared as ``name``; None while there is none."""
+        found: str | None = self.registry.get(kind, {}).get(name, {}).get("id")
+        return found
 
     def name(self, kind: str, live_id: str) -> str:
         """The declared name of a live resource, else its id."""
@@ -49,6 +51,8 @@ class Kind(ABC):
     role: ClassVar[str]
     #: fields that AWS cannot change in place
     replaced_by: ClassVar[frozenset[str]] = frozenset()
+    #: field that AWS cannot change in place -> fields that make no sense without it
+    replaced_with: ClassVar[Mapping[str, frozenset[str]]] = MappingProxyType({})
     #: IAM actions that writing takes, for the role's README and for errors
     writes: ClassVar[tuple[str, ...]] = ()
 

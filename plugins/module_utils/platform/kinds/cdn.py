@@ -20,6 +20,12 @@ def _names(raw: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(raw.get("SubjectAlternativeNames") or ()) | {raw["DomainName"]}
 
 
+def _preference(item: Live) -> tuple[int, bool, str, str]:
+    raw = item.raw
+    own = raw.get("Type", "AMAZON_ISSUED") == "AMAZON_ISSUED"
+    return -_USABLE.index(raw["Status"]), own, str(raw.get("NotAfter", "")), item.id
+
+
 class Certificate(Kind):
     """Recognised by its main name and all its other names; ISSUED before PENDING_VALIDATION."""
 
@@ -42,8 +48,9 @@ class Certificate(Kind):
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         names = {want.entry["domain"], *want.entry["alternative_names"]}
         same = [item for item in live if item.raw["DomainName"] == want.entry["domain"] and _names(item.raw) == names]
-        # Several may be usable, as AWS lets one request the same names twice: take the one that works, then the first.
-        return min(same, key=lambda item: (_USABLE.index(item.raw["Status"]), item.id), default=None)
+        # Several may be usable, as AWS lets one request the same names twice. The module chooses in the same order:
+        # the one that works, that ACM renews, that lasts longest.
+        return max(same, key=_preference, default=None)
 
     def fields(self, live: Live, context: Context) -> Fields:
         return {}
@@ -69,7 +76,9 @@ class CertificateValidation(Kind):
         for raw in observation["certificates"]:
             if not context.knows("certificate", raw["CertificateArn"]):
                 continue
-            records = [option.get("ResourceRecord") or {} for option in raw.get("DomainValidationOptions", [])]
+            options = raw.get("DomainValidationOptions", [])
+            # One that is proven by mail, or imported, has no records.
+            records = [item.get("ResourceRecord") or {} for item in options if item.get("ValidationMethod") != "EMAIL"]
             missing = []
             for record in records:
                 values = published.get((dotless(record.get("Name", "")), record.get("Type", "")), [])
@@ -173,6 +182,11 @@ class Distribution(Kind):
         for change in changes:
             if live is not None and change.field == "origin_domain":
                 yield f"distribution {want.name}: its origin moves from {change.before} to {change.after}"
+            if live is not None and change.field == "origin_access_control":
+                yield (
+                    f"distribution {want.name}: how it reads its bucket changes; the bucket lets both ways in until "
+                    "every edge has learned of it, which takes minutes"
+                )
 
 
 def distribution_arn(name: str) -> str:

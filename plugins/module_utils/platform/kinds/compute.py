@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from ..declaration import Declaration
@@ -52,6 +53,8 @@ class Instance(Kind):
     name = "instance"
     role = "aws_compute"
     replaced_by = frozenset({"architecture", "subnet", "root_volume.encrypted"})
+    # AWS refuses a type of another architecture, and does so after the instance was stopped for it.
+    replaced_with = MappingProxyType({"architecture": frozenset({"type"})})
     writes = (
         "ec2:RunInstances",
         "ec2:StartInstances",
@@ -77,12 +80,16 @@ class Instance(Kind):
             if "security_groups" in entry:
                 fields["security_groups"] = sorted(entry["security_groups"])
             for part in ("metadata", "root_volume"):
-                fields |= {f"{part}.{key}": value for key, value in entry.get(part, {}).items()}
+                declared_part = {key: value for key, value in entry.get(part, {}).items() if key != "device"}
+                fields |= {f"{part}.{key}": value for key, value in declared_part.items()}
             more = {"tags": tags, "image_parameter": images.get(entry["architecture"])}
             yield Desired(name, {**entry, **more}, fields | tag_fields(tags))
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
-        volumes = {item["VolumeId"]: item for item in observation["volumes"]}
+        volumes = {item["VolumeId"]: dict(item) for item in observation["volumes"]}
+        for change in observation["volume_modifications"]:
+            wanted = {"VolumeType": change.get("TargetVolumeType"), "Size": change.get("TargetSize")}
+            volumes.get(change["VolumeId"], {}).update({key: value for key, value in wanted.items() if value})
         for raw in observation["instances"]:
             if raw["State"]["Name"] not in ALIVE:
                 continue
@@ -98,6 +105,8 @@ class Instance(Kind):
                 "subnet": raw.get("SubnetId", ""),
                 "zone": raw.get("Placement", {}).get("AvailabilityZone", ""),
                 "root_volume": extra["Root"].get("VolumeId", ""),
+                "root_volume_type": extra["Root"].get("VolumeType", ""),
+                "metadata": raw.get("MetadataOptions", {}),
             }
             yield Live(live_id, label(live_id, called(raw)), {**raw, **extra}, attributes)
 
@@ -206,5 +215,7 @@ class ElasticIp(Kind):
                 f"elastic IP {want.name}: {address} is declared, the account has {live.raw['PublicIp']} for it; "
                 f"write that into aws_compute_instances.{want.name}.elastic_ip"
             )
-        if live is not None and any(change.field == "instance" and change.before for change in changes):
-            yield f"elastic IP {want.name}: {live.raw['PublicIp']} is taken from another instance"
+        moved = live is not None and any(change.field == "instance" for change in changes)
+        if live is not None and moved and live.raw.get("AssociationId"):
+            holder = live.raw.get("InstanceId") or live.raw.get("NetworkInterfaceId", "another holder")
+            yield f"elastic IP {want.name}: {live.raw['PublicIp']} is taken from {holder}"

@@ -8,10 +8,7 @@ from typing import Any
 from ..declaration import Declaration
 from ..model import Desired, FieldChange, Fields, Live
 from ..refs import ref
-from .base import Context, Kind, Observation, declared, only
-
-#: the zone of every CloudFront distribution's domain name (Route 53 API reference, AliasTarget)
-CLOUDFRONT_ZONE = "Z2FDTNDATAQYW2"
+from .base import Context, Kind, Observation, only
 
 
 def dotless(name: str) -> str:
@@ -20,15 +17,18 @@ def dotless(name: str) -> str:
 
 
 class Zone(Kind):
-    """A public hosted zone, recognised by its name."""
+    """A public hosted zone, recognised by its name.
+
+    Its comment is given at creation and not compared: the module would switch DNSSEC off while changing it.
+    """
 
     name = "zone"
     role = "aws_dns"
-    writes = ("route53:CreateHostedZone", "route53:UpdateHostedZoneComment")
+    writes = ("route53:CreateHostedZone",)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries("aws_dns_zones").items():
-            yield Desired(name, entry, declared(entry, "comment"))
+            yield Desired(name, entry, {})
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["zones"]:
@@ -45,7 +45,7 @@ class Zone(Kind):
         return only(self.name, want.name, [item for item in live if dotless(item.raw["Name"]) == want.name])
 
     def fields(self, live: Live, context: Context) -> Fields:
-        return {"comment": live.raw["Config"].get("Comment", "")}
+        return {}
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
         if not want.entry.get("registered") or live is None:

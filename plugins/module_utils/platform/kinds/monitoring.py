@@ -24,15 +24,31 @@ class Topic(Kind):
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for arn in observation["topics"]:
-            emails = observation["subscriptions"].get(arn, [])
+            subscriptions = observation["subscriptions"].get(arn, [])
+            others = [
+                {"protocol": item["Protocol"], "endpoint": item["Endpoint"]}
+                for item in subscriptions
+                if item["Protocol"] != "email"
+            ]
+            attributes = {"id": arn, "arn": arn, "other_subscriptions": others}
             # Topics belong to many systems of an account; none is called a stray.
-            yield Live(arn, arn.rsplit(":", 1)[-1], {"emails": emails}, {"id": arn, "arn": arn}, listed=False)
+            yield Live(arn, arn.rsplit(":", 1)[-1], {"subscriptions": subscriptions}, attributes, listed=False)
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         return only(self.name, want.name, [item for item in live if item.label == want.name])
 
     def fields(self, live: Live, context: Context) -> Fields:
-        return {"emails": sorted(live.raw["emails"])}
+        declared = context.declaration.entries("aws_monitoring_topics").get(live.label, {}).get("emails", [])
+        return {
+            "emails": sorted(
+                item["Endpoint"]
+                for item in live.raw["subscriptions"]
+                # What was never confirmed cannot be removed; it falls away by itself.
+                if item["Protocol"] == "email"
+                and (item["SubscriptionArn"].startswith("arn:") or item["Endpoint"] in declared)
+                and item["SubscriptionArn"] != "Deleted"
+            )
+        }
 
 
 class Alarm(Kind):
@@ -62,6 +78,8 @@ class Alarm(Kind):
                     "missing_data": entry["missing_data"],
                     "alarm_actions": actions,
                     "ok_actions": actions,
+                    # An alarm that was muted by hand is seen, rather than unmuted along with another change.
+                    "actions_enabled": True,
                 }
                 more = {"dimensions": dimensions, "alarm_actions": actions, "ok_actions": actions}
                 yield Desired(f"{instance} {key}", {**entry, **more}, fields)
@@ -69,7 +87,13 @@ class Alarm(Kind):
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["alarms"]:
             arn = raw["AlarmArn"]
-            yield Live(raw["AlarmName"], raw["AlarmName"], dict(raw), {"id": raw["AlarmName"], "arn": arn})
+            # What is not declared, for the module writes an alarm as a whole.
+            kept = {
+                "insufficient_data_actions": raw.get("InsufficientDataActions", []),
+                "datapoints_to_alarm": raw.get("DatapointsToAlarm"),
+                "unit": raw.get("Unit"),
+            }
+            yield Live(raw["AlarmName"], raw["AlarmName"], dict(raw), {"id": raw["AlarmName"], "arn": arn, **kept})
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         return next((item for item in live if item.id == want.name), None)
@@ -89,4 +113,5 @@ class Alarm(Kind):
             "missing_data": raw.get("TreatMissingData", "missing"),
             "alarm_actions": sorted(raw.get("AlarmActions", [])),
             "ok_actions": sorted(raw.get("OKActions", [])),
+            "actions_enabled": raw.get("ActionsEnabled", True),
         }

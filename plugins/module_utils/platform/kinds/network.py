@@ -103,11 +103,19 @@ class Subnet(Kind):
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["subnets"]:
-            yield _live(raw, "SubnetId", listed=context.knows("vpc", raw["VpcId"]))
+            found = _live(raw, "SubnetId", listed=context.knows("vpc", raw["VpcId"]))
+            blocks = raw.get("Ipv6CidrBlockAssociationSet", [])
+            ipv6 = [item["Ipv6CidrBlock"] for item in blocks if item["Ipv6CidrBlockState"]["State"] == "associated"]
+            # The module takes both away where it is not told to keep them.
+            found.attributes["ipv6_cidr"] = ipv6[0] if ipv6 else ""
+            found.attributes["assign_ipv6"] = raw.get("AssignIpv6AddressOnCreation", False)
+            yield found
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         inside = _in_vpc(want, live, context)
-        return only(self.name, want.name, [item for item in inside if item.raw["CidrBlock"] == want.entry["cidr"]])
+        # A subnet may have IPv6 only.
+        same = [item for item in inside if item.raw.get("CidrBlock") == want.entry["cidr"]]
+        return only(self.name, want.name, same)
 
     def fields(self, live: Live, context: Context) -> Fields:
         raw = live.raw
@@ -133,7 +141,8 @@ def _by_name_or_subnets(
     """By VPC and Name, else the one that all its declared subnets use already."""
     inside = _in_vpc(want, live, context)
     named = [item for item in inside if called(item.raw) == want.name]
-    ids = {context.id("subnet", name) for name in want.entry.get("subnets", [])}
+    # Those that exist: one that is missing must not hide the table that guides the others.
+    ids = {found for name in want.entry.get("subnets", []) if (found := context.id("subnet", name))}
     users = [item for item in inside if ids and ids <= guarded[item.id]]
     return only(kind, want.name, named or users)
 
@@ -146,10 +155,9 @@ class RouteTable(Kind):
     writes = (
         "ec2:CreateRouteTable",
         "ec2:AssociateRouteTable",
-        "ec2:ReplaceRouteTableAssociation",
+        "ec2:DisassociateRouteTable",
         "ec2:CreateRoute",
         "ec2:ReplaceRoute",
-        "ec2:DeleteRoute",
         "ec2:CreateTags",
     )
 
@@ -205,7 +213,8 @@ class RouteTable(Kind):
 
 
 def _acl_rule(rule: Mapping[str, Any], number: str) -> str:
-    ports = f" {rule['from_port']}-{rule['to_port']}" if rule.get("from_port") is not None else ""
+    first, last = rule.get("from_port"), rule.get("to_port")
+    ports = "" if first is None else f" {first}-{first if last is None else last}"
     return f"{number} {rule['action']} {rule['protocol']}{ports} {rule['cidr']}"
 
 
@@ -222,7 +231,6 @@ class NetworkAcl(Kind):
     writes = (
         "ec2:CreateNetworkAcl",
         "ec2:CreateNetworkAclEntry",
-        "ec2:ReplaceNetworkAclEntry",
         "ec2:DeleteNetworkAclEntry",
         "ec2:ReplaceNetworkAclAssociation",
         "ec2:CreateTags",
@@ -241,7 +249,11 @@ class NetworkAcl(Kind):
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["network_acls"]:
             listed = context.knows("vpc", raw["VpcId"]) and not raw["IsDefault"]
-            yield _live(raw, "NetworkAclId", listed=listed)
+            found = _live(raw, "NetworkAclId", listed=listed)
+            # The module takes away every subnet that it is not told of.
+            others = [subnet for subnet in _associated(found) if not context.knows("subnet", subnet)]
+            found.attributes["other_subnets"] = sorted(others)
+            yield found
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         guarded = {item.id: _associated(item) for item in live}

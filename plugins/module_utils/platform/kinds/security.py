@@ -28,7 +28,7 @@ def rule_lines(rules: Mapping[str, Mapping[str, Any]], preposition: str) -> list
         ports = (rule.get("port"), rule.get("to_port", rule.get("port")))
         peers = [*rule.get("cidrs", []), *(f"group {name}" for name in rule.get("groups", []))]
         lines += [_line(rule["protocol"], ports, preposition, peer) for peer in peers]
-    return sorted(lines)
+    return sorted(set(lines))
 
 
 def permission_lines(permissions: Iterable[Mapping[str, Any]], preposition: str, context: Context) -> list[str]:
@@ -60,6 +60,9 @@ class SecurityGroup(Kind):
         "ec2:AuthorizeSecurityGroupEgress",
         "ec2:RevokeSecurityGroupIngress",
         "ec2:RevokeSecurityGroupEgress",
+        # The module writes descriptions along with rules; those of a changed direction are lost.
+        "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
+        "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
         "ec2:CreateTags",
     )
 

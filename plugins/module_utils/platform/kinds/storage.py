@@ -95,6 +95,7 @@ class Bucket(Kind):
         "s3:PutEncryptionConfiguration",
         "s3:PutBucketPublicAccessBlock",
         "s3:PutBucketOwnershipControls",
+        "s3:PutBucketAcl",
         "s3:PutBucketPolicy",
         "s3:PutBucketTagging",
         "s3:PutBucketCORS",
@@ -122,7 +123,8 @@ class Bucket(Kind):
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for name in observation["buckets"]:
-            yield Live(name, name, observation["bucket_configs"].get(name, {}), {"id": name})
+            config = observation["bucket_configs"].get(name, {})
+            yield Live(name, name, config, {"id": name, "policy": config.get("policy") or ""})
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         return next((item for item in live if item.id == want.name), None)
