@@ -50,8 +50,8 @@ lint: setup ## Check style and types
 	@yamllint --strict .
 	@ansible-lint --offline
 
-bench: setup ## Measure
-	@python -m pytest tests/bench $(ARGS)
+bench: setup ## Measure plan and provision, beside Terraform where it is installed
+	@python tests/bench/bench.py $(ARGS)
 
 clean: ## Stop the local AWS and forget the rehearsal
 	@$(PYTHON) $(LOCAL_AWS) stop
