@@ -161,19 +161,27 @@ def _measure(options: argparse.Namespace) -> int:
         bench = Bench(ours, theirs, options.rounds)
         ours.reset()
         bench.say(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; {_versions(theirs)}")
-        # In the order of PARTS: what is built by one is used by the next.
-        for part in (part for part in PARTS if part in options.only):
-            getattr(bench, part)()
-    print(report.table(bench.results))
-    for line in report.growth(bench.results):
-        print(line)
-    if options.json:
+        try:
+            # In the order of PARTS: what is built by one is used by the next.
+            for part in (part for part in PARTS if part in options.only):
+                getattr(bench, part)()
+        finally:
+            # What was measured before an interruption counts, too.
+            _tell(bench.results, options.json)
+    return 0
+
+
+def _tell(results: report.Results, file: Path | None) -> None:
+    """Print the table, and keep the single runs in a file when there is one."""
+    if not results:
+        return
+    print("\n".join([report.table(results), *report.growth(results)]))
+    if file:
         content = {
             what: {side: [sample.as_dict() for sample in series.samples] for side, series in sides.items()}
-            for what, sides in bench.results.items()
+            for what, sides in results.items()
         }
-        options.json.write_text(json.dumps(content, indent=2) + "\n")
-    return 0
+        file.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def _versions(theirs: Terraform | None) -> str:

@@ -69,8 +69,12 @@ def resources(actions: Iterable[Action]) -> Block:
     """`resource` and `data` blocks of every resource that the plan creates."""
     made: dict[str, dict[str, Block]] = {}
     data: dict[str, Block] = {}
+    actions = list(actions)
+    zones = [action.name for action in actions if action.kind == "zone"]
     for action in actions:
         name, entry = action.name, _translated(action.entry)
+        if action.kind == "certificate_validation":
+            entry["zone"] = max((zone for zone in zones if f".{entry['domain']}".endswith(f".{zone}")), key=len)
         for kind, key, block in _WRITERS[action.kind](name, entry):
             made.setdefault(kind, {})[label(key)] = block
         if action.kind == "instance":
