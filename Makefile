@@ -29,12 +29,12 @@ aws: setup ## Start the local AWS and print exports: eval "$$(make -s aws)"
 
 rehearse: setup ## Build the whole platform in the local AWS and sum it up
 	@$(START)
-	@ansible-playbook playbooks/provision.yml -i inventories/rehearsal -e plan_json="$${REHEARSAL_DIR:-.rehearsal}/plan.json"
+	@ansible-playbook playbooks/provision.yml -i inventories/rehearsal/hosts.yml -e plan_json="$${REHEARSAL_DIR:-.rehearsal}/plan.json"
 	@python playbooks/rehearsal/summary.py
 
 plan: setup ## Show what would change (INVENTORY=inventories/production for AWS)
 	@$(ON_REHEARSAL)
-	@ansible-playbook playbooks/plan.yml -i $(INVENTORY)
+	@ansible-playbook playbooks/plan.yml -i $(INVENTORY)/hosts.yml
 
 inventory: setup ## Show the hosts and groups that the account holds
 	@$(ON_REHEARSAL)

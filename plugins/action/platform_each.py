@@ -24,6 +24,9 @@ from ansible.module_utils.platform.refs import resolve, unresolved  # noqa: E402
 
 display = Display()
 
+# Here, and not where it is used: Ansible imports this file in its main process, which every task is a fork of.
+warm.share_api_descriptions()
+
 #: module calls at once; a laptop has few cores, and AWS throttles writes sooner than reads
 PARALLEL = 4
 

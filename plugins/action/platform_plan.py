@@ -6,6 +6,7 @@ inventory plugin, which saves the start of another one.
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,8 @@ class ActionModule(ActionBase):
         """Return counts; register ``platform_actions`` and ``platform_ids`` for the play."""
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
+        # What Ansible has loaded stays: collecting it again and again is a fifth of the time of a large plan.
+        gc.freeze()
         try:
             plan = plan_for(self._declared(variables), role_specs(_ROLES), self._environment(variables))
         except PlatformError as error:

@@ -142,8 +142,8 @@ class Terraform(Side):
         )
         if done.returncode == 0:
             return ""
-        hint = f"{PLUGINS_VARIABLE} can name a directory that holds it"
-        return f"terraform has no provider hashicorp/aws within reach ({hint}; output: {self._keep(done.stderr)})"
+        said = next((line.strip("│ ") for line in done.stderr.splitlines() if "Error" in line), "no error message")
+        return f"terraform init fails ({said}; {PLUGINS_VARIABLE} can name a directory that holds hashicorp/aws)"
 
     def versions(self) -> str:
         """Of Terraform and its provider."""
@@ -178,7 +178,3 @@ class Terraform(Side):
 
     def _run(self, *arguments: str) -> Sample:
         return run([self._program, *arguments], cwd=self.directory, environ=self._environ, log=self.log)
-
-    def _keep(self, text: str) -> Path:
-        self.log.write_text(text)
-        return self.log

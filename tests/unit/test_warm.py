@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import botocore.session
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.platform import warm
@@ -95,6 +96,17 @@ def test_nothing_is_started_after_a_failure() -> None:
 
 def test_what_is_under_way_at_a_failure_is_waited_for() -> None:
     assert {index for index, _, _ in _run(_fail, count=5, parallel=2)} == {0, 1}
+
+
+def test_sessions_share_what_they_have_read() -> None:
+    """Should botocore stop calling ``create_loader``, this would only cost time, and nobody would notice."""
+    before = botocore.session.create_loader
+    try:
+        warm.share_api_descriptions()
+        loaders = {id(botocore.session.get_session().get_component("data_loader")) for _ in range(3)}
+        assert len(loaders) == 1
+    finally:
+        botocore.session.create_loader = before
 
 
 def test_a_crash_is_a_failure_with_its_cause() -> None:

@@ -99,6 +99,8 @@ class Instance(Kind):
                 # The API lists burstable instances whose mode is, or was, unlimited.
                 "Credits": observation["credits"].get(live_id, "standard"),
                 "Protected": observation["protection"].get(live_id),
+                # Read once: every declared name is looked for among all instances.
+                "Called": called(raw),
             }
             attributes = {
                 "id": live_id,
@@ -108,10 +110,10 @@ class Instance(Kind):
                 "root_volume_type": extra["Root"].get("VolumeType", ""),
                 "metadata": raw.get("MetadataOptions", {}),
             }
-            yield Live(live_id, label(live_id, called(raw)), {**raw, **extra}, attributes)
+            yield Live(live_id, label(live_id, extra["Called"]), {**raw, **extra}, attributes)
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
-        return only(self.name, want.name, [item for item in live if called(item.raw) == want.name])
+        return only(self.name, want.name, [item for item in live if item.raw["Called"] == want.name])
 
     def fields(self, live: Live, context: Context) -> Fields:
         raw = live.raw
