@@ -18,6 +18,8 @@ _OPERATIONS = {
     "s3:PutBucketCORS": "s3:PutBucketCors",
     "s3:PutLifecycleConfiguration": "s3:PutBucketLifecycleConfiguration",
 }
+#: an operation that IAM knows under the name of another
+_SAME = {"s3:DeleteBucketLifecycle": "s3:PutBucketLifecycleConfiguration"}
 _SERVICES = {"monitoring": "cloudwatch"}
 
 _ALLOWED = {kind.name: {_OPERATIONS.get(action, action) for action in kind.writes} for kind in KINDS}
@@ -84,9 +86,9 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
 
 def _announced(operation: str, action: Action) -> bool:
     """Whether this action may make such a call."""
-    if operation not in _ALLOWED[action.kind]:
+    if _SAME.get(operation, operation) not in _ALLOWED[action.kind]:
         return False
-    patterns = _ONLY_FOR.get(operation)
+    patterns = _ONLY_FOR.get(_SAME.get(operation, operation))
     if action.action == "create" or patterns is None:
         return True
     return any(fnmatchcase(change.field, pattern) for change in action.changes for pattern in patterns)
