@@ -247,11 +247,12 @@ class NetworkAcl(Kind):
             yield Desired(name, {**entry, "tags": tags}, fields)
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        there = {subnet["SubnetId"] for subnet in observation["subnets"]}
         for raw in observation["network_acls"]:
             listed = context.knows("vpc", raw["VpcId"]) and not raw["IsDefault"]
             found = _live(raw, "NetworkAclId", listed=listed)
             # The module takes away every subnet that it is not told of.
-            others = [subnet for subnet in _associated(found) if not context.knows("subnet", subnet)]
+            others = [subnet for subnet in _associated(found) & there if not context.knows("subnet", subnet)]
             found.attributes["other_subnets"] = sorted(others)
             yield found
 
