@@ -14,7 +14,7 @@ from .errors import LocalHostsError
 
 #: longer than any single program here takes, shorter than anybody waits
 SECONDS = 120.0
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.3
 _TELL_SECONDS = 5.0
 
 

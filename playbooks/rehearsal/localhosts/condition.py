@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from .command import attempt
 
+# Waiting is done inside: asking again and again costs a busy machine more than booting does.
 _ASK = r"""
-systemctl is-system-running | sed 's/^/state /'
+state=$(timeout 15 systemctl is-system-running --wait)
+echo "state ${state:-starting}"
+case $state in running | degraded) ;; *) exit ;; esac
 systemctl is-active ssh | sed 's/^/ssh /'
 /usr/sbin/sshd -T 2>/dev/null | sed -n 's/^port /port /p'
 cat /etc/ssh/ssh_host_*_key.pub | cut -d ' ' -f 1,2 | sed 's/^/key /'
@@ -57,4 +60,4 @@ def ask(containers: Iterable[str]) -> dict[str, Condition]:
 
 
 def _ask(container: str) -> Condition:
-    return parse(attempt(["podman", "exec", container, "sh", "-c", _ASK], seconds=20).stdout)
+    return parse(attempt(["podman", "exec", container, "sh", "-c", _ASK], seconds=60).stdout)

@@ -25,6 +25,8 @@ _MACHINE = (
     "--env=container=podman",
     "--ulimit=nofile=16384:16384",
     "--ulimit=nproc=32768:32768",
+    # A reboot from inside ends the container.
+    "--restart=on-failure:20",
 )
 _STOP_SECONDS = 10
 
