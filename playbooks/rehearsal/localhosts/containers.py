@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from . import seed, userdata
-from .command import run, say
+from .command import attempt, run, say
 from .fleet import Fleet, Host
 from .state import LABEL, HostsState
 from .steps import Container
@@ -29,6 +29,8 @@ _MACHINE = (
     "--restart=on-failure:20",
 )
 _STOP_SECONDS = 10
+#: at the end of the name of a container that has not been given its files yet
+_UNFINISHED = ".new"
 
 
 def existing(state: HostsState) -> list[Container]:
@@ -53,6 +55,11 @@ def existing(state: HostsState) -> list[Container]:
     return sorted(found, key=lambda container: tuple(int(part) for part in (container.address or "0").split(".")))
 
 
+def remove_unfinished(state: HostsState) -> None:
+    """Take away what a start that was killed has left half made."""
+    remove(item.container for item in existing(state) if item.container.endswith(_UNFINISHED))
+
+
 def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Mapping[str, str]) -> str:
     """Make a host and put its files in, without starting it; the container's name."""
     data = userdata.parse(host.user_data)
@@ -68,10 +75,13 @@ def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Map
         "architecture": host.architecture,
         "specification": host.specification,
     }
+    # Of a host that somebody has removed by hand: a new host has a new disk.
+    attempt(["podman", "volume", "rm", "--force", volume])
     run(["podman", "volume", "create", "--label", state.label, volume])
+    unfinished = f"{name}{_UNFINISHED}"
     run(
         [
-            *("podman", "create", "--name", name, "--hostname", host.hostname, *_MACHINE),
+            *("podman", "create", "--name", unfinished, "--hostname", host.hostname, *_MACHINE),
             *("--label", state.label),
             *(f"--label={LABEL}.{key}={value}" for key, value in labels.items()),
             # Docker's overlay2 cannot stand on the overlay that is the container's own root.
@@ -83,7 +93,8 @@ def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Map
     public_key = state.aws.ssh_key.with_suffix(".pub").read_text()
     archive = seed.archive(seed.files(host, fleet, public_key, data, proxies))
     # Without --archive=false everything would belong to root.
-    run(["podman", "cp", "--archive=false", "-", f"{name}:/"], stdin=archive)
+    run(["podman", "cp", "--archive=false", "-", f"{unfinished}:/"], stdin=archive)
+    run(["podman", "rename", unfinished, name])
     return name
 
 
@@ -103,7 +114,8 @@ def remove(names: Iterable[str]) -> None:
     """Take hosts away, with their disks. At once: nobody will miss what they have not written yet."""
     if listed := list(names):
         run(["podman", "rm", "--force", "--volumes", "--time", "0", *listed])
-        run(["podman", "volume", "rm", "--force", *(f"{name}-docker" for name in listed)])
+        # `down` finds by its label what this does not.
+        attempt(["podman", "volume", "rm", "--force", *(f"{name}-docker" for name in listed)])
 
 
 def remove_all(state: HostsState) -> int:

@@ -30,6 +30,7 @@ def up(state: HostsState) -> str:
     tools.ensure()
     with _locked(state):
         make_ssh_key(state.aws)
+        containers.remove_unfinished(state)
         todo = steps(fleet.hosts, containers.existing(state))
         _do(state, fleet, todo)
         running = [container for container in containers.existing(state) if container.running]

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Coroutine
 from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 from typing import Any
@@ -93,16 +94,23 @@ def serve(address: str, port: int, vpc: str) -> int:
     return 0
 
 
-async def _serve(address: str, port: int, vpc: IPv4Network) -> None:
+def handler(
+    port: int, vpc: IPv4Network
+) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]:
+    """What happens to a connection: forwarded to the port on loopback, or closed when it comes from elsewhere."""
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = writer.get_extra_info("peername")
         try:
-            if ip_address(peer[0]) in vpc:
+            if ip_address(writer.get_extra_info("peername")[0]) in vpc:
                 await _forward(reader, writer, port)
         finally:
             writer.close()
 
-    server = await asyncio.start_server(connected, address, port)
+    return connected
+
+
+async def _serve(address: str, port: int, vpc: IPv4Network) -> None:
+    server = await asyncio.start_server(handler(port, vpc), address, port)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: os._exit(0))
     print("listening", flush=True)
