@@ -48,7 +48,7 @@ class LocalHosts:
         return own | machine_environ()
 
     def killed(self, *arguments: str, after: float) -> None:
-        """Run local_hosts.py and kill it, with the programs that it has started."""
+        """Run local_hosts.py and kill it; what it has just called goes on to its own end."""
         command = [sys.executable, str(SCRIPT), *arguments]
         with subprocess.Popen(command, env=self._environ, stderr=subprocess.DEVNULL, start_new_session=True) as process:
             with contextlib.suppress(subprocess.TimeoutExpired):

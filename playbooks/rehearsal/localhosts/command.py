@@ -51,6 +51,8 @@ def attempt(
             check=False,
             timeout=seconds,
             env=environ,
+            # Ctrl-C ends us and not podman half-way through: what it makes is whole, and the next run goes on.
+            process_group=0,
         )
     except subprocess.TimeoutExpired:
         raise LocalHostsError(f"`{shlex.join(command)}` did not end within {seconds:.0f} s") from None

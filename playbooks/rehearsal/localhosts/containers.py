@@ -29,8 +29,6 @@ _MACHINE = (
     "--restart=on-failure:20",
 )
 _STOP_SECONDS = 10
-#: at the end of the name of a container that has not been given its files yet
-_UNFINISHED = ".new"
 
 
 def existing(state: HostsState) -> list[Container]:
@@ -57,7 +55,8 @@ def existing(state: HostsState) -> list[Container]:
 
 def remove_unfinished(state: HostsState) -> None:
     """Take away what a start that was killed has left half made."""
-    remove(item.container for item in existing(state) if item.container.endswith(_UNFINISHED))
+    never_started = ["--filter", f"label={state.label}", "--filter", "status=created"]
+    remove(run(["podman", "ps", "--all", *never_started, "--format", "{{.Names}}"]).split())
 
 
 def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Mapping[str, str]) -> str:
@@ -78,10 +77,9 @@ def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Map
     # Of a host that somebody has removed by hand: a new host has a new disk.
     attempt(["podman", "volume", "rm", "--force", volume])
     run(["podman", "volume", "create", "--label", state.label, volume])
-    unfinished = f"{name}{_UNFINISHED}"
     run(
         [
-            *("podman", "create", "--name", unfinished, "--hostname", host.hostname, *_MACHINE),
+            *("podman", "create", "--name", name, "--hostname", host.hostname, *_MACHINE),
             *("--label", state.label),
             *(f"--label={LABEL}.{key}={value}" for key, value in labels.items()),
             # Docker's overlay2 cannot stand on the overlay that is the container's own root.
@@ -93,8 +91,7 @@ def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Map
     public_key = state.aws.ssh_key.with_suffix(".pub").read_text()
     archive = seed.archive(seed.files(host, fleet, public_key, data, proxies))
     # Without --archive=false everything would belong to root.
-    run(["podman", "cp", "--archive=false", "-", f"{unfinished}:/"], stdin=archive)
-    run(["podman", "rename", unfinished, name])
+    run(["podman", "cp", "--archive=false", "-", f"{name}:/"], stdin=archive)
     return name
 
 
