@@ -149,6 +149,7 @@ def test_apt_works_inside(hosts: LocalHosts) -> None:
 
 def test_the_machines_own_kernel_settings_are_out_of_reach(hosts: LocalHosts) -> None:
     assert "Read-only" in hosts.on("koin-prod", "echo 1 | sudo tee /proc/sys/vm/swappiness 2>&1 >/dev/null || true")
+    assert "not permitted" in hosts.on("koin-prod", "sudo date -s now 2>&1 >/dev/null || true")
     hosts.on("koin-prod", "sudo sysctl -qw net.ipv4.ip_forward=1 kernel.msgmax=9000")
 
 
