@@ -1,6 +1,6 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse plan inventory test lint bench clean distclean
+.PHONY: help setup aws rehearse hosts shell down plan inventory test lint e2e bench clean distclean
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -11,6 +11,7 @@ export NO_PROXY := $(LOOPBACK),$(NO_PROXY)
 export no_proxy := $(LOOPBACK),$(no_proxy)
 
 LOCAL_AWS := playbooks/rehearsal/local_aws.py
+LOCAL_HOSTS := playbooks/rehearsal/local_hosts.py
 # The rehearsal begins in an account without a default VPC; one that runs already is left as it is.
 START := python $(LOCAL_AWS) start --empty
 ON_REHEARSAL = $(if $(findstring rehearsal,$(INVENTORY)),$(START),:)
@@ -18,7 +19,7 @@ ON_REHEARSAL = $(if $(findstring rehearsal,$(INVENTORY)),$(START),:)
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {gsub(/[$$][$$]/, "$$"); printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {gsub(/[$$][$$]/, "$$"); printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: ## Make .venv from requirements.txt (does nothing when it is up to date)
 	@bin/setup
@@ -31,6 +32,17 @@ rehearse: setup ## Build the whole platform in the local AWS and sum it up
 	@$(START)
 	@ansible-playbook playbooks/provision.yml -i inventories/rehearsal/hosts.yml -e plan_json="$${REHEARSAL_DIR:-.rehearsal}/plan.json"
 	@python playbooks/rehearsal/summary.py
+
+hosts: setup ## Start a local Debian host for each instance of the local AWS (Linux, root or sudo)
+	@python $(LOCAL_HOSTS) up
+	@python $(LOCAL_HOSTS) status
+
+shell: setup ## Log in to a local host: make shell HOST=KOIN_PROD
+	@python $(LOCAL_HOSTS) shell $(or $(HOST),$(error say which: make shell HOST=KOIN_PROD))
+
+down: ## Stop the local hosts and the local AWS
+	@$(PYTHON) $(LOCAL_HOSTS) down
+	@$(PYTHON) $(LOCAL_AWS) stop
 
 plan: setup ## Show what would change (INVENTORY=inventories/production for AWS)
 	@$(ON_REHEARSAL)
@@ -50,11 +62,13 @@ lint: setup ## Check style and types
 	@yamllint --strict .
 	@ansible-lint --offline
 
+e2e: setup ## Run the tests against real local hosts (Linux, root or sudo; no rehearsal may run in its range)
+	@TRIPWIRE_ALLOW=172.31.0.0/16 python -m pytest tests/e2e $(ARGS)
+
 bench: setup ## Measure plan and provision, beside Terraform where it is installed
 	@python tests/bench/bench.py $(ARGS)
 
-clean: ## Stop the local AWS and forget the rehearsal
-	@$(PYTHON) $(LOCAL_AWS) stop
+clean: down ## Stop local hosts and local AWS, and forget the rehearsal
 	@rm -rf "$${REHEARSAL_DIR:-.rehearsal}"
 
 distclean: clean ## clean, and remove .venv and caches

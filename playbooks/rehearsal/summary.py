@@ -19,6 +19,7 @@ NEXT = """\
 Next:
   make plan                           what would change now (nothing)
   make inventory                      the hosts as groups
+  make hosts                          start them here: Debian, systemd, SSH (Linux, root or sudo)
   eval "$(make -s aws)"               point aws, boto3 … at this local account
   edit group_vars/all/, make plan     see what your change would do
   make clean                          stop and forget it all"""

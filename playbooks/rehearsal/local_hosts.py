@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Local Debian hosts for the instances of the local AWS: real systemd, real sshd, their private addresses.
+
+Usage: local_hosts.py up | down | status | shell HOST [COMMAND …] | image
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from localaws.state import LocalAwsError, State
+from localhosts.command import as_root
+from localhosts.errors import LocalHostsError
+from localhosts.state import HostsState
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description="The local hosts of the rehearsal.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="make this machine's hosts those of the local AWS")
+    commands.add_parser("down", help="remove them, and everything made for them")
+    commands.add_parser("status", help="say how they are; exit 3 unless all are ready")
+    commands.add_parser("image", help="build the base image unless it is there, and print its name")
+    shell = commands.add_parser("shell", help="log in to a host, or run a command there")
+    shell.add_argument("--rescue", action="store_true", help="as root through podman, without SSH")
+    shell.add_argument("host", help="the instance's Name, the inventory's name or the address")
+    shell.add_argument("words", nargs=argparse.REMAINDER, metavar="command", help="instead of a shell")
+    forward = commands.add_parser("forward", help=argparse.SUPPRESS)
+    forward.add_argument("address")
+    forward.add_argument("port", type=int)
+    forward.add_argument("vpc")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; errors are one line on stderr, never a traceback."""
+    options = arguments(argv)
+    try:
+        if options.command == "forward":
+            from localhosts.forwarder import serve
+
+            return serve(options.address, options.port, options.vpc)
+        # Only now: these commands start programs, the one above is one.
+        from localhosts import control, image, machine_apt, tools
+
+        state = HostsState.load(State.from_environ(), create=options.command == "up")
+        if options.command == "up":
+            print(control.up(state), file=sys.stderr)
+        elif options.command == "down":
+            print(control.down(state), file=sys.stderr)
+        elif options.command == "image":
+            tools.ensure()
+            print(image.ensure(machine_apt.read()))
+        elif options.command == "shell":
+            command = control.shell(state, options.host, options.words, rescue=options.rescue)
+            command = [*(as_root() if command[0] == "podman" else []), *command]
+            os.execvp(command[0], command)
+        else:
+            ready, text = control.status(state)
+            print(text)
+            return 0 if ready else 3
+    except (LocalHostsError, LocalAwsError) as error:
+        print(f"local_hosts: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The hosts as podman containers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from . import seed, userdata
+from .command import attempt, run, say
+from .fleet import Fleet, Host
+from .state import LABEL, HostsState
+from .steps import Container
+
+#: What makes a container a machine; docs/rehearsal.md says why each.
+_MACHINE = (
+    "--runtime=runc",
+    "--privileged",
+    "--cgroupns=private",
+    "--systemd=false",
+    "--no-hosts",
+    "--tmpfs=/run:rw,exec,mode=755",
+    "--tmpfs=/run/lock:rw,mode=1777",
+    "--tmpfs=/tmp:rw,exec,mode=1777",
+    "--stop-signal=SIGRTMIN+3",
+    "--env=container=podman",
+    "--ulimit=nofile=16384:16384",
+    "--ulimit=nproc=32768:32768",
+    # A reboot from inside ends the container.
+    "--restart=on-failure:20",
+)
+_STOP_SECONDS = 10
+
+
+def existing(state: HostsState) -> list[Container]:
+    """This rehearsal's hosts."""
+    listed = run(["podman", "ps", "--all", "--filter", f"label={state.label}", "--format", "json"])
+    found = []
+    for item in json.loads(listed or "[]"):
+        labels = {key.removeprefix(f"{LABEL}."): value for key, value in item["Labels"].items()}
+        found.append(
+            Container(
+                container=item["Names"][0],
+                instance_id=labels.get("instance", ""),
+                name=labels.get("name", ""),
+                host=labels.get("host", ""),
+                address=labels.get("address", ""),
+                architecture=labels.get("architecture", ""),
+                specification=labels.get("specification", ""),
+                image=item["Image"],
+                running=item["State"] == "running",
+            )
+        )
+    return sorted(found, key=lambda container: tuple(int(part) for part in (container.address or "0").split(".")))
+
+
+def remove_unfinished(state: HostsState) -> None:
+    """Take away what a start that was killed has left half made."""
+    never_started = ["--filter", f"label={state.label}", "--filter", "status=created"]
+    remove(run(["podman", "ps", "--all", *never_started, "--format", "{{.Names}}"]).split())
+
+
+def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Mapping[str, str]) -> str:
+    """Make a host and put its files in, without starting it; the container's name."""
+    data = userdata.parse(host.user_data)
+    if data.ignored:
+        say(f"{host.inventory_name}: user data not applied here: {', '.join(data.ignored)}")
+    name = state.named(host.inventory_name)
+    volume = f"{name}-docker"
+    labels = {
+        "instance": host.instance_id,
+        "name": host.name,
+        "host": host.inventory_name,
+        "address": str(host.address),
+        "architecture": host.architecture,
+        "specification": host.specification,
+    }
+    # Of a host that somebody has removed by hand: a new host has a new disk.
+    attempt(["podman", "volume", "rm", "--force", volume])
+    run(["podman", "volume", "create", "--label", state.label, volume])
+    run(
+        [
+            *("podman", "create", "--name", name, "--hostname", host.hostname, *_MACHINE),
+            *("--label", state.label),
+            *(f"--label={LABEL}.{key}={value}" for key, value in labels.items()),
+            # Docker's overlay2 cannot stand on the overlay that is the container's own root.
+            f"--volume={volume}:/var/lib/docker",
+            f"--network={state.named(host.subnet_id)}:ip={host.address}",
+            image,
+        ]
+    )
+    public_key = state.aws.ssh_key.with_suffix(".pub").read_text()
+    archive = seed.archive(seed.files(host, fleet, public_key, data, proxies))
+    # Without --archive=false everything would belong to root.
+    run(["podman", "cp", "--archive=false", "-", f"{name}:/"], stdin=archive)
+    return name
+
+
+def start(names: Iterable[str]) -> None:
+    """Start hosts that stand still."""
+    if listed := list(names):
+        run(["podman", "start", *listed])
+
+
+def stop(names: Iterable[str]) -> None:
+    """Shut hosts down; their disks stay."""
+    if listed := list(names):
+        run(["podman", "stop", "--time", str(_STOP_SECONDS), *listed])
+
+
+def remove(names: Iterable[str]) -> None:
+    """Take hosts away, with their disks. At once: nobody will miss what they have not written yet."""
+    if listed := list(names):
+        run(["podman", "rm", "--force", "--volumes", "--time", "0", *listed])
+        # `down` finds by its label what this does not.
+        attempt(["podman", "volume", "rm", "--force", *(f"{name}-docker" for name in listed)])
+
+
+def remove_all(state: HostsState) -> int:
+    """Take away every container and volume with this rehearsal's label; how many containers."""
+    names = run(["podman", "ps", "--all", "--quiet", "--filter", f"label={state.label}"]).split()
+    if names:
+        run(["podman", "rm", "--force", "--volumes", "--time", "0", *names])
+    volumes = run(["podman", "volume", "ls", "--quiet", "--filter", f"label={state.label}"]).split()
+    if volumes:
+        run(["podman", "volume", "rm", "--force", *volumes])
+    return len(names)

@@ -1,0 +1,50 @@
+"""What a host is given before its first start: key, names, user data. Pure."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable, Mapping
+
+from .fleet import Fleet, Host
+from .userdata import File, UserData
+
+#: the first user of the image
+ADMIN = 1000
+
+
+def files(host: Host, fleet: Fleet, public_key: str, user_data: UserData, proxies: Mapping[str, str]) -> list[File]:
+    """The files of a host; user data comes last, as cloud-init does on an instance that exists already."""
+    hosts = f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{host.address} {host.hostname}\n"
+    seed = [
+        File("/home/admin/.ssh", b"", 0o700, ADMIN, ADMIN, folder=True),
+        File("/home/admin/.ssh/authorized_keys", f"{public_key.strip()}\n".encode(), 0o600, ADMIN, ADMIN),
+        File("/etc/hostname", f"{host.hostname}\n".encode()),
+        File("/etc/hosts", hosts.encode()),
+    ]
+    if proxies:
+        seed.append(File("/etc/environment", environment(fleet, proxies).encode()))
+    return [*seed, *user_data.files]
+
+
+def environment(fleet: Fleet, proxies: Mapping[str, str]) -> str:
+    """The machine's proxies for whoever logs in; what stands in the VPC is reached without them."""
+    direct = ["localhost", "127.0.0.1", str(fleet.vpc), str(fleet.controller.network_address + 1)]
+    direct += [str(host.address) for host in fleet.hosts]
+    own = {name: value for name, value in proxies.items() if name != "no_proxy"}
+    own["no_proxy"] = ",".join([*direct, *filter(None, [proxies.get("no_proxy")])])
+    return "".join(f'{spelt}="{value}"\n' for name, value in own.items() for spelt in (name, name.upper()))
+
+
+def archive(content: Iterable[File]) -> bytes:
+    """A tar of the files."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for file in content:
+            member = tarfile.TarInfo(file.path.lstrip("/"))
+            member.mode, member.uid, member.gid = file.mode, file.owner, file.group
+            member.size = len(file.content)
+            if file.folder:
+                member.type = tarfile.DIRTYPE
+            tar.addfile(member, io.BytesIO(file.content))
+    return buffer.getvalue()

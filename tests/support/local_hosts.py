@@ -1,0 +1,113 @@
+"""The local hosts of one local AWS, for e2e tests; and what of it stands on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from .local_aws import REPOSITORY, LocalAws
+
+SCRIPT = REPOSITORY / "playbooks" / "rehearsal" / "local_hosts.py"
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+def machine_environ() -> dict[str, str]:
+    """The proxies of this process as it was started: the tripwire's must not be built into hosts."""
+    entries = Path("/proc/self/environ").read_bytes().decode(errors="replace").split("\0")
+    pairs = (entry.partition("=") for entry in entries)
+    return {name: value for name, _, value in pairs if name.lower() in _PROXIES}
+
+
+class LocalHosts:
+    """playbooks/rehearsal/local_hosts.py with the state directory of a local AWS."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.aws = aws
+
+    def launcher(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run local_hosts.py."""
+        return subprocess.run(
+            [sys.executable, str(SCRIPT), *arguments],
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=1200,
+        )
+
+    @property
+    def _environ(self) -> dict[str, str]:
+        own = {name: value for name, value in self.aws.process_environ.items() if name.lower() not in _PROXIES}
+        return own | machine_environ()
+
+    def killed(self, *arguments: str, after: float) -> None:
+        """Run local_hosts.py and kill it; what it has just called goes on to its own end."""
+        command = [sys.executable, str(SCRIPT), *arguments]
+        with subprocess.Popen(command, env=self._environ, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(after)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def ok(self, *arguments: str) -> str:
+        """Run local_hosts.py and expect success; its output."""
+        done = self.launcher(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def on(self, host: str, command: str) -> str:
+        """Run a command on a host over SSH; its output."""
+        done = self.launcher("shell", host, command)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def ansible(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ansible over the dynamic inventory, as a user does."""
+        scripts = Path(sys.executable).parent
+        environ = self.aws.process_environ | {
+            "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+            "ANSIBLE_NOCOLOR": "1",
+        }
+        return subprocess.run(
+            [str(scripts / "ansible"), "-i", "inventories/rehearsal", *arguments],
+            cwd=REPOSITORY,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    @property
+    def id(self) -> str:
+        """The rehearsal's id."""
+        return str(json.loads((self.aws.directory / "local_hosts.json").read_text())["id"])
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def machine() -> dict[str, Any]:
+    """Everything of podman, nftables and the network that a rehearsal could leave behind. Images are kept."""
+    return {
+        "containers": sorted(_said("podman", "ps", "--all", "--quiet").split()),
+        "networks": sorted(_said("podman", "network", "ls", "--quiet").split()),
+        "volumes": sorted(_said("podman", "volume", "ls", "--quiet").split()),
+        # netavark makes two tables at its first use on a machine and keeps them, empty.
+        "tables": sorted(set(_said("nft", "list", "tables").splitlines()) - {"table ip nat", "table ip filter"}),
+        "chains": sorted(
+            line
+            for line in _said("nft", "-s", "list", "ruleset").splitlines()
+            if "NETAVARK-" in line and "HOSTPORT" not in line
+        ),
+        "links": sorted(item["ifname"] for item in json.loads(_said("ip", "-j", "link"))),
+        "routes": sorted(_said("ip", "-4", "route", "show", "table", "all").splitlines()),
+    }
