@@ -90,7 +90,9 @@ def test_user_data_has_the_last_word() -> None:
 
 
 def test_the_vpc_is_reached_without_the_proxy() -> None:
-    text = seed.environment(FLEET, {"http_proxy": "http://proxy.example:3128", "no_proxy": "intern.example"})
+    text = seed.environment(
+        {"http_proxy": "http://proxy.example:3128", "no_proxy": "intern.example"}, seed.direct(FLEET)
+    )
     direct = "localhost,127.0.0.1,172.31.0.0/16,172.31.255.1,172.31.0.20,intern.example"
     assert text.splitlines() == [
         'http_proxy="http://proxy.example:3128"',

@@ -12,7 +12,7 @@ from .state import LABEL, HostsState
 from .steps import Container
 
 #: What makes a container a machine; docs/rehearsal.md says why each.
-_MACHINE = (
+MACHINE = (
     "--runtime=runc",
     "--privileged",
     "--cgroupns=private",
@@ -79,7 +79,7 @@ def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Map
     run(["podman", "volume", "create", "--label", state.label, volume])
     run(
         [
-            *("podman", "create", "--name", name, "--hostname", host.hostname, *_MACHINE),
+            *("podman", "create", "--name", name, "--hostname", host.hostname, *MACHINE),
             *("--label", state.label),
             *(f"--label={LABEL}.{key}={value}" for key, value in labels.items()),
             # Docker's overlay2 cannot stand on the overlay that is the container's own root.

@@ -23,16 +23,20 @@ def files(host: Host, fleet: Fleet, public_key: str, user_data: UserData, proxie
         File("/etc/hosts", hosts.encode()),
     ]
     if proxies:
-        seed.append(File("/etc/environment", environment(fleet, proxies).encode()))
+        seed.append(File("/etc/environment", environment(proxies, direct(fleet)).encode()))
     return [*seed, *user_data.files]
 
 
-def environment(fleet: Fleet, proxies: Mapping[str, str]) -> str:
-    """The machine's proxies for whoever logs in; what stands in the VPC is reached without them."""
-    direct = ["localhost", "127.0.0.1", str(fleet.vpc), str(fleet.controller.network_address + 1)]
-    direct += [str(host.address) for host in fleet.hosts]
+def direct(fleet: Fleet) -> list[str]:
+    """What hosts reach without a proxy: the VPC. Not every program understands a range."""
+    return [str(fleet.vpc), str(fleet.controller.network_address + 1), *(str(host.address) for host in fleet.hosts)]
+
+
+def environment(proxies: Mapping[str, str], direct: Iterable[str]) -> str:
+    """The machine's proxies for whoever logs in, and what is reached without them besides what the machine says."""
     own = {name: value for name, value in proxies.items() if name != "no_proxy"}
-    own["no_proxy"] = ",".join([*direct, *filter(None, [proxies.get("no_proxy")])])
+    without = ["localhost", "127.0.0.1", *direct, *filter(None, [proxies.get("no_proxy")])]
+    own["no_proxy"] = ",".join(without)
     return "".join(f'{spelt}="{value}"\n' for name, value in own.items() for spelt in (name, name.upper()))
 
 

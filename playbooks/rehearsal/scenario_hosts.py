@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""Hosts for a test scenario, as molecule/shared/create.yml and destroy.yml ask for them.
+
+Usage: scenario_hosts.py up DIRECTORY NAME … | down DIRECTORY
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from localhosts import scenario
+from localhosts.errors import LocalHostsError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; errors are one line on stderr, never a traceback."""
+    parser = argparse.ArgumentParser(description="Local Debian hosts for a test scenario.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start the hosts and write DIRECTORY/instance_config.yml")
+    up.add_argument("directory", type=Path, help="molecule's ephemeral directory of the scenario")
+    up.add_argument("names", nargs="+", metavar="name")
+    down = commands.add_parser("down", help="remove the hosts and what was made for them")
+    down.add_argument("directory", type=Path)
+    options = parser.parse_args(argv)
+    try:
+        if options.command == "up":
+            scenario.write_config(
+                options.directory / "instance_config.yml", scenario.up(options.directory, options.names)
+            )
+        else:
+            scenario.down(options.directory)
+            (options.directory / "instance_config.yml").unlink(missing_ok=True)
+    except LocalHostsError as error:
+        print(f"scenario_hosts: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
