@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ LABEL = "koin.scenario"
 _FIRST_ADDRESS = 10
 _BOOT_SECONDS = 120.0
 _DELETE_SECONDS = 60.0
+_LISTS_SECONDS = 300.0
 
 
 def _identity(directory: Path) -> str:
@@ -51,11 +51,14 @@ def up(directory: Path, names: Sequence[str]) -> list[dict[str, str | int]]:
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(
             pool.map(
-                lambda name: _start(identity, containers[name], name, addresses, network, reference, key, apt.proxies),
+                lambda name: _start(identity, containers[name], name, addresses, network, reference, key, dict(apt.proxies)),
                 names,
             )
         )
     conditions = _wait_ready(containers)
+    # What cloud-init has done on an instance before Ansible comes. Check mode needs it.
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(_fetch_lists, containers.values()))
     known = login.known_hosts((addresses[name], conditions[containers[name]]) for name in names)
     login.write_known_hosts(directory / "known_hosts", known)
     say(f"{len(names)} scenario hosts are up ({time.monotonic() - began:.1f} s)")
@@ -112,6 +115,10 @@ def _start(
     run(["podman", "start", container])
 
 
+def _fetch_lists(container: str) -> None:
+    run(["podman", "exec", container, "apt-get", "--quiet", "--quiet", "update"], seconds=_LISTS_SECONDS)
+
+
 def _seed(name: str, addresses: Mapping[str, str], key: Path, proxies: Mapping[str, str]) -> bytes:
     admin = seed.ADMIN
     hosts = f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{addresses[name]} {name}\n"
@@ -158,4 +165,4 @@ def write_config(path: Path, entries: Sequence[Mapping[str, str | int]]) -> None
     """Molecule's instance configuration; JSON is YAML."""
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps(list(entries), indent=2) + "\n")
-    os.replace(temporary, path)
+    temporary.replace(path)
