@@ -1,0 +1,82 @@
+"""Who gets in, how, and what the server offers; asked over the network, as an attacker would."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+
+@pytest.fixture
+def address(host: Host) -> str:
+    found: str = host.ansible.get_variables()["ansible_host"]
+    return found
+
+
+def login(host: Host, address: str, *options: str, user: str = "admin") -> subprocess.CompletedProcess[str]:
+    """Try to log in from here."""
+    variables = host.ansible.get_variables()
+    known = Path(variables["ansible_private_key_file"]).parent / "known_hosts"
+    command = ["ssh", "-F", "none", "-o", f"UserKnownHostsFile={known}", "-o", "ConnectTimeout=10", *options]
+    port = str(variables.get("ansible_port", 22))
+    return subprocess.run(
+        [*command, "-p", port, f"{user}@{address}", "true"], capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def key(host: Host) -> str:
+    found: str = host.ansible.get_variables()["ansible_private_key_file"]
+    return found
+
+
+def test_the_key_gets_in(host: Host, address: str) -> None:
+    assert login(host, address, "-o", "BatchMode=yes", "-i", key(host)).returncode == 0
+
+
+def test_only_keys_are_offered(host: Host, address: str) -> None:
+    refused = login(host, address, "-o", "BatchMode=yes", "-o", "PubkeyAuthentication=no")
+    assert refused.returncode == 255
+    assert "Permission denied (publickey)" in refused.stderr
+
+
+@pytest.mark.parametrize("user", ["root", "nobody"])
+def test_others_do_not_get_in_with_the_same_key(host: Host, address: str, user: str) -> None:
+    host.run(f"install -d -m 700 -o {user} ~{user}/.ssh && cp /home/admin/.ssh/authorized_keys ~{user}/.ssh/")
+    assert login(host, address, "-o", "BatchMode=yes", "-i", key(host), user=user).returncode == 255
+    host.run(f"rm -rf ~{user}/.ssh/authorized_keys")
+
+
+def test_an_audit_finds_nothing_to_object_to(host: Host, address: str) -> None:
+    port = str(host.ansible.get_variables().get("ansible_port", 22))
+    audit = subprocess.run(
+        [sys.executable, "-m", "ssh_audit.ssh_audit", "--json", "--skip-rate-test", "-p", port, address],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    report = json.loads(audit.stdout)
+    objections = [
+        (kind, item["algorithm"], level, text)
+        for kind in ("kex", "key", "enc", "mac")
+        for item in report[kind]
+        for level in ("fail", "warn")
+        for text in item.get("notes", {}).get(level, [])
+    ]
+    assert objections == []
+    assert audit.returncode == 0, audit.stdout
+
+
+def test_it_listens_on_one_port(host: Host) -> None:
+    lines = host.check_output("ss --no-header --listening --tcp --numeric --processes | grep sshd").splitlines()
+    assert sorted(line.split()[3] for line in lines) == ["0.0.0.0:22", "[::]:22"]
+
+
+def test_drop_ins_open_nothing(host: Host) -> None:
+    host.run("echo PasswordAuthentication yes > /etc/ssh/sshd_config.d/00-open.conf")
+    assert "passwordauthentication no" in host.check_output("sshd -T")
+    host.run("rm /etc/ssh/sshd_config.d/00-open.conf")

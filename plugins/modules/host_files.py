@@ -1,0 +1,185 @@
+#!/usr/bin/python
+"""A host's files, all in one call."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_files
+short_description: Write a set of files as one
+description:
+  - Renders templates on the controller and brings a set of files to their content, owner and mode in a single call.
+    M(ansible.builtin.template) takes two calls for each file, which is most of the time of a run that changes nothing.
+  - All or nothing. Every file that differs is written beside its destination and validated there; only when all of
+    them are valid do they take their places, each by renaming.
+  - Missing parent directories are made, owned by root with mode 0755.
+options:
+  files:
+    description: Files by absolute path.
+    type: dict
+    required: true
+    suboptions:
+      template:
+        description: Name of a template of the role. Exactly one of O(files.template), O(files.content), O(files.state).
+        type: str
+      content:
+        description: The content itself.
+        type: str
+      vars:
+        description: Variables for this template besides those of the task.
+        type: dict
+      owner:
+        description: Name of the owner.
+        type: str
+        default: root
+      group:
+        description: Name of the group.
+        type: str
+        default: root
+      mode:
+        description: Mode as an octal string; V(0755) for directories.
+        type: str
+        default: "0644"
+      validate:
+        description: Command that has to succeed on the new file, C(%s) in it. Not run in check mode.
+        type: str
+      state:
+        description: V(absent) for a file that must not be there, V(directory) for a directory.
+        type: str
+        choices: [absent, directory]
+      notify:
+        description: Handlers to notify when this file changes, besides C(notify) of the task.
+        type: list
+        elements: str
+      secret:
+        description: Do not show the content in differences.
+        type: bool
+        default: false
+  only:
+    description:
+      - Directories in which only the given files may stand. Other files directly in them are removed, directories
+        are left alone.
+    type: list
+    elements: path
+    default: []
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+author: BCSDLab
+"""
+
+EXAMPLES = r"""
+- name: Configure the service
+  host_files:
+    files:
+      /etc/service/service.conf: {template: service.conf.j2, validate: service --check %s, notify: Restart service}
+      /etc/service/key: {content: "{{ service_key }}", mode: "0640", group: service, secret: true}
+      /etc/service/old.conf: {state: absent}
+    only: [/etc/service/conf.d]
+"""
+
+RETURN = r"""
+changed_files:
+  description: Paths that were changed, or would be.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import os
+import shlex
+import shutil
+import tempfile
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.host_files import Entry, Found, changes, find
+
+
+def differences(path: str, entry: Entry, found: Found) -> dict[str, str]:
+    """A file's before and after, for --diff."""
+    if entry.secret:
+        hidden = "(not shown: secret)\n"
+        return {"before_header": path, "after_header": path, "before": "", "after": hidden}
+    before = found.content.decode(errors="replace") if found.content is not None else ""
+    before += "" if entry.state else f"# {found.owner}:{found.group} {found.mode}\n" if found.exists else ""
+    after = entry.content or ""
+    after += "" if entry.state else f"# {entry.owner}:{entry.group} {entry.mode}\n"
+    return {"before_header": path, "after_header": path, "before": before, "after": after}
+
+
+def validate(module: AnsibleModule, path: str, entry: Entry, staged: str) -> None:
+    """Fail unless the command accepts the new file."""
+    if not entry.validate:
+        return
+    code, out, err = module.run_command([part.replace("%s", staged) for part in shlex.split(entry.validate)])
+    if code:
+        said = (err or out).strip().replace(staged, path)
+        module.fail_json(msg=f"{path} is not valid, nothing was written. `{entry.validate}` says: {said}")
+
+
+def stage(module: AnsibleModule, wanted: dict[str, Entry], staged: dict[str, str]) -> None:
+    """Write every new file beside its destination and have it validated."""
+    for path, entry in wanted.items():
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path))
+        staged[path] = temporary
+        with os.fdopen(handle, "wb") as file:
+            file.write((entry.content or "").encode())
+        shutil.chown(temporary, entry.owner, entry.group)
+        os.chmod(temporary, int(entry.mode, 8))
+    for path, entry in wanted.items():
+        validate(module, path, entry, staged[path])
+
+
+def apply(module: AnsibleModule, wanted: dict[str, Entry]) -> None:
+    """Bring the files that differ to what they should be."""
+    for path, entry in wanted.items():
+        if entry.state == "directory":
+            os.makedirs(path, exist_ok=True)
+            shutil.chown(path, entry.owner, entry.group)
+            os.chmod(path, int(entry.mode, 8))
+    staged: dict[str, str] = {}
+    try:
+        stage(module, {path: entry for path, entry in wanted.items() if not entry.state}, staged)
+        for path in list(staged):
+            os.replace(staged.pop(path), path)
+    finally:
+        for temporary in staged.values():
+            os.unlink(temporary)
+    for path, entry in wanted.items():
+        if entry.state == "absent":
+            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "files": {"type": "dict", "required": True},
+            "only": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    entries: dict[str, Any] = {path: Entry(**entry) for path, entry in module.params["files"].items()}
+    for folder in module.params["only"]:
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            path = os.path.join(folder, name)
+            if path not in entries and not os.path.isdir(path):
+                entries[path] = Entry(state="absent")
+    found = {path: find(path) for path in entries}
+    wanted = changes(entries, found)
+    if wanted and not module.check_mode:
+        try:
+            apply(module, wanted)
+        except (LookupError, OSError) as error:
+            module.fail_json(msg=f"{error}: is the owner's or group's package installed?")
+    result: dict[str, Any] = {"changed": bool(wanted), "changed_files": sorted(wanted)}
+    if module._diff:
+        result["diff"] = [differences(path, entry, found[path]) for path, entry in wanted.items()]
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
