@@ -38,7 +38,9 @@ class ActionModule(ActionBase):
         if not path.startswith("/"):
             raise AnsibleActionFail(f"host_files: `{path}` is not an absolute path")
         if unknown := sorted(set(entry) - _KEYS):
-            raise AnsibleActionFail(f"host_files: {path}: unknown {', '.join(unknown)}; known are {', '.join(sorted(_KEYS))}")
+            raise AnsibleActionFail(
+                f"host_files: {path}: unknown {', '.join(unknown)}; known are {', '.join(sorted(_KEYS))}"
+            )
         if len(given := [key for key in _SOURCES if key in entry]) != 1:
             raise AnsibleActionFail(
                 f"host_files: {path} has {' and '.join(given) or 'none'} of {', '.join(_SOURCES)}; give one"

@@ -8,6 +8,7 @@ import pwd
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,7 @@ def find(path: str) -> Found:
         return Found()
     content = None
     if stat.S_ISREG(status.st_mode):
-        with open(path, "rb") as file:
-            content = file.read()
+        content = Path(path).read_bytes()
     return Found(
         exists=True,
         directory=stat.S_ISDIR(status.st_mode),

@@ -91,7 +91,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from typing import Any
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.host_files import Entry, Found, changes, find
@@ -103,54 +103,69 @@ def differences(path: str, entry: Entry, found: Found) -> dict[str, str]:
         hidden = "(not shown: secret)\n"
         return {"before_header": path, "after_header": path, "before": "", "after": hidden}
     before = found.content.decode(errors="replace") if found.content is not None else ""
-    before += "" if entry.state else f"# {found.owner}:{found.group} {found.mode}\n" if found.exists else ""
+    before += f"# {found.owner}:{found.group} {found.mode}\n" if found.exists else ""
     after = entry.content or ""
-    after += "" if entry.state else f"# {entry.owner}:{entry.group} {entry.mode}\n"
+    after += "" if entry.state == "absent" else f"# {entry.owner}:{entry.group} {entry.mode}\n"
     return {"before_header": path, "after_header": path, "before": before, "after": after}
 
 
-def validate(module: AnsibleModule, path: str, entry: Entry, staged: str) -> None:
+def validate(module: AnsibleModule, path: str, entry: Entry, staged: Path) -> None:
     """Fail unless the command accepts the new file."""
     if not entry.validate:
         return
-    code, out, err = module.run_command([part.replace("%s", staged) for part in shlex.split(entry.validate)])
+    code, out, err = module.run_command([part.replace("%s", str(staged)) for part in shlex.split(entry.validate)])
     if code:
-        said = (err or out).strip().replace(staged, path)
+        said = (err or out).strip().replace(str(staged), path)
         module.fail_json(msg=f"{path} is not valid, nothing was written. `{entry.validate}` says: {said}")
 
 
-def stage(module: AnsibleModule, wanted: dict[str, Entry], staged: dict[str, str]) -> None:
-    """Write every new file beside its destination and have it validated."""
+def stage(wanted: dict[str, Entry], staged: dict[str, Path]) -> None:
+    """Write every new file beside its destination."""
     for path, entry in wanted.items():
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path))
-        staged[path] = temporary
+        folder = Path(path).parent
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{Path(path).name}.", dir=folder)
+        staged[path] = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write((entry.content or "").encode())
-        shutil.chown(temporary, entry.owner, entry.group)
-        os.chmod(temporary, int(entry.mode, 8))
-    for path, entry in wanted.items():
-        validate(module, path, entry, staged[path])
+        shutil.chown(name, entry.owner, entry.group)
+        staged[path].chmod(int(entry.mode, 8))
+
+
+def remove(path: Path) -> None:
+    """Take away whatever stands there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def apply(module: AnsibleModule, wanted: dict[str, Entry]) -> None:
     """Bring the files that differ to what they should be."""
     for path, entry in wanted.items():
         if entry.state == "directory":
-            os.makedirs(path, exist_ok=True)
+            Path(path).mkdir(parents=True, exist_ok=True)
             shutil.chown(path, entry.owner, entry.group)
-            os.chmod(path, int(entry.mode, 8))
-    staged: dict[str, str] = {}
+            Path(path).chmod(int(entry.mode, 8))
+    staged: dict[str, Path] = {}
     try:
-        stage(module, {path: entry for path, entry in wanted.items() if not entry.state}, staged)
+        stage({path: entry for path, entry in wanted.items() if not entry.state}, staged)
+        for path, temporary in staged.items():
+            validate(module, path, wanted[path], temporary)
         for path in list(staged):
-            os.replace(staged.pop(path), path)
+            staged.pop(path).replace(path)
     finally:
         for temporary in staged.values():
-            os.unlink(temporary)
+            temporary.unlink()
     for path, entry in wanted.items():
         if entry.state == "absent":
-            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+            remove(Path(path))
+
+
+def strangers(folder: Path, known: dict[str, Entry]) -> list[str]:
+    """Files directly in a directory that are not among the known ones."""
+    found = folder.iterdir() if folder.is_dir() else iter(())
+    return sorted(str(path) for path in found if str(path) not in known and not path.is_dir())
 
 
 def main() -> None:
@@ -162,12 +177,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    entries: dict[str, Any] = {path: Entry(**entry) for path, entry in module.params["files"].items()}
+    entries = {path: Entry(**entry) for path, entry in module.params["files"].items()}
     for folder in module.params["only"]:
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-            path = os.path.join(folder, name)
-            if path not in entries and not os.path.isdir(path):
-                entries[path] = Entry(state="absent")
+        entries |= {path: Entry(state="absent") for path in strangers(Path(folder), entries)}
     found = {path: find(path) for path in entries}
     wanted = changes(entries, found)
     if wanted and not module.check_mode:
@@ -175,7 +187,7 @@ def main() -> None:
             apply(module, wanted)
         except (LookupError, OSError) as error:
             module.fail_json(msg=f"{error}: is the owner's or group's package installed?")
-    result: dict[str, Any] = {"changed": bool(wanted), "changed_files": sorted(wanted)}
+    result = {"changed": bool(wanted), "changed_files": sorted(wanted)}
     if module._diff:
         result["diff"] = [differences(path, entry, found[path]) for path, entry in wanted.items()]
     module.exit_json(**result)

@@ -137,9 +137,10 @@ def planner_words() -> frozenset[str]:
 
 
 def role_words(role: Path) -> set[str]:
-    """What a role's own files read."""
+    """What a role's own files read, and the modules of this repository that they name."""
     folders = ("tasks", "templates", "handlers", "vars")
-    return file_words(path for folder in folders for path in (role / folder).rglob("*"))
+    words = file_words(path for folder in folders for path in (role / folder).rglob("*"))
+    return words | python_words(path for path in (REPOSITORY / "plugins/modules").glob("*.py") if path.stem in words)
 
 
 def names(options: Mapping[str, Any]) -> Iterator[str]:

@@ -51,7 +51,9 @@ def up(directory: Path, names: Sequence[str]) -> list[dict[str, str | int]]:
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(
             pool.map(
-                lambda name: _start(identity, containers[name], name, addresses, network, reference, key, dict(apt.proxies)),
+                lambda name: _start(
+                    identity, containers[name], name, addresses, network, reference, key, dict(apt.proxies)
+                ),
                 names,
             )
         )
