@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import string
 from collections.abc import Mapping, Sequence
@@ -216,6 +217,9 @@ def make(store: Store, entry: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """Module entry point."""
+    # An inventory says with an empty value that what the shell has set does not count.
+    for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
+        del os.environ[name]
     module = AnsibleAWSModule(
         argument_spec={
             "parameters": {"type": "dict", "required": True},
