@@ -10,8 +10,9 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
-_KEYS = {"template", "content", "vars", "owner", "group", "mode", "validate", "state", "notify", "secret"}
-_SOURCES = ("template", "content", "state")
+_SOURCES = ("template", "content", "link", "state")
+_PASSED = ("owner", "group", "validate", "link", "state", "secret")
+_KEYS = {*_SOURCES, *_PASSED, "mode", "notify", "vars"}
 
 
 class ActionModule(ActionBase):
@@ -48,7 +49,7 @@ class ActionModule(ActionBase):
         mode = entry.get("mode", "0755" if entry.get("state") == "directory" else "0644")
         if not isinstance(mode, str):
             raise AnsibleActionFail(f'host_files: {path}: mode {mode} is a number; write it in quotes, as "0644"')
-        passed = {key: entry[key] for key in ("owner", "group", "validate", "state", "secret") if key in entry}
+        passed = {key: entry[key] for key in _PASSED if key in entry}
         if "template" in entry:
             passed["content"] = self._render(path, str(entry["template"]), {**variables, **(entry.get("vars") or {})})
         elif "content" in entry:

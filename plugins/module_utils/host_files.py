@@ -21,8 +21,10 @@ class Entry:
     #: octal
     mode: str = "0644"
     validate: str | None = None
-    #: "" for a file, else directory or absent
+    #: "" for a file or a link, else directory or absent
     state: str = ""
+    #: where a symbolic link leads
+    link: str | None = None
     secret: bool = False
 
 
@@ -33,6 +35,7 @@ class Found:
     exists: bool = False
     directory: bool = False
     content: bytes | None = None
+    link: str | None = None
     owner: str = ""
     group: str = ""
     #: octal, four digits
@@ -58,10 +61,12 @@ def find(path: str) -> Found:
     content = None
     if stat.S_ISREG(status.st_mode):
         content = Path(path).read_bytes()
+    link = str(Path(path).readlink()) if stat.S_ISLNK(status.st_mode) else None
     return Found(
         exists=True,
         directory=stat.S_ISDIR(status.st_mode),
         content=content,
+        link=link,
         owner=_name(pwd.struct_passwd, status.st_uid),
         group=_name(grp.struct_group, status.st_gid),
         mode=f"{stat.S_IMODE(status.st_mode):04o}",
@@ -72,6 +77,8 @@ def differs(entry: Entry, found: Found) -> bool:
     """Whether there is anything to do."""
     if entry.state == "absent":
         return found.exists
+    if entry.link is not None:
+        return found.link != entry.link
     if (entry.owner, entry.group, int(entry.mode, 8)) != (found.owner, found.group, int(found.mode or "0", 8)):
         return True
     if entry.state == "directory":

@@ -19,10 +19,15 @@ options:
     required: true
     suboptions:
       template:
-        description: Name of a template of the role. Exactly one of O(files.template), O(files.content), O(files.state).
+        description:
+          - Name of a template of the role.
+          - Exactly one of O(files.template), O(files.content), O(files.link) and O(files.state).
         type: str
       content:
         description: The content itself.
+        type: str
+      link:
+        description: Where a symbolic link leads.
         type: str
       vars:
         description: Variables for this template besides those of the task.
@@ -102,6 +107,8 @@ def differences(path: str, entry: Entry, found: Found) -> dict[str, str]:
     if entry.secret:
         hidden = "(not shown: secret)\n"
         return {"before_header": path, "after_header": path, "before": "", "after": hidden}
+    if entry.link is not None:
+        return {"before_header": path, "after_header": path, "before": f"{found.link}\n", "after": f"{entry.link}\n"}
     before = found.content.decode(errors="replace") if found.content is not None else ""
     before += f"# {found.owner}:{found.group} {found.mode}\n" if found.exists else ""
     after = entry.content or ""
@@ -124,6 +131,11 @@ def stage(wanted: dict[str, Entry], staged: dict[str, Path]) -> None:
     for path, entry in wanted.items():
         folder = Path(path).parent
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if entry.link is not None:
+            staged[path] = folder / f".{Path(path).name}.new"
+            staged[path].unlink(missing_ok=True)
+            staged[path].symlink_to(entry.link)
+            continue
         handle, name = tempfile.mkstemp(prefix=f".{Path(path).name}.", dir=folder)
         staged[path] = Path(name)
         with os.fdopen(handle, "wb") as file:
