@@ -1,6 +1,6 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse hosts shell down plan inventory test lint e2e bench clean distclean
+.PHONY: help setup aws rehearse hosts shell down plan inventory configure verify test lint molecule e2e bench clean distclean
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -28,12 +28,10 @@ aws: setup ## Start the local AWS and print exports: eval "$$(make -s aws)"
 	@$(START)
 	@python $(LOCAL_AWS) env
 
-rehearse: setup ## Build the whole platform in the local AWS and sum it up
-	@$(START)
-	@ansible-playbook playbooks/provision.yml -i inventories/rehearsal/hosts.yml -e plan_json="$${REHEARSAL_DIR:-.rehearsal}/plan.json"
-	@python playbooks/rehearsal/summary.py
+rehearse: setup ## The whole platform on this machine, configured and verified (HOSTS=no: the account only, without root)
+	@bin/rehearse
 
-hosts: setup ## Start a local Debian host for each instance of the local AWS (Linux, root or sudo)
+hosts: setup ## Start the local Debian hosts without configuring them (Linux, root or sudo)
 	@python $(LOCAL_HOSTS) up
 	@python $(LOCAL_HOSTS) status
 
@@ -52,6 +50,12 @@ inventory: setup ## Show the hosts and groups that the account holds
 	@$(ON_REHEARSAL)
 	@ansible-inventory -i $(INVENTORY) --graph
 
+configure: setup ## Configure the hosts (INVENTORY=inventories/production for AWS)
+	@ansible-playbook playbooks/configure.yml -i $(INVENTORY)
+
+verify: setup ## Prove that account and hosts are what is declared
+	@ansible-playbook playbooks/verify.yml -i $(INVENTORY)
+
 test: setup ## Run the tests
 	@bin/test $(ARGS)
 
@@ -61,6 +65,9 @@ lint: setup ## Check style and types
 	@mypy
 	@yamllint --strict .
 	@ansible-lint --offline
+
+molecule: setup ## Test the host roles, each on hosts of its own: make molecule SCENARIO=sshd (Linux, root or sudo)
+	@bin/molecule $(SCENARIO)
 
 e2e: setup ## Run the tests against real local hosts (Linux, root or sudo; no rehearsal may run in its range)
 	@TRIPWIRE_ALLOW=172.31.0.0/16 python -m pytest tests/e2e $(ARGS)

@@ -1,0 +1,38 @@
+"""Every host by itself."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+
+def test_nothing_has_failed(host: Host) -> None:
+    assert host.check_output("systemctl list-units --failed --plain --no-legend") == ""
+
+
+def test_the_last_configuration_went_through(host: Host) -> None:
+    assert not host.file("/var/lib/koin/run").exists, "configure.yml was interrupted here: run it again"
+
+
+def test_what_listens_is_what_is_declared(host: Host, variables: dict[str, Any]) -> None:
+    declared = variables["verify_listening"]
+    sometimes = set(variables["verify_listening_sometimes"])
+    wanted = {
+        entry for group in variables["group_names"] for entries in declared.get(group, {}).values() for entry in entries
+    }
+    lines = host.check_output("ss --no-header --listening --tcp --udp --numeric").splitlines()
+    found = set()
+    for line in lines:
+        protocol, _, _, _, local, *_ = line.split()
+        address, _, port = local.rpartition(":")
+        if not re.match(r"(127\.|\[::1\]|\[::ffff:127\.)", address.split("%")[0]):
+            found.add(f"{protocol} {port}")
+    assert found - sometimes == wanted
+
+
+@pytest.mark.parametrize("setting", ["passwordauthentication no", "permitrootlogin no", "usepam yes"])
+def test_ssh_takes_keys_only(host: Host, setting: str) -> None:
+    assert setting in host.check_output("sshd -T").splitlines()
