@@ -44,7 +44,9 @@ def test_only_the_named_client_is_answered(host: Host) -> None:
 
 def test_exactly_the_declared_collectors(host: Host) -> None:
     found = metrics(host)
-    names = {match[1] for name in found if (match := re.match(r'node_scrape_collector_success\{collector="(\w+)"', name))}
+    names = {
+        match[1] for name in found if (match := re.match(r'node_scrape_collector_success\{collector="(\w+)"', name))
+    }
     assert names == {"loadavg", "netdev", "systemd", "textfile"}
     assert [name for name in found if name.startswith("node_network_receive_bytes_total")] == [
         'node_network_receive_bytes_total{device="lo"}'

@@ -25,7 +25,11 @@ from typing import Any
 DOCKER_SOCKET = "/run/docker.sock"
 PACKAGES = Path("/var/lib/dpkg/status")
 # apt changes one or the other whenever it asks for package lists.
-PACKAGE_LISTS = [Path("/var/lib/apt/lists"), Path("/var/lib/apt/lists/partial"), Path("/var/lib/apt/periodic/update-stamp")]
+PACKAGE_LISTS = [
+    Path("/var/lib/apt/lists"),
+    Path("/var/lib/apt/lists/partial"),
+    Path("/var/lib/apt/periodic/update-stamp"),
+]
 REBOOT_REQUIRED = Path("/run/reboot-required")
 
 Sample = tuple[str, dict[str, str], float]
