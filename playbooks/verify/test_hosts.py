@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+testinfra_hosts = ["ansible://aws_ec2"]
+
 
 def test_nothing_has_failed(host: Host) -> None:
     assert host.check_output("systemctl list-units --failed --plain --no-legend") == ""
