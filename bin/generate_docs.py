@@ -3,7 +3,7 @@
 
 Usage: generate_docs.py [--check]
 
-- roles/aws_*/README.md: options, from meta/argument_specs.yml, and IAM actions, from the kinds' `writes`
+- roles/*/README.md: options, from meta/argument_specs.yml; of aws_* also IAM actions, from the kinds' `writes`
 - docs/iam.md, docs/iam-policy.json: what an operator must be allowed to do
 - docs/platform.svg: the declared platform (platform_picture.py)
 
@@ -68,6 +68,12 @@ def roles() -> list[str]:
     order = list(dict.fromkeys(entry["role"] for entry in play["roles"]))
     known = {path.parent.parent.name for path in REPOSITORY.glob("roles/aws_*/meta/argument_specs.yml")}
     return [*(role for role in order if role in known), *sorted(known - set(order))]
+
+
+def host_roles() -> list[str]:
+    """The other roles: those that are not about the account."""
+    known = {path.parent.parent.name for path in REPOSITORY.glob("roles/*/meta/argument_specs.yml")}
+    return sorted(known - set(roles()))
 
 
 # --- Options -------------------------------------------------------------------------------------------------------
@@ -306,6 +312,7 @@ def generated() -> dict[Path, str]:
     sections = {
         f"roles/{role}/README.md": {"options": options_section(role), "iam": iam_section(role)} for role in roles()
     }
+    sections |= {f"roles/{role}/README.md": {"options": options_section(role)} for role in host_roles()}
     sections["docs/iam.md"] = {"reads": reads_section(), "writes": writes_section()}
     files = {REPOSITORY / name: fill((REPOSITORY / name).read_text(), parts, name) for name, parts in sections.items()}
     files[REPOSITORY / "docs/iam-policy.json"] = json.dumps(policy(), indent=2) + "\n"

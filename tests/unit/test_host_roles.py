@@ -1,0 +1,124 @@
+"""Host roles are for every architecture, and what they restart is restarted after a run that was killed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROLES = [path for path in sorted((REPOSITORY / "roles").iterdir()) if not path.name.startswith("aws_")]
+#: files of a role that end up on a host, or decide what does
+FOLDERS = ("defaults", "files", "handlers", "library", "module_utils", "filter_plugins", "tasks", "templates", "vars")
+INTEL = re.compile(r"\b(amd64|x86[_-]64|i[36]86)\b")
+ARM = re.compile(r"\b(arm64|aarch64)\b")
+#: what a machine calls itself, and what Debian and Docker call it
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+#: handlers that make a service take its new files; others only look or tell
+RESTARTS = re.compile(r"state: (restarted|reloaded)")
+
+
+def name_of(path: Path) -> str:
+    """How a parametrised test is called."""
+    return path.name
+
+
+def files(role: Path) -> Iterator[Path]:
+    """Text files of a role."""
+    for folder in FOLDERS:
+        yield from (path for path in (role / folder).rglob("*") if path.is_file() and path.suffix != ".pyc")
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name_of)
+def test_who_names_one_architecture_names_the_other(role: Path) -> None:
+    one_sided = [
+        str(path.relative_to(role))
+        for path in files(role)
+        if bool(INTEL.search(path.read_text())) != bool(ARM.search(path.read_text()))
+    ]
+    assert one_sided == []
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every string inside a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+
+
+def architecture_values() -> list[tuple[str, str]]:
+    """Variables of roles that depend on the architecture, as (where, template)."""
+    found = []
+    for role in ROLES:
+        for path in sorted([*role.glob("defaults/*.yml"), *role.glob("vars/*.yml")]):
+            for name, value in (yaml.safe_load(path.read_text()) or {}).items():
+                templates = [text for text in strings(value) if re.search(r"'(architecture|machine)'", text)]
+                found += [(f"{role.name}: {name}", text) for text in templates]
+    return found
+
+
+@pytest.mark.parametrize("machine", sorted(MACHINES))
+def test_values_that_depend_on_the_architecture_have_one_for_each(machine: str) -> None:
+    facts = {"ansible_facts": {"architecture": machine, "machine": machine}}
+    for where, text in architecture_values():
+        rendered = str(Templar(loader=DataLoader(), variables=facts).template(trust_as_template(text)))
+        other = next(name for key, name in MACHINES.items() if key != machine)
+        assert not re.search(rf"\b{other}\b", rendered), where
+
+
+@pytest.mark.parametrize("role", ROLES, ids=name_of)
+def test_what_restarts_is_made_up_for_after_a_killed_run(role: Path) -> None:
+    path = role / "handlers/main.yml"
+    handlers = yaml.safe_load(path.read_text()) if path.exists() else []
+    restarting = {handler["name"]: handler for handler in handlers if RESTARTS.search(yaml.safe_dump(handler))}
+    told = {str(name) for handler in handlers for name in _list(handler.get("notify"))}
+    forgotten = [
+        name
+        for name, handler in restarting.items()
+        if "A run was interrupted" not in _list(handler.get("listen")) and name not in told
+    ]
+    assert forgotten == []
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def group_variables() -> list[tuple[Path, dict[str, Any]]]:
+    """Every file of group_vars with what it declares."""
+    return [(path, yaml.safe_load(path.read_text())) for path in sorted((REPOSITORY / "group_vars").rglob("*.yml"))]
+
+
+def test_secrets_are_declared_and_used() -> None:
+    used: set[str] = set()
+    declared: set[str] = set()
+    for _, variables in group_variables():
+        declared |= set(variables.get("secrets_parameters", {}))
+        for text in strings(variables):
+            used |= set(re.findall(r"platform_secrets\.(\w+)", text))
+    assert used == declared
+
+
+#: what a group's host is called in the declaration
+INSTANCES = {"BCSD_Build": "BCSD_Build", "INTERNAL": "BCSDLAB_INTERNAL", "PROD": "KOIN_PROD", "STAGE": "KOIN_STAGE"}
+
+
+def test_each_name_is_served_where_dns_leads() -> None:
+    records = yaml.safe_load((REPOSITORY / "group_vars/all/aws_dns.yml").read_text())["aws_dns_records"]
+    leads = {(name, entry["host"]) for name, entry in records.items() if "host" in entry}
+    serves = set()
+    for group, instance in INSTANCES.items():
+        sites = yaml.safe_load((REPOSITORY / f"group_vars/{group}/edge.yml").read_text())["edge_sites"]
+        serves |= {(name, instance) for site in sites.values() for name in site["names"]}
+    assert serves == leads
