@@ -126,11 +126,22 @@ def validate(module: AnsibleModule, path: str, entry: Entry, staged: Path) -> No
         module.fail_json(msg=f"{path} is not valid, nothing was written. `{entry.validate}` says: {said}")
 
 
+def make_parents(folder: Path) -> None:
+    """Make missing directories with mode 0755, whatever the umask of who calls."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir()
+        path.chmod(0o755)
+
+
 def stage(wanted: dict[str, Entry], staged: dict[str, Path]) -> None:
     """Write every new file beside its destination."""
     for path, entry in wanted.items():
         folder = Path(path).parent
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        make_parents(folder)
         if entry.link is not None:
             staged[path] = folder / f".{Path(path).name}.new"
             staged[path].unlink(missing_ok=True)
@@ -156,7 +167,8 @@ def apply(module: AnsibleModule, wanted: dict[str, Entry]) -> None:
     """Bring the files that differ to what they should be."""
     for path, entry in wanted.items():
         if entry.state == "directory":
-            Path(path).mkdir(parents=True, exist_ok=True)
+            make_parents(Path(path).parent)
+            Path(path).mkdir(exist_ok=True)
             shutil.chown(path, entry.owner, entry.group)
             Path(path).chmod(int(entry.mode, 8))
     staged: dict[str, Path] = {}

@@ -37,6 +37,8 @@ def play(folder: Path, files: dict[str, Any], *options: str, **extra: Any) -> tu
         capture_output=True,
         text=True,
         check=False,
+        # As on a hardened host: modes are those that are asked for all the same.
+        umask=0o077,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.returncode, json.loads(Path(f"{folder}.json").read_text())
@@ -66,6 +68,7 @@ def test_a_set_of_files_is_written_once(folder: Path) -> None:
     assert (folder / "link").read_text() == "hello\n"
     assert [path.name for path in (folder / "only.d").iterdir()] == ["mine"]
     assert stat.S_IMODE((folder / "only.d/mine").stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / "deep").stat().st_mode) == 0o755
     assert not (folder / "old").exists()
     _, second = play(folder, files, only=[str(folder / "only.d")])
     assert (second["changed"], second["changed_files"]) == (False, [])
