@@ -14,6 +14,7 @@ from typing import Any
 from .local_aws import REPOSITORY, LocalAws
 
 SCRIPT = REPOSITORY / "playbooks" / "rehearsal" / "local_hosts.py"
+_ROOT = () if os.geteuid() == 0 else ("sudo", "-n")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -70,20 +71,32 @@ class LocalHosts:
 
     def ansible(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ansible over the dynamic inventory, as a user does."""
+        return self._run("ansible", *arguments)
+
+    def playbook(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a playbook over the dynamic inventory, as a user does."""
+        return self._run("ansible-playbook", f"playbooks/{name}.yml", *arguments)
+
+    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         scripts = Path(sys.executable).parent
         environ = self.aws.process_environ | {
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
             "ANSIBLE_NOCOLOR": "1",
         }
         return subprocess.run(
-            [str(scripts / "ansible"), "-i", "inventories/rehearsal", *arguments],
+            [str(scripts / program), "-i", "inventories/rehearsal", *arguments],
             cwd=REPOSITORY,
             env=environ,
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=1800,
         )
+
+    def restart(self, host: str) -> None:
+        """Switch a host off and on again."""
+        _said(*_ROOT, "podman", "restart", "--time", "20", f"koin-{self.id}-{host}")
+        self.ok("up")
 
     @property
     def id(self) -> str:
