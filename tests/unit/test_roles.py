@@ -120,7 +120,7 @@ def file_words(paths: Iterable[Path]) -> set[str]:
     words: set[str] = set()
     for path in paths:
         if path.is_file():
-            words |= set(re.findall(r"\w+", re.sub(r"(?m)(^|\s)#.*$", "", path.read_text())))
+            words |= set(re.findall(r"\w+", re.sub(r"(?m)(^|\s)#(?!\{).*$", "", path.read_text())))
     return words
 
 
@@ -140,7 +140,9 @@ def role_words(role: Path) -> set[str]:
     """What a role's own files read, and the modules of this repository that they name."""
     folders = ("tasks", "templates", "handlers", "vars")
     words = file_words(path for folder in folders for path in (role / folder).rglob("*"))
-    return words | python_words(path for path in (REPOSITORY / "plugins/modules").glob("*.py") if path.stem in words)
+    shared = [path for path in (REPOSITORY / "plugins/modules").glob("*.py") if path.stem in words]
+    own = [path for folder in ("library", "module_utils", "filter_plugins") for path in (role / folder).glob("*.py")]
+    return words | python_words([*shared, *own])
 
 
 def names(options: Mapping[str, Any]) -> Iterator[str]:
