@@ -1,0 +1,332 @@
+#!/usr/bin/python
+"""Stacks of a Docker Swarm, deployed when they differ."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: app_stacks
+short_description: Deploy stacks where they differ from what is declared
+description:
+  - Compares each stack with what runs, by a digest that every deployed service carries as a label, by image and by
+    number of replicas. A service that was rolled back has its former digest, so it is deployed again.
+  - Deploys what differs from its compose file, one stack after the other, and waits until everything runs.
+  - Fails with what the tasks say when a service was rolled back or does not come up.
+  - Secrets go to the engine by standard input. Former versions are removed after the stack has been deployed.
+options:
+  stacks:
+    description: Stacks by name, in the order in which they are deployed; none to log in only.
+    type: dict
+    required: true
+    suboptions:
+      file:
+        description: The compose file, with C(${STACK_DIGEST}) in each service's label C(koin.digest).
+        type: path
+        required: true
+      digest:
+        description: What changes with the file.
+        type: str
+        required: true
+      services:
+        description: Image and number of replicas (C(image), C(replicas)) of each service.
+        type: dict
+        required: true
+  secrets:
+    description: Values by stack and by full name.
+    type: dict
+    default: {}
+  registry:
+    description: Whom to be to the registry (C(address), C(user), C(password)); empty for nobody.
+    type: dict
+    default: {}
+  docker_config:
+    description: Directory of the client's configuration, which holds the login.
+    type: path
+    required: true
+  timeout:
+    description: Seconds that a stack may take until all of it runs.
+    type: int
+    default: 300
+attributes:
+  check_mode:
+    support: full
+author: BCSDLab
+"""
+
+EXAMPLES = r"""
+- name: Deploy
+  app_stacks:
+    stacks:
+      web: {file: /etc/koin/stacks/web.yml, digest: 1a2b, services: {api: {image: "example:1", replicas: 1}}}
+    docker_config: /etc/koin/docker
+"""
+
+RETURN = r"""
+deployed:
+  description: Stacks that were deployed, or would be.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import base64
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+NAMESPACE = "com.docker.stack.namespace"
+DIGEST = "koin.digest"
+OWNER = "koin.stack"
+# How long a task has to run until it counts, where no update of the engine's watches it.
+STABLE_SECONDS = 5
+
+
+class Problem(Exception):
+    """What went wrong, for a human."""
+
+
+class Engine:
+    """The client on this host."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.folder = Path(module.params["docker_config"])
+
+    def run(self, *arguments: str, data: str | None = None, environment: dict[str, str] | None = None) -> str:
+        """What a command says."""
+        code, out, err = self.module.run_command(
+            ["docker", "--config", str(self.folder), *arguments],
+            data=data,
+            binary_data=True,
+            environ_update=environment or {},
+        )
+        if code:
+            raise Problem(f"`docker {' '.join(arguments)}` says: {(err or out).strip()}")
+        return str(out)
+
+    def lines(self, *arguments: str) -> list[dict[str, Any]]:
+        """What it says, line by line."""
+        return [json.loads(line) for line in self.run(*arguments, "--format", "{{json .}}").splitlines()]
+
+    def inspect(self, kind: str, ids: list[str]) -> list[dict[str, Any]]:
+        """Everything about some objects."""
+        return self.lines("inspect", "--type", kind, *ids) if ids else []
+
+    def services(self, stack: str = "") -> dict[str, dict[str, dict[str, Any]]]:
+        """Services by stack and by their name in it, with the number of tasks that run."""
+        label = f"label={NAMESPACE}={stack}" if stack else f"label={NAMESPACE}"
+        listed = {line["ID"]: line for line in self.lines("service", "ls", "--filter", label)}
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for service in self.inspect("service", list(listed)):
+            namespace = service["Spec"]["Labels"][NAMESPACE]
+            line = next(line for key, line in listed.items() if service["ID"].startswith(key))
+            service["running"] = int(line["Replicas"].partition("/")[0])
+            found.setdefault(namespace, {})[service["Spec"]["Name"].removeprefix(f"{namespace}_")] = service
+        return found
+
+
+# --- What is to do ---------------------------------------------------------------------------------------------------
+
+
+def state(service: dict[str, Any]) -> str:
+    """How far the engine is with its last update."""
+    return str(service.get("UpdateStatus", {}).get("State", ""))
+
+
+def replicas(service: dict[str, Any]) -> int:
+    """How many tasks there should be."""
+    return int(service["Spec"]["Mode"].get("Replicated", {}).get("Replicas", -1))
+
+
+def differs(stack: dict[str, Any], found: dict[str, dict[str, Any]]) -> bool:
+    """Whether a stack is not what is declared."""
+    if found.keys() != stack["services"].keys():
+        return True
+    return any(
+        found[name]["Spec"]["Labels"].get(DIGEST) != stack["digest"]
+        or found[name]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"].partition("@")[0] != wanted["image"]
+        or replicas(found[name]) != int(wanted["replicas"])
+        or state(found[name]) in ("paused", "rollback_paused")
+        for name, wanted in stack["services"].items()
+    )
+
+
+def unsettled(service: dict[str, Any]) -> bool:
+    """Whether something is still on its way."""
+    return service["running"] < replicas(service) or state(service) in ("updating", "rollback_started")
+
+
+# --- Waiting ---------------------------------------------------------------------------------------------------------
+
+
+def current(engine: Engine, service: dict[str, Any]) -> int:
+    """How many tasks of what the service is now run, and have for some time."""
+    listed = engine.lines(
+        "service", "ps", "--no-trunc", "--filter", "desired-state=running", service["ID"]
+    )
+    wanted = service["Spec"]["TaskTemplate"]["ContainerSpec"]
+    count = 0
+    for task in engine.inspect("task", [line["ID"] for line in listed]):
+        if task["Status"]["State"] == "running" and task["Spec"].get("ContainerSpec") == wanted:
+            count += 1
+    return count
+
+
+def complaints(engine: Engine, service: dict[str, Any]) -> str:
+    """What its last tasks say."""
+    said: dict[str, None] = {}
+    for task in engine.lines("service", "ps", "--no-trunc", service["ID"]):
+        if task["Error"]:
+            where, how = task["Node"] or "no node", task["CurrentState"].split()[0].lower()
+            said[f"{where}: {how}, {task['Error'].strip()}"] = None
+    return "; ".join(list(said)[:5]) or "nothing; their output may"
+
+
+def report(engine: Engine, service: dict[str, Any], what: str) -> Problem:
+    """A service that is not what it should be."""
+    name = service["Spec"]["Name"]
+    return Problem(
+        f"{name} {what}. Its tasks say: {complaints(engine, service)}. "
+        f"`docker service ps --no-trunc {name}` and `docker service logs {name}` say more"
+    )
+
+
+def wait(engine: Engine, name: str, timeout: int) -> None:
+    """Return when all of a stack runs and goes on running; a rollback is waited for before it is told."""
+    end = time.monotonic() + timeout
+    since: dict[str, float] = {}
+    while True:
+        services = engine.services(name).get(name, {})
+        pending, problems = [], []
+        for service in services.values():
+            how, key, now = state(service), service["ID"], time.monotonic()
+            message = service.get("UpdateStatus", {}).get("Message", "")
+            if how == "rollback_completed":
+                problems.append(
+                    report(engine, service, f"was rolled back ({message}); its former version runs, nothing is lost")
+                )
+                continue
+            if how in ("paused", "rollback_paused"):
+                problems.append(report(engine, service, f"has stopped its update ({how}: {message})"))
+                continue
+            if how in ("", "completed") and current(engine, service) >= replicas(service):
+                since.setdefault(key, now)
+                # The engine itself has watched what it has updated.
+                if how == "completed" or now - since[key] >= STABLE_SECONDS:
+                    continue
+            else:
+                since.pop(key, None)
+            pending.append(service)
+        if pending and time.monotonic() > end:
+            problems += [report(engine, service, f"does not run after {timeout} s") for service in pending]
+            pending = []
+        if problems and not pending:
+            raise Problem("; ".join(str(problem) for problem in problems))
+        if not pending:
+            return
+        time.sleep(1)
+
+
+# --- Doing it --------------------------------------------------------------------------------------------------------
+
+
+def login(module: AnsibleModule, engine: Engine) -> bool:
+    """Log in to the registry unless that is so."""
+    registry = module.params["registry"]
+    if not registry.get("address"):
+        return False
+    try:
+        known = json.loads((engine.folder / "config.json").read_text())["auths"][registry["address"]]["auth"]
+    except (OSError, ValueError, KeyError):
+        known = ""
+    if known == base64.b64encode(f"{registry['user']}:{registry['password']}".encode()).decode():
+        return False
+    if not module.check_mode:
+        engine.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        engine.folder.chmod(0o700)
+        engine.run(
+            "login", "--username", registry["user"], "--password-stdin", registry["address"], data=registry["password"]
+        )
+    return True
+
+
+def own_secrets(engine: Engine, name: str) -> set[str]:
+    """Names of the secrets that were made for a stack."""
+    return {line["Name"] for line in engine.lines("secret", "ls", "--filter", f"label={OWNER}={name}")}
+
+
+def deploy(module: AnsibleModule, engine: Engine, name: str, stack: dict[str, Any]) -> None:
+    """Make a stack what its file says."""
+    secrets: dict[str, str] = module.params["secrets"].get(name) or {}
+    for secret in sorted(secrets.keys() - own_secrets(engine, name)):
+        engine.run("secret", "create", "--label", f"{OWNER}={name}", secret, "-", data=secrets[secret])
+    said = engine.run(
+        "stack",
+        "deploy",
+        "--compose-file",
+        stack["file"],
+        "--with-registry-auth",
+        "--prune",
+        "--detach=true",
+        "--resolve-image=changed",
+        name,
+        environment={"STACK_DIGEST": stack["digest"]},
+    )
+    module.log(f"deployed {name}: {said}")
+    wait(engine, name, module.params["timeout"])
+
+
+def prune(module: AnsibleModule, engine: Engine, name: str) -> None:
+    """Remove versions of secrets that a stack does not use any more."""
+    for secret in sorted(own_secrets(engine, name) - (module.params["secrets"].get(name) or {}).keys()):
+        try:
+            engine.run("secret", "rm", secret)
+        except Problem as problem:
+            # Used by something that is not of this stack; it is not lost, and the next deployment tries again.
+            module.warn(str(problem))
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "stacks": {"type": "dict", "required": True},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "registry": {
+                "type": "dict",
+                "default": {},
+                "options": {
+                    "address": {"type": "str"},
+                    "user": {"type": "str"},
+                    "password": {"type": "str", "no_log": True},
+                },
+            },
+            "docker_config": {"type": "path", "required": True},
+            "timeout": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    engine = Engine(module)
+    deployed: list[str] = []
+    try:
+        changed = login(module, engine)
+        found = engine.services() if module.params["stacks"] else {}
+        for name, stack in module.params["stacks"].items():
+            services = found.get(name, {})
+            if differs(stack, services):
+                deployed.append(name)
+                if not module.check_mode:
+                    deploy(module, engine, name, stack)
+                    prune(module, engine, name)
+            elif not module.check_mode and any(unsettled(s) for s in services.values()):
+                # What is declared, but it may still be on its way.
+                wait(engine, name, module.params["timeout"])
+    except Problem as problem:
+        module.fail_json(msg=str(problem), deployed=deployed)
+    module.exit_json(changed=changed or bool(deployed), deployed=deployed)
+
+
+if __name__ == "__main__":
+    main()
