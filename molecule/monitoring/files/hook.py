@@ -1,0 +1,20 @@
+"""What people read, in a test: every message that comes by POST is a line of the file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+class Hook(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with Path(sys.argv[1]).open("a") as file:
+            file.write(json.dumps({"path": self.path, "message": message}) + "\n")
+        self.send_response(200)
+        self.end_headers()
+
+
+ThreadingHTTPServer(("127.0.0.1", 9999), Hook).serve_forever()
