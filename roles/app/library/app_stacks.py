@@ -163,9 +163,7 @@ def unsettled(service: dict[str, Any]) -> bool:
 
 def current(engine: Engine, service: dict[str, Any]) -> int:
     """How many tasks of what the service is now run, and have for some time."""
-    listed = engine.lines(
-        "service", "ps", "--no-trunc", "--filter", "desired-state=running", service["ID"]
-    )
+    listed = engine.lines("service", "ps", "--no-trunc", "--filter", "desired-state=running", service["ID"])
     wanted = service["Spec"]["TaskTemplate"]["ContainerSpec"]
     count = 0
     for task in engine.inspect("task", [line["ID"] for line in listed]):

@@ -355,8 +355,11 @@ def main() -> None:
     try:
         cluster = Cluster(Engine(), module.params, module.check_mode)
         make(cluster)
-    except (EngineError, RefusedError) as error:
+    except RefusedError as error:
         module.fail_json(msg=str(error))
+    except EngineError as error:
+        hint = " See `Recover` in roles/swarm/README.md." if "leader" in str(error) else ""
+        module.fail_json(msg=f"{error}{hint}")
     module.exit_json(
         changed=bool(cluster.actions),
         actions=cluster.actions,
