@@ -3,6 +3,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
 DOCUMENTATION = r"""
 module: app_stacks
 short_description: Deploy stacks where they differ from what is declared
@@ -68,14 +76,6 @@ deployed:
   elements: str
 """
 
-import base64
-import json
-import time
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
 NAMESPACE = "com.docker.stack.namespace"
 DIGEST = "koin.digest"
 OWNER = "koin.stack"
@@ -83,7 +83,7 @@ OWNER = "koin.stack"
 STABLE_SECONDS = 5
 
 
-class Problem(Exception):
+class DeployError(Exception):
     """What went wrong, for a human."""
 
 
@@ -103,7 +103,7 @@ class Engine:
             environ_update=environment or {},
         )
         if code:
-            raise Problem(f"`docker {' '.join(arguments)}` says: {(err or out).strip()}")
+            raise DeployError(f"`docker {' '.join(arguments)}` says: {(err or out).strip()}")
         return str(out)
 
     def lines(self, *arguments: str) -> list[dict[str, Any]]:
@@ -161,13 +161,18 @@ def unsettled(service: dict[str, Any]) -> bool:
 # --- Waiting ---------------------------------------------------------------------------------------------------------
 
 
+def given(container: dict[str, Any]) -> dict[str, Any]:
+    """What is said of a container; of a service the engine also shows what is empty."""
+    return {key: value for key, value in container.items() if value}
+
+
 def current(engine: Engine, service: dict[str, Any]) -> int:
     """How many tasks of what the service is now run, and have for some time."""
     listed = engine.lines("service", "ps", "--no-trunc", "--filter", "desired-state=running", service["ID"])
-    wanted = service["Spec"]["TaskTemplate"]["ContainerSpec"]
+    wanted = given(service["Spec"]["TaskTemplate"]["ContainerSpec"])
     count = 0
     for task in engine.inspect("task", [line["ID"] for line in listed]):
-        if task["Status"]["State"] == "running" and task["Spec"].get("ContainerSpec") == wanted:
+        if task["Status"]["State"] == "running" and given(task["Spec"].get("ContainerSpec", {})) == wanted:
             count += 1
     return count
 
@@ -182,10 +187,10 @@ def complaints(engine: Engine, service: dict[str, Any]) -> str:
     return "; ".join(list(said)[:5]) or "nothing; their output may"
 
 
-def report(engine: Engine, service: dict[str, Any], what: str) -> Problem:
+def report(engine: Engine, service: dict[str, Any], what: str) -> DeployError:
     """A service that is not what it should be."""
     name = service["Spec"]["Name"]
-    return Problem(
+    return DeployError(
         f"{name} {what}. Its tasks say: {complaints(engine, service)}. "
         f"`docker service ps --no-trunc {name}` and `docker service logs {name}` say more"
     )
@@ -221,7 +226,7 @@ def wait(engine: Engine, name: str, timeout: int) -> None:
             problems += [report(engine, service, f"does not run after {timeout} s") for service in pending]
             pending = []
         if problems and not pending:
-            raise Problem("; ".join(str(problem) for problem in problems))
+            raise DeployError("; ".join(str(problem) for problem in problems))
         if not pending:
             return
         time.sleep(1)
@@ -281,7 +286,7 @@ def prune(module: AnsibleModule, engine: Engine, name: str) -> None:
     for secret in sorted(own_secrets(engine, name) - (module.params["secrets"].get(name) or {}).keys()):
         try:
             engine.run("secret", "rm", secret)
-        except Problem as problem:
+        except DeployError as problem:
             # Used by something that is not of this stack; it is not lost, and the next deployment tries again.
             module.warn(str(problem))
 
@@ -321,7 +326,7 @@ def main() -> None:
             elif not module.check_mode and any(unsettled(s) for s in services.values()):
                 # What is declared, but it may still be on its way.
                 wait(engine, name, module.params["timeout"])
-    except Problem as problem:
+    except DeployError as problem:
         module.fail_json(msg=str(problem), deployed=deployed)
     module.exit_json(changed=changed or bool(deployed), deployed=deployed)
 
