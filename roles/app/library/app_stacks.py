@@ -181,9 +181,12 @@ def complaints(engine: Engine, service: dict[str, Any]) -> str:
     """What its last tasks say."""
     said: dict[str, None] = {}
     for task in engine.lines("service", "ps", "--no-trunc", service["ID"]):
+        where, how = task["Node"] or "no node", task["CurrentState"].split()[0].lower()
         if task["Error"]:
-            where, how = task["Node"] or "no node", task["CurrentState"].split()[0].lower()
             said[f"{where}: {how}, {task['Error'].strip()}"] = None
+        elif how == "complete":
+            # An engine stops an unhealthy container, and one that heeds the signal ends without an error.
+            said[f"{where}: ended without an error, by itself or because it was unhealthy"] = None
     return "; ".join(list(said)[:5]) or "nothing; their output may"
 
 
