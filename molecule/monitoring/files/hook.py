@@ -16,5 +16,8 @@ class Hook(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
+    def log_message(self, *_: object) -> None:
+        """Nothing: the path is a secret."""
+
 
 ThreadingHTTPServer(("127.0.0.1", 9999), Hook).serve_forever()
