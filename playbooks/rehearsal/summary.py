@@ -19,7 +19,9 @@ NEXT = """\
 Next:
   make plan                           what would change now (nothing)
   make inventory                      the hosts as groups
-  make hosts                          start them here: Debian, systemd, SSH (Linux, root or sudo)
+  make shell HOST=KOIN_PROD           log in to a host (after a run without HOSTS=no)
+  curl --noproxy '*' --cacert {directory}/ca.pem --resolve api.koreatech.in:443:172.31.0.20 https://api.koreatech.in/
+                                      edge, Swarm, database: a row over TLS
   eval "$(make -s aws)"               point aws, boto3 … at this local account
   edit group_vars/all/, make plan     see what your change would do
   make clean                          stop and forget it all"""
@@ -84,7 +86,8 @@ def main() -> int:
         print(listing.stderr, file=sys.stderr)
         return 1
     plan = json.loads((state.directory / "plan.json").read_text())
-    print(f"Rehearsal on {state.endpoint}\n\n{done(plan)}\n\n{hosts(json.loads(listing.stdout))}\n\n{NEXT}")
+    table_of_hosts, what_next = hosts(json.loads(listing.stdout)), NEXT.format(directory=state.directory)
+    print(f"Rehearsal on {state.endpoint}\n\n{done(plan)}\n\n{table_of_hosts}\n\n{what_next}")
     return 0
 
 
