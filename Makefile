@@ -1,6 +1,6 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse hosts shell down plan inventory configure verify test lint molecule e2e bench clean distclean
+.PHONY: help setup aws rehearse hosts shell down plan inventory configure verify audit test lint molecule e2e bench clean distclean
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -56,8 +56,11 @@ configure: setup ## Configure the hosts (INVENTORY=inventories/production for AW
 verify: setup ## Prove that account and hosts are what is declared
 	@ansible-playbook playbooks/verify.yml -i $(INVENTORY)
 
-test: setup ## Run the tests
-	@bin/test $(ARGS)
+audit: setup ## What lynis and ssh-audit think of the hosts (INVENTORY=inventories/production for AWS)
+	@ansible-playbook playbooks/audit.yml -i $(INVENTORY) $(ARGS)
+
+test: setup ## Run all tests (HOSTS=no: without molecule and e2e, which need Linux and root)
+	@bin/test
 
 lint: setup ## Check style and types
 	@ruff check .

@@ -5,6 +5,7 @@ What every host is by itself, and what listens, is in playbooks/verify, which ru
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -154,23 +155,13 @@ def test_no_secret_is_in_the_repository(secrets: dict[str, str]) -> None:
         assert found.returncode == 1, name
 
 
-# --- Restart ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("host", ["koin-db", "koin-prod"])
-def test_everything_comes_back_after_a_restart(hosts: LocalHosts, host: str) -> None:
-    hosts.restart(host)
-    wait(f"{host} is running", lambda: "running" in hosts.on(host, "systemctl is-system-running --wait || true"))
-    failed = hosts.on(host, "systemctl list-units --failed --plain --no-legend")
-    assert failed == ""
-
-
 # --- Database --------------------------------------------------------------------------------------------------------
 
 MARIADB = """
-import pymysql, json
+import json, pymysql
+options = json.loads({options!r})
 try:
-    connection = pymysql.connect(host={host!r}, user={user!r}, password=open({file!r}).read(), ssl={ssl})
+    connection = pymysql.connect(host="koin-db", connect_timeout=5, **options)
     with connection.cursor() as cursor:
         cursor.execute("SELECT CURRENT_USER(), @@hostname")
         print(json.dumps(cursor.fetchone()))
@@ -179,20 +170,23 @@ except Exception as error:
 """
 
 
-def mariadb(hosts: LocalHosts, user: str, password: str, tls: bool = True) -> Any:
-    """Log in to the database from KOIN_DB's neighbour; a row, or what the server says."""
-    options = {"ca": AUTHORITY, "check_hostname": True} if tls else None
-    code = MARIADB.format(host="koin-db", user=user, file="/tmp/e2e-password", ssl=options)
-    hosts.on("koin-prod", f"umask 077; printf %s '{password}' > /tmp/e2e-password")
-    hosts.on("koin-prod", "dpkg -s python3-pymysql >/dev/null 2>&1 || sudo apt-get install -qq python3-pymysql")
-    try:
-        return json.loads(hosts.on("koin-prod", f"python3 - <<'END'\n{code}\nEND"))
-    finally:
-        hosts.on("koin-prod", "rm -f /tmp/e2e-password")
+def mariadb(hosts: LocalHosts, user: str, password: str, *, tls: bool = True) -> Any:
+    """Log in to the database from the service of production; a row, or what the server says."""
+    options: dict[str, Any] = {"user": user, "password": password}
+    if tls:
+        options |= {
+            "ssl_ca": "/etc/ssl/certs/ca-certificates.crt",
+            "ssl_verify_cert": True,
+            "ssl_verify_identity": True,
+        }
+    container = "$(sudo docker ps --quiet --filter label=com.docker.swarm.service.name=koin-prod_api)"
+    code = MARIADB.format(options=json.dumps(options))
+    return json.loads(hosts.on("koin-prod", f"sudo docker exec -i {container} python3 - <<'END'\n{code}\nEND"))
 
 
 def test_a_user_logs_in_over_tls(hosts: LocalHosts, secrets: dict[str, str]) -> None:
-    assert mariadb(hosts, "koin_prod", secrets["/koin/prod/mariadb/password"]) == ["koin_prod@172.31.%", "koin-db"]
+    found = mariadb(hosts, "koin_prod", secrets["/koin/prod/mariadb/password"])
+    assert found == ["koin_prod@172.31.%", "koin-db"]
 
 
 def test_a_wrong_password_is_refused(hosts: LocalHosts) -> None:
@@ -204,9 +198,118 @@ def test_a_password_without_tls_is_refused(hosts: LocalHosts, secrets: dict[str,
     assert "secure" in refusal or "Access denied" in refusal
 
 
+# --- Image registry --------------------------------------------------------------------------------------------------
+
+
+def test_an_image_that_one_node_pushes_another_pulls(hosts: LocalHosts, secrets: dict[str, str]) -> None:
+    login = (
+        "export DOCKER_CONFIG=$(mktemp -d); trap 'rm -rf $DOCKER_CONFIG' EXIT; "
+        f"echo {secrets['/koin/platform/registry/koin']} "
+        "| docker login --username koin --password-stdin bcsd-build:5000 >&2; "
+    )
+    image = "bcsd-build:5000/koin/e2e:1"
+    make = f"cd $(mktemp -d) && date +%N >made && tar -c made | docker import - {image} >&2"
+    show = f"docker image inspect --format '{{{{.Id}}}}' {image}"
+    pushed = hosts.on(
+        "koin-stage", f"sudo sh -euc \"$(cat)\" <<'END'\n{login}{make}; docker push {image} >&2; {show}\nEND"
+    )
+    refused = hosts.on("koin-prod", f"sudo env DOCKER_CONFIG=/nowhere docker pull {image} 2>&1 || true")
+    assert "no basic auth credentials" in refused
+    pulled = hosts.on("koin-prod", f"sudo sh -euc \"$(cat)\" <<'END'\n{login}docker pull {image} >&2; {show}\nEND")
+    assert pulled == pushed
+    assert pulled.startswith("sha256:")
+    for host in ("koin-stage", "koin-prod"):
+        hosts.on(host, f"sudo docker image rm {image}")
+
+
 # --- Edge ------------------------------------------------------------------------------------------------------------
+
+#: the service's names and addresses, and the database that each is to ask
+SERVICES = {"koin_prod": ("api.koreatech.in", "172.31.0.20"), "koin_stage": ("api.stage.koreatech.in", "172.31.32.10")}
+
+
+def row(authority: Path, database: str) -> dict[str, Any]:
+    """What the service in front of a database answers through its edge; empty when it does not."""
+    answer = visit(authority, *SERVICES[database], "--fail")
+    return dict(json.loads(answer.stdout)) if answer.returncode == 0 else {}
+
+
+@pytest.mark.parametrize("database", SERVICES)
+def test_a_request_over_tls_returns_a_row(authority: Path, database: str) -> None:
+    first, second = row(authority, database), row(authority, database)
+    assert (first["database"], first["tls"]) == (database, "TLSv1.3")
+    assert second["visits"] == first["visits"] + 1
+
+
+def test_a_visitor_cannot_say_who_he_is(authority: Path) -> None:
+    answer = visit(authority, *SERVICES["koin_prod"], "--header", "X-Forwarded-For: 192.0.2.1")
+    assert json.loads(answer.stdout)["forwarded_for"] == "172.31.255.1"
 
 
 def test_an_old_protocol_is_refused(authority: Path) -> None:
     refused = visit(authority, "koreatech.in", "172.31.0.20", "--tlsv1.0", "--tls-max", "1.1")
     assert refused.returncode == 35
+
+
+# --- SSH -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_ssh_offers_a_stranger_nothing_but_keys(hosts: LocalHosts, host: str) -> None:
+    address = hosts.on(host, "ip -4 -json address show dev eth0 | grep -o '172[.][0-9.]*' | head -1")
+    options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes"]
+    command = ["ssh", "-F", "none", "-p", "22222", *(f"-o{option}" for option in options), "-oIdentityFile=/dev/null"]
+    refused = subprocess.run([*command, f"admin@{address}", "true"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 255
+    assert "Permission denied (publickey)" in refused.stderr
+
+
+# --- Monitoring ------------------------------------------------------------------------------------------------------
+
+
+def alerts(hosts: LocalHosts, name: str) -> list[dict[str, Any]]:
+    """Alerts of a name that have reached the Alertmanager and are not over."""
+    url = f"http://127.0.0.1:9093/api/v2/alerts?filter=alertname={name}"
+    found: list[dict[str, Any]] = json.loads(hosts.on("bcsdlab-internal", f"curl --noproxy '*' -gsSf '{url}'"))
+    return found
+
+
+def test_every_target_answers(hosts: LocalHosts) -> None:
+    def silent() -> list[str]:
+        url = "http://127.0.0.1:9090/api/v1/targets?state=active"
+        found = json.loads(hosts.on("bcsdlab-internal", f"curl --noproxy '*' -gsSf '{url}'"))["data"]["activeTargets"]
+        assert len(found) > len(HOSTS)
+        return [f"{one['labels']['job']} {one['labels']['instance']}" for one in found if one["health"] != "up"]
+
+    wait("every target is up", lambda: not silent())
+
+
+def test_an_alert_fires_when_a_service_is_stopped_and_ends_when_it_runs(hosts: LocalHosts) -> None:
+    assert alerts(hosts, "CacheDown") == []
+    hosts.on("koin-db", "sudo systemctl stop valkey-server")
+    try:
+        (fired,) = wait("CacheDown", lambda: alerts(hosts, "CacheDown"), 240)
+        assert fired["labels"]["host"] == "koin-db"
+        assert fired["labels"]["severity"] == "critical"
+    finally:
+        hosts.on("koin-db", "sudo systemctl start valkey-server")
+    wait("CacheDown is over", lambda: not alerts(hosts, "CacheDown"), 240)
+
+
+# --- Restart ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_everything_starts_with_the_host(hosts: LocalHosts, host: str) -> None:
+    hosts.restart(host)
+    wait(f"{host} is running", lambda: hosts.on(host, "systemctl is-system-running --wait || true") == "running")
+
+
+def test_the_platform_is_whole_after_the_restarts(hosts: LocalHosts, authority: Path) -> None:
+    for database in SERVICES:
+        wait(f"a row of {database}", functools.partial(row, authority, database), 180)
+    verified = hosts.playbook("verify")
+    assert verified.returncode == 0, verified.stdout[-6000:]
+    again = hosts.playbook("configure")
+    assert again.returncode == 0, again.stdout[-4000:]
+    assert {host: counts["changed"] for host, counts in recap(again.stdout).items()} == dict.fromkeys(HOSTS, 0)

@@ -108,15 +108,19 @@ def test_pages_of_others_cannot_read_it(host: Host, address: str) -> None:
 
 
 def test_chat_is_told_what_matches(host: Host) -> None:
-    found = wait_for(lambda: posted(host, "/throwaway-slack"))
-    assert found
-    message = found[-1]
-    assert message["channel"] == "#alerts"
-    text = message["attachments"][0]["text"]
-    assert "it is 7" in text
-    assert wait_for(lambda: "is short of memory" in str(posted(host, "/throwaway-slack")))
-    assert message["attachments"][0]["title_link"].startswith("https://monitoring.example/")
-    assert "Watchdog" not in str(found)
+    def texts() -> str:
+        return "".join(message["attachments"][0]["text"] for message in posted(host, "/throwaway-slack"))
+
+    wait_for(lambda: "it is 7" in texts() and "is short of memory" in texts())
+    assert "it is 7" in texts()
+    assert "is short of memory" in texts()
+    assert "Alerts get this far" not in texts()
+    for message in posted(host, "/throwaway-slack"):
+        assert message["channel"] == "#alerts"
+        assert message["attachments"][0]["title"].startswith("FIRING (")
+        assert message["attachments"][0]["title_link"].startswith("https://monitoring.example/")
+    # Told once, and once more when the second joined the first.
+    assert len(posted(host, "/throwaway-slack")) <= 2
 
 
 def test_mail_goes_over_tls_with_the_password(host: Host) -> None:

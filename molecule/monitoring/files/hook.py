@@ -14,7 +14,10 @@ class Hook(BaseHTTPRequestHandler):
         with Path(sys.argv[1]).open("a") as file:
             file.write(json.dumps({"path": self.path, "message": message}) + "\n")
         self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
         self.end_headers()
+        # What Slack says; its senders try again when they hear anything else.
+        self.wfile.write(b"ok")
 
     def log_message(self, *_: object) -> None:
         """Nothing: the path is a secret."""

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Tables of what lynis, ssh-audit and OpenSCAP have found.
+
+Usage: report.py FOLDER [BEFORE]      folders that playbooks/audit.yml has filled
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+XCCDF = "{http://checklists.nist.gov/xccdf/1.2}"
+RULE = "xccdf_org.ssgproject.content_rule_"
+#: results that count against a host
+FAILED = ("fail", "error", "unknown")
+
+
+@dataclass
+class Findings:
+    """What is known of a host."""
+
+    #: hardening index of lynis, 0 to 100
+    index: str = "-"
+    #: text by test of lynis, warnings and suggestions
+    lynis: dict[str, str] = field(default_factory=dict)
+    #: algorithms and notes by severity (fail, warn)
+    ssh: dict[str, list[str]] = field(default_factory=dict)
+    #: score of OpenSCAP, 0 to 100
+    score: str = "-"
+    #: rules by result
+    scap: dict[str, list[str]] = field(default_factory=dict)
+
+
+def lynis(text: str) -> tuple[str, dict[str, str]]:
+    """Hardening index and findings of a lynis-report.dat."""
+    index, found = "-", {}
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key == "hardening_index":
+            index = value
+        elif key in ("warning[]", "suggestion[]"):
+            test, said, *more = value.split("|")
+            detail = f" ({more[0]})" if more and more[0] not in ("", "-") else ""
+            found[f"{test} {said}{detail}"] = key[:-2]
+    return index, found
+
+
+def ssh(text: str) -> dict[str, list[str]]:
+    """Algorithms that ssh-audit objects to, by severity."""
+    found: dict[str, list[str]] = {"fail": [], "warn": []}
+    answer = json.loads(text)
+    for kind in ("kex", "key", "enc", "mac"):
+        for item in answer.get(kind, []):
+            notes = item.get("notes", {})
+            for severity, names in found.items():
+                names += [f"{item['algorithm']}: {note}" for note in notes.get(severity, [])]
+    return found
+
+
+def scap(text: str) -> tuple[str, dict[str, list[str]]]:
+    """Score and rules by result, of an XCCDF result file."""
+    root = ElementTree.fromstring(text)
+    score = next((item.text or "-" for item in root.iter(f"{XCCDF}score")), "-")
+    found: dict[str, list[str]] = defaultdict(list)
+    for item in root.iter(f"{XCCDF}rule-result"):
+        result = item.findtext(f"{XCCDF}result", "")
+        found[result].append(item.get("idref", "").removeprefix(RULE))
+    return f"{float(score):.1f}" if score != "-" else score, dict(found)
+
+
+def read(folder: Path) -> dict[str, Findings]:
+    """Findings by host."""
+    found: dict[str, Findings] = defaultdict(Findings)
+    for path in sorted(folder.glob("*.*")):
+        host, _, kind = path.name.partition(".")
+        text = path.read_text(errors="replace")
+        if kind == "lynis.dat":
+            found[host].index, found[host].lynis = lynis(text)
+        elif kind == "ssh.json":
+            found[host].ssh = ssh(text)
+        elif kind == "scap.xml":
+            found[host].score, found[host].scap = scap(text)
+    return dict(found)
+
+
+def table(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Columns as wide as their widest cell."""
+    cells = [list(row) for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def shared(findings: Mapping[str, Iterable[str]]) -> list[str]:
+    """What was found, and where; once when it was found on several hosts."""
+    where: dict[str, list[str]] = defaultdict(list)
+    for host, items in findings.items():
+        for item in items:
+            where[item].append(host)
+    everywhere = len(findings)
+    return [
+        f"  {item}{'' if len(hosts) == everywhere else ' [' + ', '.join(hosts) + ']'}"
+        for item, hosts in sorted(where.items())
+    ]
+
+
+def cells(found: Findings) -> list[str]:
+    """What the table says of a host."""
+    failed = sum(len(found.scap.get(result, [])) for result in FAILED)
+    return [
+        found.index,
+        str(len(found.lynis)),
+        f"{len(found.ssh.get('fail', []))} fail, {len(found.ssh.get('warn', []))} warn",
+        found.score,
+        str(failed) if found.scap else "-",
+    ]
+
+
+def report(now: Mapping[str, Findings], before: Mapping[str, Findings]) -> list[str]:
+    """The lines to show."""
+    rows = [["host", "lynis", "findings", "ssh-audit", "OpenSCAP", "failed"]]
+    for host, found in now.items():
+        new = cells(found)
+        old = cells(before[host]) if host in before else new
+        rows.append([host, *(b if a in (b, "-") else f"{a} -> {b}" for a, b in zip(old, new, strict=True))])
+    details = {
+        "lynis": {host: list(found.lynis) for host, found in now.items() if found.lynis},
+        "ssh-audit": {host: [*found.ssh["fail"], *found.ssh["warn"]] for host, found in now.items() if found.ssh},
+        "OpenSCAP": {
+            host: [rule for result in FAILED for rule in found.scap.get(result, [])]
+            for host, found in now.items()
+            if found.scap
+        },
+    }
+    lines = table(rows)
+    for title, items in details.items():
+        if any(items.values()):
+            lines += ["", f"{title}:", *shared(items)]
+    return lines
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the tables."""
+    folders = [read(Path(name)) for name in argv]
+    print("\n".join(report(folders[0], folders[1] if len(folders) > 1 else {})))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,97 @@
+"""Kill configure.yml at random moments of a first run, then let it finish: does it converge?
+
+Usage: python tests/bench/interrupt.py [--kills 10] [--seed N] [--least S] [--most S]
+
+For a rehearsal whose hosts are bare (`make clean && HOSTS=no make rehearse && make hosts`). Every run is killed with
+all its processes (SIGKILL) a random time after its start; commands that have reached a host go on there. Then
+configure.yml runs to its end, once more (no host may change), and verify.yml runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+INVENTORY = ("-i", "inventories/rehearsal")
+
+
+def environ() -> dict[str, str]:
+    """Loopback is never reached through a proxy; output without colours."""
+    return {**os.environ, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost", "ANSIBLE_NOCOLOR": "1"}
+
+
+def killed(seconds: float, log: Path) -> str:
+    """Run configure.yml for some seconds; the task at which it died, "" when it had ended by itself."""
+    with log.open("wb") as file:
+        command = ["ansible-playbook", "playbooks/configure.yml", *INVENTORY]
+        with subprocess.Popen(
+            command, cwd=REPOSITORY, env=environ(), stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        ) as process:
+            try:
+                process.wait(seconds)
+                return ""
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+    tasks = re.findall(r"^(?:TASK|RUNNING HANDLER) \[(.*?)\]", log.read_text(errors="replace"), re.MULTILINE)
+    return str(tasks[-1]) if tasks else "(before the first task)"
+
+
+def run(playbook: str, log: Path) -> tuple[int, str, float]:
+    """Run a playbook to its end: exit status, output, seconds."""
+    began = time.monotonic()
+    done = subprocess.run(
+        ["ansible-playbook", f"playbooks/{playbook}.yml", *INVENTORY],
+        cwd=REPOSITORY,
+        env=environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    log.write_text(done.stdout + done.stderr)
+    return done.returncode, done.stdout, time.monotonic() - began
+
+
+def changed(output: str) -> dict[str, int]:
+    """Changes by host, of the recap."""
+    lines = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", output, re.MULTILINE)
+    return {host: int(count) for host, count in lines}
+
+
+def main() -> int:
+    """Print one line for each kill; 1 when the platform is not whole at the end."""
+    parser = argparse.ArgumentParser(description="Kill configure.yml at random moments, then let it finish.")
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--least", type=float, default=10.0, help="seconds before a kill, at least")
+    parser.add_argument("--most", type=float, default=90.0, help="seconds before a kill, at most")
+    options = parser.parse_args()
+    logs = REPOSITORY / ".cache/interrupt"
+    logs.mkdir(parents=True, exist_ok=True)
+    chance = random.Random(options.seed)
+    print(f"seed {options.seed}", flush=True)
+    for number in range(1, options.kills + 1):
+        seconds = chance.uniform(options.least, options.most)
+        task = killed(seconds, logs / f"{number}.log")
+        print(f"{number:>2}  {seconds:5.1f} s  {task or 'had ended by itself'}", flush=True)
+    failed = 0
+    for name in ("configure", "configure", "verify"):
+        number += 1
+        status, output, seconds = run(name, logs / f"{number}.log")
+        counts = changed(output)
+        print(f"{name}: exit {status}, {seconds:.0f} s, changed {counts}", flush=True)
+        failed += status != 0
+        if number == options.kills + 2:
+            failed += any(counts.values())
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
