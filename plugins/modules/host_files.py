@@ -200,6 +200,8 @@ def main() -> None:
             "only": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
+        # Whole files would be written into the host's journal at each run.
+        no_log=True,
     )
     entries = {path: Entry(**entry) for path, entry in module.params["files"].items()}
     for folder in module.params["only"]:
