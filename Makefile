@@ -10,6 +10,12 @@ LOOPBACK := 127.0.0.1,localhost
 export NO_PROXY := $(LOOPBACK),$(NO_PROXY)
 export no_proxy := $(LOOPBACK),$(no_proxy)
 
+# ARM=1: hosts of arm64 instances are arm64, by emulation where the machine is not, and slow.
+ifdef ARM
+export REHEARSAL_ARM := $(ARM)
+export ANSIBLE_TIMEOUT := 60
+endif
+
 LOCAL_AWS := playbooks/rehearsal/local_aws.py
 LOCAL_HOSTS := playbooks/rehearsal/local_hosts.py
 # The rehearsal begins in an account without a default VPC; one that runs already is left as it is.
@@ -28,7 +34,7 @@ aws: setup ## Start the local AWS and print exports: eval "$$(make -s aws)"
 	@$(START)
 	@python $(LOCAL_AWS) env
 
-rehearse: setup ## The whole platform on this machine, configured and verified (HOSTS=no: the account only, without root)
+rehearse: setup ## The whole platform on this machine, configured and verified (HOSTS=no: the account only, without root; ARM=1: arm64 emulated)
 	@bin/rehearse
 
 hosts: setup ## Start the local Debian hosts without configuring them (Linux, root or sudo)

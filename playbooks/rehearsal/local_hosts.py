@@ -2,6 +2,8 @@
 """Local Debian hosts for the instances of the local AWS: real systemd, real sshd, their private addresses.
 
 Usage: local_hosts.py up | down | status | shell HOST [COMMAND …] | image
+
+REHEARSAL_ARM=1 in the environment makes hosts of arm64 instances arm64, by emulation where the machine is not.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     commands.add_parser("up", help="make this machine's hosts those of the local AWS")
     commands.add_parser("down", help="remove them, and everything made for them")
     commands.add_parser("status", help="say how they are; exit 3 unless all are ready")
-    commands.add_parser("image", help="build the base image unless it is there, and print its name")
+    commands.add_parser("image", help="build the base images unless they are there, and print their names")
     shell = commands.add_parser("shell", help="log in to a host, or run a command there")
     shell.add_argument("--rescue", action="store_true", help="as root through podman, without SSH")
     shell.add_argument("host", help="the instance's Name, the inventory's name or the address")
@@ -44,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
 
             return serve(options.address, options.port, options.vpc)
         # Only now: these commands start programs, the one above is one.
-        from localhosts import control, image, machine_apt, tools
+        from localhosts import control
 
         state = HostsState.load(State.from_environ(), create=options.command == "up")
         if options.command == "up":
@@ -52,8 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         elif options.command == "down":
             print(control.down(state), file=sys.stderr)
         elif options.command == "image":
-            tools.ensure()
-            print(image.ensure(machine_apt.read()))
+            print(*control.images(), sep="\n")
         elif options.command == "shell":
             command = control.shell(state, options.host, options.words, rescue=options.rescue)
             command = [*(as_root() if command[0] == "podman" else []), *command]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Hosts for a test scenario, as molecule/shared/create.yml and destroy.yml ask for them.
 
-Usage: scenario_hosts.py up DIRECTORY NAME … | down DIRECTORY
+Usage: scenario_hosts.py up DIRECTORY NAME[:ARCHITECTURE] … | down DIRECTORY
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start the hosts and write DIRECTORY/instance_config.yml")
     up.add_argument("directory", type=Path, help="molecule's ephemeral directory of the scenario")
-    up.add_argument("names", nargs="+", metavar="name")
+    up.add_argument("hosts", nargs="+", metavar="name[:architecture]", help="arm64 is emulated where needed")
     down = commands.add_parser("down", help="remove the hosts and what was made for them")
     down.add_argument("directory", type=Path)
     options = parser.parse_args(argv)
     try:
         if options.command == "up":
-            scenario.write_config(
-                options.directory / "instance_config.yml", scenario.up(options.directory, options.names)
-            )
+            entries = scenario.up(options.directory, scenario.platforms(options.hosts))
+            scenario.write_config(options.directory / "instance_config.yml", entries)
         else:
             scenario.down(options.directory)
             (options.directory / "instance_config.yml").unlink(missing_ok=True)

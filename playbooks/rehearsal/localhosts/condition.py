@@ -20,6 +20,11 @@ systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1 | sed 's/^/f
 """
 
 
+def boot_seconds(*, emulates: bool) -> float:
+    """How long a boot may take: an emulated host needs half a minute, and two on a machine that is busy."""
+    return 300.0 if emulates else 120.0
+
+
 @dataclass(frozen=True)
 class Condition:
     """What a host says of itself."""

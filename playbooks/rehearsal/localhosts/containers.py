@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from . import seed, userdata
+from . import binfmt, seed, userdata
 from .command import attempt, run, say
 from .fleet import Fleet, Host
 from .state import LABEL, HostsState
@@ -31,6 +31,18 @@ MACHINE = (
 _STOP_SECONDS = 10
 
 
+def emulation(architecture: str) -> list[str]:
+    """Options of a host of another architecture than the machine's, after MACHINE; "" is the machine's own."""
+    if not architecture:
+        return []
+    return [
+        f"--arch={architecture}",
+        f"--label={binfmt.LABEL}={architecture}",
+        # qemu keeps four real-time signals to itself: its SIGRTMIN+3, at which systemd shuts down, is this one outside.
+        "--stop-signal=SIGRTMIN+7",
+    ]
+
+
 def existing(state: HostsState) -> list[Container]:
     """This rehearsal's hosts."""
     listed = run(["podman", "ps", "--all", "--filter", f"label={state.label}", "--format", "json"])
@@ -48,6 +60,7 @@ def existing(state: HostsState) -> list[Container]:
                 specification=labels.get("specification", ""),
                 image=item["Image"],
                 running=item["State"] == "running",
+                emulated=binfmt.LABEL in item["Labels"],
             )
         )
     return sorted(found, key=lambda container: tuple(int(part) for part in (container.address or "0").split(".")))
@@ -81,6 +94,7 @@ def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Map
         [
             *("podman", "create", "--name", name, "--hostname", host.hostname, *MACHINE),
             *("--label", state.label),
+            *emulation(host.emulated_architecture),
             *(f"--label={LABEL}.{key}={value}" for key, value in labels.items()),
             # Docker's overlay2 cannot stand on the overlay that is the container's own root.
             f"--volume={volume}:/var/lib/docker",

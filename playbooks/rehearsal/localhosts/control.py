@@ -11,22 +11,20 @@ from collections.abc import Iterator
 from localaws.control import make_ssh_key
 from localaws.state import LocalAwsError
 
-from . import condition, containers, forwarder, image, login, machine_apt, networks, tools
+from . import architecture, binfmt, condition, containers, forwarder, image, login, machine_apt, networks, tools
 from .command import say, wait
 from .condition import Condition
 from .errors import LocalHostsError
-from .fleet import Fleet
+from .fleet import Fleet, emulate
 from .observe import observe
 from .state import HostsState
 from .steps import Container, Steps, steps
-
-_BOOT_SECONDS = 120.0
 
 
 def up(state: HostsState) -> str:
     """Make this machine's hosts those of the local AWS; a line that says what was done."""
     began = time.monotonic()
-    fleet = observe(state.aws)
+    fleet = _wanted(state)
     tools.ensure()
     with _locked(state):
         make_ssh_key(state.aws)
@@ -38,6 +36,7 @@ def up(state: HostsState) -> str:
         text = login.known_hosts((item.address, conditions[item.container]) for item in running)
         login.write_known_hosts(state.known_hosts, text)
         url = forwarder.ensure(state, str(fleet.controller.network_address + 1), fleet.vpc)
+        binfmt.release()
     for item in running:
         if failed := conditions[item.container].failed:
             say(f"{item.host}: systemd units have failed: {', '.join(failed)}")
@@ -46,18 +45,43 @@ def up(state: HostsState) -> str:
     return f"{len(running)} hosts {done}; local AWS for them: {url} ({took:.1f} s)"
 
 
+def images() -> list[str]:
+    """Build the images that hosts need here unless they are there; their references."""
+    tools.ensure()
+    apt = machine_apt.read()
+    emulates = architecture.asked() and architecture.machine() != architecture.ARM
+    with binfmt.registered(apt) if emulates else contextlib.nullcontext():
+        references = [image.ensure(apt, kind) for kind in ["", *([architecture.ARM] if emulates else [])]]
+    binfmt.release()
+    return references
+
+
+def _wanted(state: HostsState) -> Fleet:
+    """The hosts that this machine is to have."""
+    emulation = architecture.asked()
+    fleet = observe(state.aws)
+    return emulate(fleet, architecture.machine()) if emulation else fleet
+
+
 def _do(state: HostsState, fleet: Fleet, todo: Steps) -> None:
     containers.remove(container.container for container in todo.remove)
     containers.stop(container.container for container in todo.stop)
     networks.ensure(state, fleet)
-    started = [container.container for container in todo.start]
-    if todo.create:
-        apt = machine_apt.read()
-        reference = image.ensure(apt)
-        proxies = dict(apt.proxies)
-        say(f"starting {', '.join(host.inventory_name for host in todo.create)} …")
-        started += [containers.create(state, fleet, host, reference, proxies) for host in todo.create]
-    containers.start(started)
+    emulates = any(host.emulated for host in fleet.hosts)
+    if not (todo.create or todo.start or emulates):
+        return
+    apt = machine_apt.read()
+    # Also when nothing is to be started: hosts that run need it for each program.
+    with binfmt.registered(apt) if emulates else contextlib.nullcontext():
+        started = [container.container for container in todo.start]
+        if todo.create:
+            kinds = sorted({host.emulated_architecture for host in todo.create})
+            images = {kind: image.ensure(apt, kind) for kind in kinds}
+            say(f"starting {', '.join(host.inventory_name for host in todo.create)} …")
+            for host in todo.create:
+                reference = images[host.emulated_architecture]
+                started.append(containers.create(state, fleet, host, reference, dict(apt.proxies)))
+        containers.start(started)
 
 
 def _summary(todo: Steps) -> str:
@@ -79,7 +103,8 @@ def _wait_ready(running: list[Container]) -> dict[str, Condition]:
         states = ", ".join(f"{item.host}: {found[item.container].state or 'no answer'}" for item in late)
         return f"{states}; see `podman logs {late[0].container}` and journalctl in it"
 
-    wait("boot", ready, _BOOT_SECONDS, why_not)
+    emulates = any(item.emulated for item in running)
+    wait("boot", ready, condition.boot_seconds(emulates=emulates), why_not)
     return found
 
 
@@ -94,9 +119,11 @@ def down(state: HostsState) -> str:
             return "no podman on this machine, so no hosts"
         removed = containers.remove_all(state)
         nets = networks.remove(state)
+        native = binfmt.release()
         state.known_hosts.unlink(missing_ok=True)
         state.identity_file.unlink(missing_ok=True)
-    return f"{removed} hosts and {nets} networks removed ({time.monotonic() - began:.1f} s)"
+    text = f"{removed} hosts and {nets} networks removed ({time.monotonic() - began:.1f} s)"
+    return f"{text}; {architecture.ARM} programs are not emulated here any longer" if native else text
 
 
 def status(state: HostsState) -> tuple[bool, str]:
@@ -105,6 +132,7 @@ def status(state: HostsState) -> tuple[bool, str]:
     if not found:
         return False, "no hosts of this rehearsal"
     conditions = condition.ask(item.container for item in found if item.running)
+    machine = architecture.machine()
     rows = [("host", "instance", "address", "port", "architecture", "state")]
     for item in found:
         now = conditions.get(item.container, Condition())
@@ -114,7 +142,7 @@ def status(state: HostsState) -> tuple[bool, str]:
                 f"{item.name} {item.instance_id}",
                 item.address,
                 " ".join(map(str, now.ports)) or "-",
-                item.architecture if item.architecture == "x86_64" else f"{item.architecture}, runs as this machine's",
+                architecture.shown(item.architecture, machine, emulated=item.emulated),
                 _state(item, now),
             )
         )
@@ -122,7 +150,7 @@ def status(state: HostsState) -> tuple[bool, str]:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.append(f"local AWS for the hosts: {forwarder.running(state) or 'not forwarded'}")
     with contextlib.suppress(LocalHostsError, LocalAwsError):
-        todo = steps(observe(state.aws).hosts, found)
+        todo = steps(_wanted(state).hosts, found)
         if not todo.none:
             lines.append(f"`make hosts` would bring: {_summary(todo)}")
     return all(now.ready for now in conditions.values()) and all(item.running for item in found), "\n".join(lines)

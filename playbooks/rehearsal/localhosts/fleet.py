@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from . import architecture
 from .errors import LocalHostsError
 
 #: states in which an instance still has its disk
@@ -42,6 +43,8 @@ class Host:
     architecture: str
     running: bool = True
     user_data: str = ""
+    #: whether the host has the instance's architecture by emulation; else it is what this machine is
+    emulated: bool = False
 
     @property
     def inventory_name(self) -> str:
@@ -54,9 +57,15 @@ class Host:
         return f"ip-{str(self.address).replace('.', '-')}"
 
     @property
+    def emulated_architecture(self) -> str:
+        """What is emulated, "" when the host runs as this machine does."""
+        return self.architecture if self.emulated else ""
+
+    @property
     def specification(self) -> str:
         """A digest of what cannot be changed without making the host anew. User data counts at launch only."""
-        return hashlib.sha256(f"{self.name} {self.address} {self.subnet_id}".encode()).hexdigest()[:12]
+        parts = [self.name, str(self.address), self.subnet_id, *(["emulated"] if self.emulated else [])]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,13 @@ class Fleet:
             if not any(block.overlaps(network.cidr) for network in self.networks):
                 return block
         raise LocalHostsError(f"the subnets leave no /24 of {self.vpc} for the controller's own network")
+
+
+def emulate(fleet: Fleet, machine: str) -> Fleet:
+    """The same fleet, with hosts of the architectures that their instances have, on a machine of this one."""
+    # Only arm64 can be had; an x86_64 instance on an arm64 machine goes on running as that does.
+    hosts = (replace(host, emulated=host.architecture == architecture.ARM != machine) for host in fleet.hosts)
+    return replace(fleet, hosts=tuple(hosts))
 
 
 def inventory_name(name: str) -> str:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 import json
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import condition, image, login, machine_apt, seed, tools
+from . import architecture, binfmt, condition, image, login, machine_apt, seed, tools
 from .command import attempt, run, say, wait
 from .condition import Condition
-from .containers import MACHINE
+from .containers import MACHINE, emulation
+from .errors import LocalHostsError
 from .userdata import File
 
 LABEL = "koin.scenario"
 _FIRST_ADDRESS = 10
-_BOOT_SECONDS = 120.0
 _DELETE_SECONDS = 60.0
 _LISTS_SECONDS = 300.0
 
@@ -28,36 +29,54 @@ def _identity(directory: Path) -> str:
     return hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:8]
 
 
-def up(directory: Path, names: Sequence[str]) -> list[dict[str, str | int]]:
-    """Start a host for each name and wait until all let Ansible in.
+def platforms(words: Iterable[str]) -> dict[str, str]:
+    """Hosts and the architecture of each, "" for the machine's, of the command line's NAME or NAME:ARCHITECTURE."""
+    found: dict[str, str] = {}
+    for word in words:
+        name, _, wanted = word.partition(":")
+        if name in found:
+            raise LocalHostsError(f"two hosts of the scenario are called {name}")
+        found[name] = wanted
+    return found
+
+
+def up(directory: Path, hosts: Mapping[str, str]) -> list[dict[str, str | int]]:
+    """Start the hosts and wait until all let Ansible in.
 
     directory: the scenario's own; keys are kept there.
+    hosts: names, and the architecture that each is to have; "" is this machine's.
     Returns molecule's instance configuration, one entry for each host.
     """
+    machine = architecture.machine()
+    # "" for those that run as the machine does.
+    emulated = {name: wanted if architecture.emulated(wanted, machine) else "" for name, wanted in hosts.items()}
+    emulates = any(emulated.values())
+    names = list(hosts)
     tools.ensure()
     began = time.monotonic()
     apt = machine_apt.read()
-    reference = image.ensure(apt)
-    identity = _identity(directory)
-    down(directory)
-    key = _key(directory)
-    _authority(directory)
-    network = f"koin-scenario-{identity}"
-    # podman finds a range that nothing on this machine uses.
-    run(["podman", "network", "create", "--disable-dns", "--label", f"{LABEL}={identity}", network])
-    subnet = ipaddress.ip_network(json.loads(run(["podman", "network", "inspect", network]))[0]["subnets"][0]["subnet"])
-    addresses = {name: str(subnet.network_address + _FIRST_ADDRESS + index) for index, name in enumerate(names)}
-    containers = {name: f"{network}-{name}" for name in names}
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        list(
-            pool.map(
-                lambda name: _start(
-                    identity, containers[name], name, addresses, network, reference, key, dict(apt.proxies)
-                ),
-                names,
-            )
-        )
-    conditions = _wait_ready(containers)
+    with binfmt.registered(apt) if emulates else contextlib.nullcontext():
+        images = {kind: image.ensure(apt, kind) for kind in sorted(set(emulated.values()))}
+        identity = _identity(directory)
+        down(directory)
+        key = _key(directory)
+        _authority(directory)
+        network = f"koin-scenario-{identity}"
+        # podman finds a range that nothing on this machine uses.
+        run(["podman", "network", "create", "--disable-dns", "--label", f"{LABEL}={identity}", network])
+        created = json.loads(run(["podman", "network", "inspect", network]))[0]
+        subnet = ipaddress.ip_network(created["subnets"][0]["subnet"])
+        addresses = {name: str(subnet.network_address + _FIRST_ADDRESS + index) for index, name in enumerate(names)}
+        containers = {name: f"{network}-{name}" for name in names}
+
+        def start(name: str) -> None:
+            options = [f"--network={network}:ip={addresses[name]}", *emulation(emulated[name])]
+            files = _seed(name, addresses, key, dict(apt.proxies), emulated=bool(emulated[name]))
+            _start(identity, containers[name], name, options, images[emulated[name]], files)
+
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            list(pool.map(start, names))
+    conditions = _wait_ready(containers, condition.boot_seconds(emulates=emulates))
     # What cloud-init has done on an instance before Ansible comes. Check mode needs it.
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(_fetch_lists, containers.values()))
@@ -92,28 +111,17 @@ def _authority(directory: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def _start(
-    identity: str,
-    container: str,
-    name: str,
-    addresses: Mapping[str, str],
-    network: str,
-    reference: str,
-    key: Path,
-    proxies: Mapping[str, str],
-) -> None:
+def _start(identity: str, container: str, name: str, options: Sequence[str], reference: str, files: bytes) -> None:
     volume = f"{container}-docker"
     run(["podman", "volume", "create", "--label", f"{LABEL}={identity}", volume])
     run(
         [
             *("podman", "create", "--name", container, "--hostname", name, *MACHINE),
-            *("--label", f"{LABEL}={identity}"),
-            f"--volume={volume}:/var/lib/docker",
-            f"--network={network}:ip={addresses[name]}",
+            *("--label", f"{LABEL}={identity}", f"--volume={volume}:/var/lib/docker", *options),
             reference,
         ]
     )
-    run(["podman", "cp", "--archive=false", "-", f"{container}:/"], stdin=_seed(name, addresses, key, proxies))
+    run(["podman", "cp", "--archive=false", "-", f"{container}:/"], stdin=files)
     run(["podman", "start", container])
 
 
@@ -121,7 +129,7 @@ def _fetch_lists(container: str) -> None:
     run(["podman", "exec", container, "apt-get", "--quiet", "--quiet", "update"], seconds=_LISTS_SECONDS)
 
 
-def _seed(name: str, addresses: Mapping[str, str], key: Path, proxies: Mapping[str, str]) -> bytes:
+def _seed(name: str, addresses: Mapping[str, str], key: Path, proxies: Mapping[str, str], *, emulated: bool) -> bytes:
     admin = seed.ADMIN
     hosts = f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{addresses[name]} {name}\n"
     files = [
@@ -132,10 +140,10 @@ def _seed(name: str, addresses: Mapping[str, str], key: Path, proxies: Mapping[s
     ]
     if proxies:
         files.append(File("/etc/environment", seed.environment(proxies, addresses.values()).encode()))
-    return seed.archive(files)
+    return seed.archive([*files, *(seed.emulated() if emulated else [])])
 
 
-def _wait_ready(containers: Mapping[str, str]) -> dict[str, Condition]:
+def _wait_ready(containers: Mapping[str, str], seconds: float) -> dict[str, Condition]:
     found: dict[str, Condition] = {}
 
     def ready() -> bool:
@@ -147,7 +155,7 @@ def _wait_ready(containers: Mapping[str, str]) -> dict[str, Condition]:
         late = [name for name, item in containers.items() if not found[item].ready]
         return f"{', '.join(late)}; see `podman logs {containers[late[0]]}`"
 
-    wait("boot", ready, _BOOT_SECONDS, why_not)
+    wait("boot", ready, seconds, why_not)
     return found
 
 
@@ -160,6 +168,7 @@ def down(directory: Path) -> int:
     for kind in ("volume", "network"):
         if found := run(["podman", kind, "ls", *chosen]).split():
             attempt(["podman", kind, "rm", "--force", *found], seconds=_DELETE_SECONDS)
+    binfmt.release()
     return len(names)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from .fleet import Fleet, Host
 from .userdata import File, UserData
 
 #: the first user of the image
 ADMIN = 1000
+#: what an emulated host has besides
+_EMULATED = Path(__file__).parent / "emulated"
 
 
 def files(host: Host, fleet: Fleet, public_key: str, user_data: UserData, proxies: Mapping[str, str]) -> list[File]:
@@ -24,7 +27,16 @@ def files(host: Host, fleet: Fleet, public_key: str, user_data: UserData, proxie
     ]
     if proxies:
         seed.append(File("/etc/environment", environment(proxies, direct(fleet)).encode()))
-    return [*seed, *user_data.files]
+    return [*seed, *(emulated() if host.emulated else []), *user_data.files]
+
+
+def emulated() -> list[File]:
+    """What keeps systemd from what the emulator cannot do, and the fact by which roles know of it."""
+    return [
+        File("/etc/systemd/system/service.d/zzz-emulated.conf", (_EMULATED / "zzz-emulated.conf").read_bytes()),
+        # ansible_facts['ansible_local']['rehearsal']['emulated']; no other host has it.
+        File("/etc/ansible/facts.d/rehearsal.fact", (_EMULATED / "rehearsal.fact").read_bytes()),
+    ]
 
 
 def direct(fleet: Fleet) -> list[str]:

@@ -21,6 +21,8 @@ class Container:
     specification: str
     image: str
     running: bool
+    #: whether it has the instance's architecture by emulation
+    emulated: bool = False
 
 
 @dataclass(frozen=True)
