@@ -34,6 +34,10 @@ def test_security_updates_install_themselves(host: Host) -> None:
     assert 'APT::Periodic::Unattended-Upgrade "1";' in settings
     assert 'Unattended-Upgrade::Automatic-Reboot "false";' in settings
     assert host.service("apt-daily-upgrade.timer").is_enabled
+    origins = {line.split('"')[1] for line in settings if line.startswith("Unattended-Upgrade::Origins-Pattern::")}
+    assert origins == {
+        f"origin=Debian,codename=${{distro_codename}}{suite},label=Debian-Security" for suite in ("", "-security")
+    }
     assert host.run("unattended-upgrade --dry-run").rc == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,24 @@ def test_drop_ins_open_nothing(host: Host) -> None:
     host.run("echo PasswordAuthentication yes > /etc/ssh/sshd_config.d/00-open.conf")
     assert "passwordauthentication no" in host.check_output("sshd -T")
     host.run("rm /etc/ssh/sshd_config.d/00-open.conf")
+
+
+def test_a_configuration_that_lets_nobody_in_is_taken_back(host: Host, address: str) -> None:
+    before = host.file("/etc/ssh/sshd_config").content_string
+    done = subprocess.run(
+        [
+            "ansible-playbook",
+            "--inventory",
+            os.environ["MOLECULE_INVENTORY_FILE"],
+            str(Path(__file__).parents[1] / "locked.yml"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "would let nobody in" in " ".join(done.stdout.split())
+    assert host.file("/etc/ssh/sshd_config").content_string == before
+    assert "curve25519-sha256," not in host.check_output("sshd -T")
+    assert login(host, address, "-o", "BatchMode=yes", "-i", key(host)).returncode == 0

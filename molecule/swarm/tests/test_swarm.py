@@ -211,6 +211,13 @@ def test_managers_come_are_replaced_and_go(host: Host) -> None:
     nothing_to_do()
 
 
+def test_a_network_goes_when_it_is_declared_absent(host: Host) -> None:
+    host.check_output("docker network create --driver overlay --label made-by=hand gone")
+    put_right("--extra-vars", json.dumps({"swarm_networks": {"gone": {"state": "absent"}}}))
+    assert "gone" not in host.check_output("docker network ls --format '{{.Name}}'").splitlines()
+    nothing_to_do()
+
+
 def test_tokens_are_rotated_on_request(host: Host) -> None:
     before = host.check_output("docker swarm join-token --quiet worker")
     result = again("--extra-vars", '{"swarm_rotate_tokens": true}', "-vvv")

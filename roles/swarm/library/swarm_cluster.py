@@ -264,7 +264,7 @@ class Cluster:
                 ):
                     continue
                 reason = "remove it" if entry.get("state") == "absent" else f"make it anew ({', '.join(different)})"
-                self.do(f"network {name}: {reason}", lambda now=now, name=name: self.disconnect(now["Id"], name))
+                self.do(f"network {name}: {reason}", lambda now=now: self.disconnect(now))
             if entry.get("state", "present") == "present":
                 if now is None:
                     self.actions.append(f"network {name}: make it")
