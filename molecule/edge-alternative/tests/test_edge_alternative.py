@@ -140,8 +140,8 @@ def test_sites_change(host: Host) -> None:
         timeout=180,
         check=False,
     )
-    # The name without a record fails, and says so; the others get what they need.
-    assert played.returncode == 2, played.stdout
+    # The name without a record is told, with its reason; the others get what they need, and the run goes on.
+    assert played.returncode == 0, played.stdout
     assert "later.koin.test" in played.stdout + played.stderr
     assert "Does each name point to this host in DNS" in played.stdout + played.stderr
     served = certificate(host, "extra.koin.test")
