@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Local Debian hosts for the instances of the local AWS: real systemd, real sshd, their private addresses.
 
-Usage: local_hosts.py up | down | status | shell HOST [COMMAND …] | image
+Usage: local_hosts.py up | down | status | shell HOST [COMMAND …] | image | free RANGE
 
 REHEARSAL_ARM=1 in the environment makes hosts of arm64 instances arm64, by emulation where the machine is not.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from ipaddress import IPv4Network
 
 from localaws.state import LocalAwsError, State
 from localhosts.command import as_root
@@ -26,6 +27,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     commands.add_parser("down", help="remove them, and everything made for them")
     commands.add_parser("status", help="say how they are; exit 3 unless all are ready")
     commands.add_parser("image", help="build the base images unless they are there, and print their names")
+    free = commands.add_parser("free", help="exit 1 when something on this machine is in the way of hosts in a range")
+    free.add_argument("vpc", type=IPv4Network, metavar="range")
     shell = commands.add_parser("shell", help="log in to a host, or run a command there")
     shell.add_argument("--rescue", action="store_true", help="as root through podman, without SSH")
     shell.add_argument("host", help="the instance's Name, the inventory's name or the address")
@@ -55,6 +58,8 @@ def main(argv: list[str] | None = None) -> int:
             print(control.down(state), file=sys.stderr)
         elif options.command == "image":
             print(*control.images(), sep="\n")
+        elif options.command == "free":
+            control.check_free(state, options.vpc)
         elif options.command == "shell":
             command = control.shell(state, options.host, options.words, rescue=options.rescue)
             command = [*(as_root() if command[0] == "podman" else []), *command]

@@ -180,15 +180,19 @@ def test_a_start_that_is_killed_is_finished_by_the_next(hosts: LocalHosts, secon
     assert hosts.on("koin-stage", "cat /etc/ssh/sshd_config.d/10-port.conf") == "Port 22222"
 
 
+def _launch(aws: LocalAws, subnet: str) -> None:
+    """An instance."""
+    ec2 = aws.client("ec2")
+    image = ec2.describe_images(Filters=[{"Name": "name", "Values": ["debian-13-amd64-*"]}])["Images"][0]["ImageId"]
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "A"}]}]
+    ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, SubnetId=subnet, TagSpecifications=tags)
+
+
 def test_another_rehearsal_of_the_same_range_is_refused_and_named(
     hosts: LocalHosts, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with LocalAws(tmp_path_factory.mktemp("other")) as other:
-        ec2 = other.client("ec2")
-        subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
-        image = ec2.describe_images(Filters=[{"Name": "name", "Values": ["debian-13-amd64-*"]}])["Images"][0]["ImageId"]
-        tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "A"}]}]
-        ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, SubnetId=subnet, TagSpecifications=tags)
+        _launch(other, other.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"])
         before = machine()
         refused = LocalHosts(other).launcher("up")
         assert refused.returncode == 1
@@ -196,6 +200,25 @@ def test_another_rehearsal_of_the_same_range_is_refused_and_named(
         assert "Traceback" not in refused.stderr
         LocalHosts(other).ok("down")
         assert machine() == before
+
+
+def test_hosts_of_a_test_run_that_was_killed_are_taken_away(
+    hosts: LocalHosts, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with LocalAws(tmp_path_factory.mktemp("killed")) as other, subprocess.Popen(["sleep", "300"]) as run:
+        ec2 = other.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.211.0.0/20")["Vpc"]["VpcId"]
+        _launch(other, ec2.create_subnet(VpcId=vpc, CidrBlock="10.211.1.0/24")["Subnet"]["SubnetId"])
+        before = machine()
+        LocalHosts(other, owner=run.pid).ok("up")
+        standing = machine()
+        assert len(standing["containers"]) == len(before["containers"]) + 1
+        hosts.ok("free", "10.212.0.0/20")
+        assert machine() == standing
+        assert "has hosts in 10.211.1.0/24" in hosts.launcher("free", "10.211.0.0/20").stderr
+        run.kill()
+    hosts.ok("free", "10.211.0.0/20")
+    assert machine() == before
 
 
 def test_an_instance_that_is_gone_takes_its_host_with_it(hosts: LocalHosts) -> None:

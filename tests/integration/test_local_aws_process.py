@@ -130,7 +130,7 @@ def test_it_ends_with_its_owner(tmp_path: Path) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             object.__setattr__(aws._state, "port", probe.getsockname()[1])
-        environ = aws.process_environ | {"REHEARSAL_AWS_OWNER": str(owner.pid)}
+        environ = aws.process_environ | {"REHEARSAL_OWNER": str(owner.pid)}
         subprocess.run([sys.executable, str(SCRIPT), "start"], env=environ, check=True, capture_output=True)
         owner.kill()
     deadline = time.monotonic() + 5

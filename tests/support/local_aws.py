@@ -55,7 +55,7 @@ class LocalAws:
         """Run local_aws.py for this instance."""
         return subprocess.run(
             [sys.executable, str(SCRIPT), *arguments],
-            env=self.process_environ | {"REHEARSAL_AWS_OWNER": str(os.getpid())},
+            env=self.process_environ | {"REHEARSAL_OWNER": str(os.getpid())},
             capture_output=True,
             text=True,
             check=False,

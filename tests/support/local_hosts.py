@@ -26,10 +26,14 @@ def machine_environ() -> dict[str, str]:
 
 
 class LocalHosts:
-    """playbooks/rehearsal/local_hosts.py with the state directory of a local AWS."""
+    """playbooks/rehearsal/local_hosts.py with the state directory of a local AWS.
 
-    def __init__(self, aws: LocalAws) -> None:
+    owner: pid of the process that they do not outlive for long; this one, unless told.
+    """
+
+    def __init__(self, aws: LocalAws, owner: int | None = None) -> None:
         self.aws = aws
+        self._owner = owner or os.getpid()
 
     def launcher(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run local_hosts.py."""
@@ -46,7 +50,7 @@ class LocalHosts:
     @property
     def _environ(self) -> dict[str, str]:
         own = {name: value for name, value in self.aws.process_environ.items() if name.lower() not in _PROXIES}
-        return own | machine_environ()
+        return own | machine_environ() | {"REHEARSAL_OWNER": str(self._owner)}
 
     def killed(self, *arguments: str, after: float) -> None:
         """Run local_hosts.py and kill it; what it has just called goes on to its own end."""

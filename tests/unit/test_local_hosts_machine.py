@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from localaws.state import State
-from localhosts import condition, firewall, image, login, machine_apt, routes
+from localhosts import condition, firewall, image, login, machine_apt, owner, routes
 from localhosts.condition import Condition
 from localhosts.errors import LocalHostsError
 from localhosts.fleet import Host
@@ -238,3 +238,23 @@ def test_the_id_is_made_once_and_only_to_start(tmp_path: Path) -> None:
     assert len(first.controller_link) <= 15
     assert HostsState.load(aws).id == first.id == HostsState.load(aws, create=True).id
     assert HostsState.load(State(tmp_path / "other", 5566), create=True).id != first.id
+
+# --- Whose hosts they are --------------------------------------------------------------------------------------------
+
+
+def test_a_process_is_told_from_one_that_had_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner, "start_time", {12: "700"}.get)
+    monkeypatch.setattr(owner, "_boot", lambda: "a1b2")
+    own = owner.mark(12)
+    assert own == "12/700/a1b2"
+    assert owner.alive(own)
+    assert not any(owner.alive(other) for other in ("12/699/a1b2", "12/700/ffff", "13/700/a1b2", "", "x"))
+    assert owner.mark(13) == ""
+
+
+def test_an_owner_that_is_no_process_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REHEARSAL_OWNER", "nobody")
+    with pytest.raises(LocalHostsError, match="'nobody', which is not a process"):
+        owner.labels()
+    monkeypatch.delenv("REHEARSAL_OWNER")
+    assert owner.labels() == []

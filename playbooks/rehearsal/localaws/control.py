@@ -24,8 +24,8 @@ from .state import HOST, IDENTITY_PATH, LocalAwsError, State
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 TOKEN_VARIABLE = "REHEARSAL_AWS_TOKEN"
-# The pid of a process that the server shall not outlive; set by tests.
-OWNER_VARIABLE = "REHEARSAL_AWS_OWNER"
+# The pid of a process that the server shall not outlive, nor the local hosts; set by tests.
+OWNER_VARIABLE = "REHEARSAL_OWNER"
 SCRIPT = Path(__file__).resolve().parents[1] / "local_aws.py"
 
 # Loopback is never asked through a proxy.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from . import binfmt, seed, userdata
+from . import binfmt, owner, seed, userdata
 from .command import attempt, run, say
 from .fleet import Fleet, Host
 from .state import LABEL, HostsState
@@ -89,11 +89,11 @@ def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Map
     }
     # Of a host that somebody has removed by hand: a new host has a new disk.
     attempt(["podman", "volume", "rm", "--force", volume])
-    run(["podman", "volume", "create", "--label", state.label, volume])
+    run(["podman", "volume", "create", "--label", state.label, *owner.labels(), volume])
     run(
         [
             *("podman", "create", "--name", name, "--hostname", host.hostname, *MACHINE),
-            *("--label", state.label),
+            *("--label", state.label, *owner.labels()),
             *emulation(host.emulated_architecture),
             *(f"--label={LABEL}.{key}={value}" for key, value in labels.items()),
             # Docker's overlay2 cannot stand on the overlay that is the container's own root.

@@ -7,11 +7,12 @@ import fcntl
 import shutil
 import time
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 
 from localaws.control import make_ssh_key
 from localaws.state import LocalAwsError
 
-from . import architecture, binfmt, condition, containers, forwarder, image, login, machine_apt, networks, tools
+from . import architecture, binfmt, condition, containers, forwarder, image, login, machine_apt, networks, owner, tools
 from .command import say, wait
 from .condition import Condition
 from .errors import LocalHostsError
@@ -26,6 +27,7 @@ def up(state: HostsState) -> str:
     began = time.monotonic()
     fleet = _wanted(state)
     tools.ensure()
+    owner.remove_abandoned()
     with _locked(state):
         make_ssh_key(state.aws)
         containers.remove_unfinished(state)
@@ -54,6 +56,13 @@ def images() -> list[str]:
         references = [image.ensure(apt, kind) for kind in ["", *([architecture.ARM] if emulates else [])]]
     binfmt.release()
     return references
+
+
+def check_free(state: HostsState, vpc: IPv4Network) -> None:
+    """Refuse where hosts in this range cannot stand; a long test asks before it begins."""
+    tools.ensure()
+    owner.remove_abandoned()
+    networks.check_free(vpc, state)
 
 
 def _wanted(state: HostsState) -> Fleet:

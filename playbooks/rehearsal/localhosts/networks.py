@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from . import firewall, routes
+from . import firewall, owner, routes
 from .command import attempt, run
 from .errors import LocalHostsError
 from .fleet import Fleet, Network
@@ -20,13 +20,7 @@ _SUBNET = f"{LABEL}.subnet"
 
 def ensure(state: HostsState, fleet: Fleet) -> None:
     """Make what is missing; refuse where somebody else has the addresses."""
-    existing = _inspect()
-    own = [item for item in existing if item.get("labels", {}).get(LABEL) == state.id]
-    _refuse_others(fleet, [item for item in existing if item not in own])
-    links = {item["network_interface"] for item in own} | {state.controller_link}
-    table = json.loads(run(["ip", "-j", "-4", "route", "show", "table", "all"]) or "[]")
-    if found := routes.conflicts(table, fleet.vpc, links):
-        raise LocalHostsError(routes.message(found, fleet.vpc))
+    own = check_free(fleet.vpc, state)
     present = {item["labels"].get(_SUBNET): IPv4Network(item["subnets"][0]["subnet"]) for item in own}
     for subnet_id, cidr in present.items():
         if (subnet_id, cidr) not in {(network.subnet_id, network.cidr) for network in fleet.networks}:
@@ -39,11 +33,24 @@ def ensure(state: HostsState, fleet: Fleet) -> None:
     firewall.apply(state.table, fleet.vpc)
 
 
+def check_free(vpc: IPv4Network, state: HostsState) -> list[dict[str, Any]]:
+    """Refuse a range that this machine uses for something else; the podman networks that this rehearsal has."""
+    existing = _inspect()
+    own = [item for item in existing if state.id and item.get("labels", {}).get(LABEL) == state.id]
+    _refuse_others(vpc, [item for item in existing if item not in own])
+    links = {item["network_interface"] for item in own} | {state.controller_link}
+    table = json.loads(run(["ip", "-j", "-4", "route", "show", "table", "all"]) or "[]")
+    if found := routes.conflicts(table, vpc, links):
+        raise LocalHostsError(routes.message(found, vpc))
+    return own
+
+
 def _create(state: HostsState, network: Network) -> None:
     run(
         [
             *("podman", "network", "create", "--driver", "bridge", "--disable-dns"),
             *("--label", state.label, "--label", f"{_DIRECTORY}={state.aws.directory}"),
+            *owner.labels(),
             *("--label", f"{_SUBNET}={network.subnet_id}", "--opt", f"mtu={_mtu()}"),
             *("--subnet", str(network.cidr), "--gateway", str(network.gateway)),
             state.named(network.subnet_id),
@@ -76,20 +83,20 @@ def _controller(state: HostsState, fleet: Fleet) -> None:
     run(["ip", "link", "set", "dev", link, "up"])
 
 
-def _refuse_others(fleet: Fleet, others: Iterable[dict[str, Any]]) -> None:
+def _refuse_others(vpc: IPv4Network, others: Iterable[dict[str, Any]]) -> None:
     """A podman network that overlaps: of another rehearsal, or of something else, running or not."""
     for item in others:
         for subnet in item.get("subnets") or []:
-            if ":" in subnet["subnet"] or not IPv4Network(subnet["subnet"]).overlaps(fleet.vpc):
+            if ":" in subnet["subnet"] or not IPv4Network(subnet["subnet"]).overlaps(vpc):
                 continue
             if directory := item.get("labels", {}).get(_DIRECTORY):
                 raise LocalHostsError(
                     f"the rehearsal in {directory} has hosts in {subnet['subnet']} already, and this one wants "
-                    f"{fleet.vpc}: two of the same range cannot stand on one machine. Stop that one "
+                    f"{vpc}: two of the same range cannot stand on one machine. Stop that one "
                     f"(REHEARSAL_DIR={directory} make down) or declare another range for one of them"
                 )
             raise LocalHostsError(
-                f"podman's network {item['name']} uses {subnet['subnet']}, which is in the VPC's range {fleet.vpc}: "
+                f"podman's network {item['name']} uses {subnet['subnet']}, which is in the VPC's range {vpc}: "
                 f"remove it (podman network rm {item['name']}) or declare another range for the rehearsal"
             )
 

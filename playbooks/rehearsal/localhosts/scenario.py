@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import architecture, binfmt, condition, image, login, machine_apt, seed, tools
+from . import architecture, binfmt, condition, image, login, machine_apt, owner, seed, tools
 from .command import attempt, run, say, wait
 from .condition import Condition
 from .containers import MACHINE, emulation
@@ -53,6 +53,7 @@ def up(directory: Path, hosts: Mapping[str, str]) -> list[dict[str, str | int]]:
     emulates = any(emulated.values())
     names = list(hosts)
     tools.ensure()
+    owner.remove_abandoned()
     began = time.monotonic()
     apt = machine_apt.read()
     with binfmt.registered(apt) if emulates else contextlib.nullcontext():
@@ -63,7 +64,8 @@ def up(directory: Path, hosts: Mapping[str, str]) -> list[dict[str, str | int]]:
         _authority(directory)
         network = f"koin-scenario-{identity}"
         # podman finds a range that nothing on this machine uses.
-        run(["podman", "network", "create", "--disable-dns", "--label", f"{LABEL}={identity}", network])
+        own = ["--label", f"{LABEL}={identity}", *owner.labels()]
+        run(["podman", "network", "create", "--disable-dns", *own, network])
         created = json.loads(run(["podman", "network", "inspect", network]))[0]
         subnet = ipaddress.ip_network(created["subnets"][0]["subnet"])
         addresses = {name: str(subnet.network_address + _FIRST_ADDRESS + index) for index, name in enumerate(names)}
@@ -113,11 +115,12 @@ def _authority(directory: Path) -> None:
 
 def _start(identity: str, container: str, name: str, options: Sequence[str], reference: str, files: bytes) -> None:
     volume = f"{container}-docker"
-    run(["podman", "volume", "create", "--label", f"{LABEL}={identity}", volume])
+    own = ["--label", f"{LABEL}={identity}", *owner.labels()]
+    run(["podman", "volume", "create", *own, volume])
     run(
         [
             *("podman", "create", "--name", container, "--hostname", name, *MACHINE),
-            *("--label", f"{LABEL}={identity}", f"--volume={volume}:/var/lib/docker", *options),
+            *(*own, f"--volume={volume}:/var/lib/docker", *options),
             reference,
         ]
     )

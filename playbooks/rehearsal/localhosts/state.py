@@ -15,6 +15,16 @@ from localaws.state import State
 LABEL = "koin.rehearsal"
 
 
+def table(identity: str) -> str:
+    """The nftables table of a rehearsal."""
+    return f"koin_rehearsal_{identity}"
+
+
+def controller_link(identity: str) -> str:
+    """The interface that holds the controller's address; at most 15 characters."""
+    return f"koin-{identity}"
+
+
 @dataclass(frozen=True)
 class HostsState:
     """One rehearsal's files beside those of its local AWS."""
@@ -70,12 +80,12 @@ class HostsState:
     @property
     def table(self) -> str:
         """The nftables table of this rehearsal."""
-        return f"koin_rehearsal_{self.id}"
+        return table(self.id)
 
     @property
     def controller_link(self) -> str:
         """The interface that holds the controller's address; at most 15 characters."""
-        return f"koin-{self.id}"
+        return controller_link(self.id)
 
     def named(self, name: str) -> str:
         """The name of a podman object."""
