@@ -270,6 +270,22 @@ def test_pages_name_no_path_of_a_machine(page: Path) -> None:
     assert re.findall(r"(?:^|[\s`\"'(])(/(?:work|home|root|Users|tmp)/\S*)", page.read_text()) == []
 
 
+def headless(text: str) -> list[str]:
+    """First lines of what looks like a table and is none: no line of dashes follows."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    starts = re.findall(r"(?:\A|(?<=\n)(?!\|)[^\n]*\n)(\|[^\n]*)(?:\n([^\n]*))?", text)
+    return [first for first, second in starts if not re.fullmatch(r"[|\s:-]+", second)]
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_table_has_a_head(page: Path) -> None:
+    assert headless(page.read_text()) == []
+
+
+def test_a_table_that_was_cut_in_two_is_noticed() -> None:
+    assert headless("| a |\n| - |\n| b |\n\n| c |\n| d |\n") == ["| c |"]
+
+
 # --- Modules ---------------------------------------------------------------------------------------------------------
 
 

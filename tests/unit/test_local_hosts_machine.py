@@ -239,6 +239,7 @@ def test_the_id_is_made_once_and_only_to_start(tmp_path: Path) -> None:
     assert HostsState.load(aws).id == first.id == HostsState.load(aws, create=True).id
     assert HostsState.load(State(tmp_path / "other", 5566), create=True).id != first.id
 
+
 # --- Whose hosts they are --------------------------------------------------------------------------------------------
 
 
