@@ -200,6 +200,8 @@ _READ_PATTERNS = (
 )
 #: reads that have a statement of their own
 _IMAGE_READ = "ssm:GetParameters"
+#: what the role secrets does
+_SECRETS = ("ssm:GetParameters", "ssm:PutParameter", "ssm:AddTagsToResource")
 #: the module that makes a bucket's folder asks first whether it is there
 _FOLDER_READS = ("s3:GetObject", "s3:GetObjectTagging")
 
@@ -252,6 +254,13 @@ def policy() -> dict[str, Any]:
         if actions:
             sid = "Write" + "".join(part.capitalize() for part in role.removeprefix("aws_").split("_"))
             statements.append(_statement(sid, actions, *_write_scope(role, declared)))
+    # Configuring hosts makes the secrets that it needs; SSM's own key is open to whoever may ask SSM.
+    secrets = sorted({entry["path"].split("/")[1] for entry in declared["secrets_parameters"].values()})
+    statements.append(
+        _statement(
+            "Secrets", _SECRETS, [f"arn:aws:ssm:{declared['aws_region']}:*:parameter/{top}/*" for top in secrets]
+        )
+    )
     passed = _statement(
         "PassHostRoles", ["iam:PassRole"], [f"arn:aws:iam::*:role/{n}" for n in declared["aws_iam_roles"]]
     )

@@ -13,7 +13,7 @@ from typing import Any
 from localaws.state import State
 
 #: groups that every inventory has, and those that say nothing about a host's role
-_PLAIN = {"all", "ungrouped", "aws_ec2"}
+_PLAIN = {"all", "ungrouped", "aws_ec2", "platform"}
 
 NEXT = """\
 Next:

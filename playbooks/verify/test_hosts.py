@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-testinfra_hosts = ["ansible://aws_ec2"]
+testinfra_hosts = ["ansible://platform"]
 
 
 def test_nothing_has_failed(host: Host) -> None:

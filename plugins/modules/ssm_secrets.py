@@ -53,6 +53,10 @@ options:
     description: Tags of parameters that are made.
     type: dict
     default: {}
+  account:
+    description: Account that the credentials have to open, 12 digits; nothing is read or written in any other.
+    type: str
+    default: ""
 notes:
   - Needs the IAM actions C(ssm:GetParameters), C(ssm:PutParameter), C(ssm:AddTagsToResource), and C(kms:Decrypt) and
     C(kms:Encrypt) where the key is not the account's own.
@@ -215,6 +219,22 @@ def make(store: Store, entry: Mapping[str, Any]) -> None:
         store.put(certificate, new_certificate(store.values[key]), secret=False)
 
 
+def check_account(module: AnsibleAWSModule) -> None:
+    """Fail unless the credentials open the declared account."""
+    declared = module.params["account"]
+    if not declared:
+        return
+    try:
+        found = module.client("sts", retry_decorator=AWSRetry.jittered_backoff()).get_caller_identity(aws_retry=True)
+    except (BotoCoreError, ClientError) as error:
+        module.fail_json_aws(error, msg="Cannot find out which account the credentials open")
+    if found["Account"] != declared:
+        module.fail_json(
+            msg=f"aws_account_id is {declared}, the credentials open {found['Account']}: nothing was read or written. "
+            "Choose the right AWS_PROFILE."
+        )
+
+
 def main() -> None:
     """Module entry point."""
     # An inventory says with an empty value that what the shell has set does not count.
@@ -225,6 +245,7 @@ def main() -> None:
             "parameters": {"type": "dict", "required": True},
             "rotate": {"type": "list", "elements": "str", "default": []},
             "tags": {"type": "dict", "default": {}},
+            "account": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -242,6 +263,7 @@ def main() -> None:
     rotate = module.params["rotate"]
     if wrong := sorted(name for name in rotate if entries.get(name, {}).get("kind") != "password"):
         module.fail_json(msg=f"cannot rotate {', '.join(wrong)}: not the name of a declared password")
+    check_account(module)
     store = Store(module)
     store.read([path for entry in entries.values() for path in paths(entry)])
     missing = [name for name, entry in entries.items() if not set(paths(entry)) <= set(store.values)]

@@ -21,6 +21,7 @@ GROUPS = {
     "STAGE": ["koin-stage"],
     "PROD": ["koin-prod"],
     "DB": ["koin-db"],
+    "platform": ["bcsd-build", "bcsdlab-internal", "koin-db", "koin-prod", "koin-stage"],
     "arch_arm64": ["bcsdlab-internal"],
     "arch_x86_64": ["bcsd-build", "koin-db", "koin-prod", "koin-stage"],
 }
@@ -64,6 +65,11 @@ def test_groups_of_a_hand_made_account(listing: dict[str, Any], group: str) -> N
     assert sorted(hosts) == GROUPS[group]
 
 
+def test_what_is_not_declared_is_reached_and_belongs_to_nothing(listing: dict[str, Any]) -> None:
+    stray = {name for name, group in listing.items() if name != "_meta" and "test-kim" in group.get("hosts", [])}
+    assert stray == {"aws_ec2", "arch_x86_64"}
+
+
 def test_no_host_is_called_like_a_group(listing: dict[str, Any]) -> None:
     assert not set(listing["_meta"]["hostvars"]) & set(listing)
 
@@ -82,6 +88,23 @@ def test_production_logs_in_at_the_public_address(live: LocalAws) -> None:
 def test_port_is_that_of_the_security_group(live: LocalAws) -> None:
     shown = _ansible(live, "ansible", "koin-prod", "-m", "ansible.builtin.debug", "-a", "var=ansible_port")
     assert "22222" in shown
+
+
+def test_nothing_is_configured_while_a_declared_host_is_not_found(live: LocalAws) -> None:
+    scripts = Path(sys.executable).parent
+    # This file alone knows of no host: a run over it would do nothing, and look well.
+    done = subprocess.run(
+        [str(scripts / "ansible-playbook"), "playbooks/configure.yml", "-i", "inventories/rehearsal/hosts.yml"],
+        cwd=REPOSITORY,
+        env=live.process_environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    said = " ".join(done.stdout.split())
+    assert "bcsd-build, koin-stage, koin-prod, bcsdlab-internal, koin-db should run and is not in the inventory" in said
 
 
 def test_list_hosts(live: LocalAws) -> None:

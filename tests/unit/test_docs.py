@@ -115,9 +115,18 @@ def test_roles_are_passed_by_name_to_ec2_only() -> None:
 
 def test_every_write_of_a_kind_is_allowed() -> None:
     written = {action for kind in generator().KINDS for action in kind.writes}
-    allowed = {action for sid, part in policy().items() if not sid.startswith("Read") for action in part["Action"]}
+    others = ("Read", "ReadImages", "Secrets")
+    allowed = {action for sid, part in policy().items() if sid not in others for action in part["Action"]}
     assert written - allowed == set()
     assert allowed - written == {"s3:GetObject", "s3:GetObjectTagging"}
+
+
+def test_secrets_are_open_below_their_paths_only() -> None:
+    statement = policy()["Secrets"]
+    assert statement["Action"] == ["ssm:GetParameters", "ssm:PutParameter", "ssm:AddTagsToResource"]
+    assert statement["Resource"] == ["arn:aws:ssm:ap-northeast-2:*:parameter/koin/*"]
+    declared = yaml.safe_load((REPOSITORY / "group_vars/all/secrets.yml").read_text())["secrets_parameters"]
+    assert {entry["path"].split("/")[1] for entry in declared.values()} == {"koin"}
 
 
 # --- The picture -----------------------------------------------------------------------------------------------------

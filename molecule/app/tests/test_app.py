@@ -121,6 +121,8 @@ def test_the_image_holds_no_settings_of_the_host(host: Host) -> None:
 
 def test_only_its_own_images_are_left_by_the_build(host: Host) -> None:
     assert "koin-base" not in host.check_output("docker image ls --format '{{.Repository}}'")
+    # What the next image is made of is what its tag says, and nothing left over.
+    assert host.check_output("ls -A /var/lib/koin/build") == ""
 
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------
@@ -188,9 +190,14 @@ def test_a_broken_update_is_rolled_back_and_told(host: Host) -> None:
     assert running(host)["Config"]["Env"] == before
     # What failed is not taken for done.
     again = play(
-        scenario_password="second-horse-battery", scenario_change={"environment": {"BROKEN": "yes"}, "health": health}
+        scenario_password="second-horse-battery",
+        scenario_change={"environment": {"BROKEN": "yes"}, "health": health},
+        scenario_with_others=True,
     )
     assert again.returncode != 0
+    # Other stacks do not wait for it: they may need what is new.
+    assert host.check_output("docker service ls --filter name=koin-zzz_api --format '{{.Replicas}}'") == "1/1"
+    host.check_output("docker stack rm koin-zzz")
 
 
 def test_it_recovers_and_undoes_what_hands_have_done(host: Host) -> None:

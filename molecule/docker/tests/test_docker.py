@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +44,26 @@ def test_it_is_set_up_as_declared(host: Host) -> None:
     assert not info["LiveRestoreEnabled"]
     assert "name=no-new-privileges" in info["SecurityOptions"]
     assert info["DefaultAddressPools"] == [{"Base": "10.201.0.0/16", "Size": 24}]
+
+
+def test_another_store_than_the_present_one_is_refused(host: Host) -> None:
+    before = host.file("/etc/docker/daemon.json").content_string
+    host.check_output('echo \'{"data-root": "/srv/docker"}\' > /etc/docker/daemon.json')
+    try:
+        converge = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "converge.yml"
+        done = subprocess.run(
+            ["ansible-playbook", "--inventory", os.environ["MOLECULE_INVENTORY_FILE"], str(converge)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        said = " ".join(done.stdout.split())
+        assert done.returncode == 2
+        assert 'the host has "data-root":"/srv/docker": declare it in docker_settings' in said, said
+        assert "/srv/docker" in host.file("/etc/docker/daemon.json").content_string
+    finally:
+        host.check_output("cat > /etc/docker/daemon.json <<'END'\n%s\nEND", before.strip())
 
 
 def test_no_network_overlaps_the_vpc(host: Host) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -83,22 +86,48 @@ def test_drop_ins_open_nothing(host: Host) -> None:
     host.run("rm /etc/ssh/sshd_config.d/00-open.conf")
 
 
+def playbook(name: str, *arguments: str) -> list[str]:
+    """A command that runs one of the scenario's playbooks."""
+    path = Path(__file__).parents[1] / name
+    return ["ansible-playbook", "--inventory", os.environ["MOLECULE_INVENTORY_FILE"], str(path), *arguments]
+
+
 def test_a_configuration_that_lets_nobody_in_is_taken_back(host: Host, address: str) -> None:
     before = host.file("/etc/ssh/sshd_config").content_string
-    done = subprocess.run(
-        [
-            "ansible-playbook",
-            "--inventory",
-            os.environ["MOLECULE_INVENTORY_FILE"],
-            str(Path(__file__).parents[1] / "locked.yml"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = subprocess.run(playbook("locked.yml"), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "would let nobody in" in " ".join(done.stdout.split())
     assert host.file("/etc/ssh/sshd_config").content_string == before
     assert "curve25519-sha256," not in host.check_output("sshd -T")
     assert login(host, address, "-o", "BatchMode=yes", "-i", key(host)).returncode == 0
+
+
+def until(is_so: Callable[[], bool], seconds: float) -> bool:
+    """Whether it becomes so in time."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def test_a_run_that_is_killed_before_the_proof_leaves_the_former_configuration(host: Host) -> None:
+    before = host.file("/etc/ssh/sshd_config").content_string
+    former = host.file("/etc/ssh/sshd_config.former")
+    change = ["--extra-vars", '{"sshd_classic_kex": true, "__sshd_patience": 15}']
+    run = subprocess.Popen(playbook("converge.yml", *change), stdout=subprocess.DEVNULL, start_new_session=True)
+    assert until(lambda: former.exists, 60)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert until(lambda: not former.exists, 60)
+    assert host.file("/etc/ssh/sshd_config").content_string == before
+    assert "curve25519-sha256," not in host.check_output("sshd -T")
+
+
+def test_what_was_not_proven_is_proven_by_the_next_run(host: Host) -> None:
+    host.check_output("cp -p /etc/ssh/sshd_config /etc/ssh/sshd_config.former")
+    done = subprocess.run(playbook("converge.yml"), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout
+    assert not host.file("/etc/ssh/sshd_config.former").exists
+    assert host.run("systemctl is-active koin-sshd-former.timer").stdout.strip() == "inactive"

@@ -316,11 +316,15 @@ def main() -> None:
     )
     engine = Engine(module)
     deployed: list[str] = []
+    problems: list[str] = []
     try:
         changed = login(module, engine)
         found = engine.services() if module.params["stacks"] else {}
-        for name, stack in module.params["stacks"].items():
-            services = found.get(name, {})
+    except DeployError as problem:
+        module.fail_json(msg=str(problem), deployed=deployed)
+    for name, stack in module.params["stacks"].items():
+        services = found.get(name, {})
+        try:
             if differs(stack, services):
                 deployed.append(name)
                 if not module.check_mode:
@@ -329,8 +333,11 @@ def main() -> None:
             elif not module.check_mode and any(unsettled(s) for s in services.values()):
                 # What is declared, but it may still be on its way.
                 wait(engine, name, module.params["timeout"])
-    except DeployError as problem:
-        module.fail_json(msg=str(problem), deployed=deployed)
+        except DeployError as problem:
+            # Another stack may need its new secrets, whatever becomes of this one.
+            problems.append(str(problem))
+    if problems:
+        module.fail_json(msg="; ".join(problems), deployed=deployed)
     module.exit_json(changed=changed or bool(deployed), deployed=deployed)
 
 
