@@ -104,7 +104,7 @@ def test_nothing_is_configured_while_a_declared_host_is_not_found(live: LocalAws
     )
     assert done.returncode == 2
     said = " ".join(done.stdout.split())
-    assert "bcsd-build, koin-stage, koin-prod, bcsdlab-internal, koin-db should run and is not in the inventory" in said
+    assert "not in the inventory: bcsd-build, bcsdlab-internal, koin-db, koin-prod, koin-stage. Start it" in said
 
 
 def test_list_hosts(live: LocalAws) -> None:
