@@ -47,8 +47,8 @@ def test_it_is_set_up_as_declared(host: Host) -> None:
 
 
 def test_another_store_than_the_present_one_is_refused(host: Host) -> None:
-    before = host.file("/etc/docker/daemon.json").content_string
-    host.check_output('echo \'{"data-root": "/srv/docker"}\' > /etc/docker/daemon.json')
+    file = "/etc/docker/daemon.json"
+    host.check_output(f'cp --preserve=all {file} {file}.kept; echo \'{{"data-root": "/srv/docker"}}\' > {file}')
     try:
         converge = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "converge.yml"
         done = subprocess.run(
@@ -58,12 +58,12 @@ def test_another_store_than_the_present_one_is_refused(host: Host) -> None:
             timeout=300,
             check=False,
         )
-        said = " ".join(done.stdout.split())
+        said = " ".join((done.stdout + done.stderr).split())
         assert done.returncode == 2
         assert 'the host has "data-root":"/srv/docker": declare it in docker_settings' in said, said
-        assert "/srv/docker" in host.file("/etc/docker/daemon.json").content_string
+        assert "/srv/docker" in host.file(file).content_string
     finally:
-        host.check_output("cat > /etc/docker/daemon.json <<'END'\n%s\nEND", before.strip())
+        host.check_output(f"mv {file}.kept {file}")
 
 
 def test_no_network_overlaps_the_vpc(host: Host) -> None:
