@@ -102,6 +102,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.host_files import Entry, Found, changes, find
 
 
+#: how much of a command is worth showing
+_SHOWN = 60
+
+
 def differences(path: str, entry: Entry, found: Found) -> dict[str, str]:
     """A file's before and after, for --diff."""
     if entry.secret:
@@ -123,7 +127,8 @@ def validate(module: AnsibleModule, path: str, entry: Entry, staged: Path) -> No
     code, out, err = module.run_command([part.replace("%s", str(staged)) for part in shlex.split(entry.validate)])
     if code:
         said = (err or out).strip().replace(str(staged), path)
-        module.fail_json(msg=f"{path} is not valid, nothing was written. `{entry.validate}` says: {said}")
+        shown = entry.validate if len(entry.validate) <= _SHOWN else f"{entry.validate[:_SHOWN]} …"
+        module.fail_json(msg=f"{path} is not valid, nothing was written. `{shown}` says: {said}")
 
 
 def make_parents(folder: Path) -> None:
