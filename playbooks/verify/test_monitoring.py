@@ -18,12 +18,12 @@ CURL = "curl --noproxy '*' --silent --show-error --max-time 20"
 SECONDS = 100
 
 
-def settled(wrong: Callable[[], list[str]]) -> list[str]:
-    """What is still wrong after there was time for it to pass."""
+def settles(wrong: Callable[[], list[str]]) -> None:
+    """Fail with what is still wrong after there was time for it to pass."""
     deadline = time.monotonic() + SECONDS
     while (found := wrong()) and time.monotonic() < deadline:
         time.sleep(5)
-    return found
+    assert not found, "\n".join(found)
 
 
 def ill(host: Host) -> list[str]:
@@ -63,13 +63,13 @@ def critical(host: Host, elsewhere: Collection[str]) -> list[str]:
 
 
 def test_all_three_are_healthy(host: Host) -> None:
-    assert settled(lambda: ill(host)) == []
+    settles(lambda: ill(host))
 
 
 def test_every_target_is_up_and_every_host_is_one(host: Host, request: pytest.FixtureRequest) -> None:
     hosts = json.loads(Path(request.config.option.ansible_inventory).read_text())["all"]["hosts"]
-    assert settled(lambda: silent(host, hosts)) == []
+    settles(lambda: silent(host, hosts))
 
 
 def test_nothing_critical_fires(host: Host, variables: dict[str, Any]) -> None:
-    assert settled(lambda: critical(host, variables["verify_names_elsewhere"])) == []
+    settles(lambda: critical(host, variables["verify_names_elsewhere"]))

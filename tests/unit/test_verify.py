@@ -14,6 +14,7 @@ import yaml
 from tests.support.files import load_file
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+EDGE = load_file("playbooks/verify/test_edge.py")
 HOSTS = load_file("playbooks/verify/test_hosts.py")
 MONITORING = load_file("playbooks/verify/test_monitoring.py")
 NOW = 1_800_000_000
@@ -50,6 +51,32 @@ def test_pages_of_others_are_declared_names() -> None:
     elsewhere = yaml.safe_load((REPOSITORY / "group_vars/all/verify.yml").read_text())["verify_names_elsewhere"]
     records = yaml.safe_load((REPOSITORY / "group_vars/all/aws_dns.yml").read_text())["aws_dns_records"]
     assert set(elsewhere) <= {name for name, record in records.items() if "host" in record}
+
+
+class Visit:
+    """A connection to an edge: one page of two is broken."""
+
+    def __init__(self, name: str, *_: Any) -> None:
+        self._status = 502 if name == "b" else 401
+
+    def request(self, *_: str) -> None:
+        """Take no notice."""
+
+    def getresponse(self) -> Any:
+        """Answer as nginx does, with the header on every page."""
+        return SimpleNamespace(status=self._status, getheader=lambda _: "max-age=1")
+
+    def close(self) -> None:
+        """Take no notice."""
+
+
+def test_an_error_of_the_edge_is_noticed_but_for_pages_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EDGE, "Connection", Visit)
+    monkeypatch.setattr(EDGE, "trust", lambda *_: None)
+    variables = {"verify_names": ["a", "b"], "ansible_host": "", "verify_names_elsewhere": []}
+    with pytest.raises(AssertionError, match="'b': 502"):
+        EDGE.test_every_name_has_its_certificate_and_is_served(None, variables)
+    EDGE.test_every_name_has_its_certificate_and_is_served(None, variables | {"verify_names_elsewhere": ["b"]})
 
 
 def answering(content: dict[str, Any]) -> Any:
