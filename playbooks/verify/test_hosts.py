@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -10,9 +11,35 @@ from testinfra.host import Host
 
 testinfra_hosts = ["ansible://platform"]
 
+#: what has run for so many seconds since systemd started it again does not restart for ever
+SETTLED = 60
+
 
 def test_nothing_has_failed(host: Host) -> None:
     assert host.check_output("systemctl list-units --failed --plain --no-legend") == ""
+
+
+def restarting(host: Host) -> list[str]:
+    """Services that systemd has started again a moment ago, or is about to. They are never `failed`."""
+    properties = "Id,ActiveState,SubState,NRestarts,StateChangeTimestamp"
+    now, *services = host.check_output(
+        f"date +%s; echo; systemctl show --timestamp=unix --property={properties} '*.service'"
+    ).split("\n\n")
+    found = []
+    for service in services:
+        of = dict(line.split("=", 1) for line in service.splitlines())
+        again = int(of["NRestarts"])
+        recent = int(now) - int(of["StateChangeTimestamp"].lstrip("@") or 0) < SETTLED
+        if of["SubState"].startswith("auto-restart") or (again and (recent or of["ActiveState"] == "activating")):
+            found.append(f"{of['Id']}: {of['SubState']}, started again {again} times")
+    return found
+
+
+def test_nothing_restarts_for_ever(host: Host) -> None:
+    deadline = time.monotonic() + SETTLED + 10
+    while (found := restarting(host)) and time.monotonic() < deadline:
+        time.sleep(5)
+    assert not found, "\n".join(found)
 
 
 def test_the_last_configuration_went_through(host: Host) -> None:

@@ -143,6 +143,13 @@ def test_a_user_keeps_to_its_own_database(host: Host, client: Host, address: str
     assert any(f"ERROR {code}" in answer.stderr for code in (1044, 1045, 1142, 1227)), answer.stderr
 
 
+@pytest.mark.parametrize("name", ["koinXstage", "koin-stage", "koin_stage2"])
+def test_a_name_that_is_like_the_users_own_is_not_its_own(client: Host, address: str, name: str) -> None:
+    answer = query(client, address, f"CREATE DATABASE `{name}`", "koin_stage", STAGE)
+    assert "ERROR 1044" in answer.stderr
+    assert query(client, address, "CREATE OR REPLACE TABLE koin_stage.own (a INT)", "koin_stage", STAGE).rc == 0
+
+
 def test_root_comes_by_the_socket_and_as_root_only(host: Host) -> None:
     assert root(host, "SELECT CURRENT_USER()") == "root@localhost"
     for user in ("root", "mysql", "koin_prod", "prometheus"):
@@ -190,6 +197,39 @@ def test_settings_of_the_running_server(host: Host) -> None:
         "time_zone": "+09:00",
     }
     assert variables(host, *promised) == promised
+
+
+def test_what_does_not_fit_into_memory_goes_to_disk(host: Host) -> None:
+    seen = f"/proc/{host.check_output('systemctl show --value --property=MainPID mariadb')}/root"
+    folder = root(host, "SELECT @@tmpdir")
+    assert host.check_output(f"stat --file-system --format=%T {seen}/tmp") == "tmpfs"
+    assert host.check_output(f"stat --file-system --format=%T {seen}{folder}") != "tmpfs"
+    # 30 MB in a table of the server's own making, packed on disk; while the query sleeps, it is there.
+    rows = "SELECT DISTINCT seq, REPEAT('x', 300) FROM koin_prod.seq_1_to_100000"
+    host.check_output(
+        f'systemd-run --collect --unit=spill mariadb --execute="SELECT SLEEP(60) FROM ({rows}) AS t LIMIT 1"'
+    )
+    try:
+        deadline = time.monotonic() + 50
+        while not (spilled := host.check_output(f"find {seen}{folder} -type f -size +1M")):
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        assert f"{folder}/#sql" in spilled
+        assert host.check_output(f"find {seen}/tmp -type f") == ""
+    finally:
+        host.run("systemctl stop spill")
+
+
+def test_the_folder_for_it_is_there_whatever_was_removed(host: Host) -> None:
+    folder = root(host, "SELECT @@tmpdir")
+    pid = host.check_output("systemctl show --value --property=MainPID mariadb")
+    host.check_output(
+        f"touch /proc/{pid}/root{folder}/left; rm --recursive --force /var/tmp/systemd-private-*-mariadb*"
+    )
+    host.check_output("systemctl restart mariadb")
+    wait_until_up(host)
+    sql = "CREATE TEMPORARY TABLE koin_prod.t ENGINE=Aria SELECT seq FROM koin_prod.seq_1_to_9"
+    assert root(host, f"{sql}; SELECT COUNT(*) FROM koin_prod.t") == "9"
 
 
 def test_databases_and_connections_have_the_same_collation(host: Host, client: Host, address: str) -> None:

@@ -27,6 +27,7 @@ INVENTORY = os.environ["MOLECULE_INVENTORY_FILE"]
 SERVICES = ["prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter"]
 SECRET = "throwaway-0123456789"
 TEXTFILES = "/var/lib/prometheus/node-exporter"
+AMTOOL = "amtool --alertmanager.url=http://127.0.0.1:9093"
 
 
 @pytest.fixture(scope="module")
@@ -217,13 +218,19 @@ def inhibited(host: Host, name: str) -> bool:
 
 
 def test_a_host_that_is_down_is_told_and_that_it_is_back(host: Host, watched: Host) -> None:
+    # The exporter alone is no reason to keep back what is wrong with its host.
     watched.check_output("systemctl stop prometheus-node-exporter")
+    assert wait_for(lambda: query(host, 'ALERTS{alertname="NodeExporterDown",alertstate="firing",host="target"}'))
+    host.check_output(f"{AMTOOL} alert add Other severity=critical host=target")
+    assert wait_for(lambda: told(host, "Other", "firing", host="target"))
+    assert not query(host, 'ALERTS{alertname="HostDown"}')
+
+    # Nothing answers any more. What else is wrong with it is its consequence.
+    watched.check_output("systemctl stop site")
     assert wait_for(lambda: told(host, "HostDown", "firing", host="target", env="prod"))
     assert not told(host, "HostDown", "firing", host="monitor")
-
-    # What else is wrong with it is its consequence.
-    watched.check_output("systemctl stop site")
     assert wait_for(lambda: inhibited(host, "ProbeFailed"))
+    assert inhibited(host, "Other")
     assert not told(host, "ProbeFailed", "firing")
 
     watched.check_output("systemctl start prometheus-node-exporter site")

@@ -1,0 +1,130 @@
+"""The checks of a running platform notice what they are there for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.files import load_file
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+EDGE = load_file("playbooks/verify/test_edge.py")
+HOSTS = load_file("playbooks/verify/test_hosts.py")
+MONITORING = load_file("playbooks/verify/test_monitoring.py")
+NOW = 1_800_000_000
+
+
+def service(active: str, sub: str, again: int, since: int | None) -> str:
+    """A service as systemd shows it; one that never ran has no time."""
+    changed = "" if since is None else f"@{NOW - since}"
+    return f"Id=x.service\nActiveState={active}\nSubState={sub}\nNRestarts={again}\nStateChangeTimestamp={changed}"
+
+
+@pytest.mark.parametrize(
+    ("state", "noticed"),
+    [
+        (("active", "running", 0, 1), False),
+        (("inactive", "dead", 0, None), False),
+        # Once, and well ever since.
+        (("active", "running", 3, 600), False),
+        (("active", "running", 3, 20), True),
+        (("activating", "auto-restart", 0, 2), True),
+        (("activating", "auto-restart-queued", 5, 2), True),
+        # One that takes long to fail.
+        (("activating", "start", 5, 80), True),
+        (("activating", "start", 0, 80), False),
+    ],
+)
+def test_a_service_that_restarts_again_and_again_is_noticed(state: Any, noticed: bool) -> None:
+    shown = f"{NOW}\n\n{service('active', 'running', 0, 9999)}\n\n{service(*state)}\n"
+    host = SimpleNamespace(check_output=lambda _: shown)
+    assert bool(HOSTS.restarting(host)) is noticed
+
+
+def test_pages_of_others_are_declared_names() -> None:
+    elsewhere = yaml.safe_load((REPOSITORY / "group_vars/all/verify.yml").read_text())["verify_names_elsewhere"]
+    records = yaml.safe_load((REPOSITORY / "group_vars/all/aws_dns.yml").read_text())["aws_dns_records"]
+    assert set(elsewhere) <= {name for name, record in records.items() if "host" in record}
+
+
+class Visit:
+    """A connection to an edge: one page of two is broken."""
+
+    def __init__(self, name: str, *_: Any) -> None:
+        self._status = 502 if name == "b" else 401
+
+    def request(self, *_: str) -> None:
+        """Take no notice."""
+
+    def getresponse(self) -> Any:
+        """Answer as nginx does, with the header on every page."""
+        return SimpleNamespace(status=self._status, getheader=lambda _: "max-age=1")
+
+    def close(self) -> None:
+        """Take no notice."""
+
+
+def test_an_error_of_the_edge_is_noticed_but_for_pages_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EDGE, "Connection", Visit)
+    monkeypatch.setattr(EDGE, "trust", lambda *_: None)
+    variables = {"verify_names": ["a", "b"], "ansible_host": "", "verify_names_elsewhere": []}
+    with pytest.raises(AssertionError, match="'b': 502"):
+        EDGE.test_every_name_has_its_certificate_and_is_served(None, variables)
+    EDGE.test_every_name_has_its_certificate_and_is_served(None, variables | {"verify_names_elsewhere": ["b"]})
+
+
+def answering(content: dict[str, Any]) -> Any:
+    """A host whose Prometheus answers so, whatever it is asked."""
+    return SimpleNamespace(check_output=lambda _: json.dumps({"data": content}))
+
+
+def target(job: str, instance: str, health: str, error: str = "") -> dict[str, Any]:
+    """A target as Prometheus tells of it."""
+    return {"labels": {"job": job, "instance": instance}, "health": health, "lastError": error}
+
+
+def test_a_target_that_does_not_answer_is_noticed_and_a_host_that_is_none() -> None:
+    targets = [target("node", "a", "up"), target("mysqld", "a", "down", "refused"), target("node", "b", "unknown")]
+    assert MONITORING.silent(answering({"activeTargets": targets}), ["a", "b", "c"]) == [
+        "c: nobody asks its node exporter",
+        "mysqld of a: refused",
+        "node of b: unknown",
+    ]
+    assert MONITORING.silent(answering({"activeTargets": targets[:1]}), ["a"]) == []
+
+
+def alert(name: str, state: str, severity: str, instance: str) -> dict[str, Any]:
+    """An alert as Prometheus tells of it."""
+    labels = {"alertname": name, "severity": severity, "instance": instance}
+    return {"state": state, "labels": labels, "annotations": {"summary": f"{name} {instance}"}}
+
+
+def test_a_critical_alert_is_noticed_but_for_pages_of_others() -> None:
+    alerts = [
+        alert("DatabaseDown", "firing", "critical", "koin-db"),
+        alert("DatabaseDown", "pending", "critical", "other"),
+        alert("MemoryShort", "firing", "warning", "koin-db"),
+        alert("ProbeFailed", "firing", "critical", "api.koreatech.in"),
+        alert("ProbeFailed", "firing", "critical", "koreatech.in"),
+        alert("CertificateEnding", "firing", "critical", "koreatech.in"),
+    ]
+    assert MONITORING.critical(answering({"alerts": alerts}), ["koreatech.in"]) == [
+        "DatabaseDown koin-db",
+        "ProbeFailed api.koreatech.in",
+        "CertificateEnding koreatech.in",
+    ]
+
+
+def test_a_part_of_the_platform_is_refused(tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(json.dumps({"all": {"hosts": {"localhost": {}, "koin-prod": {}}}}))
+    command = ["ansible-playbook", "playbooks/verify.yml", "-i", str(inventory), "--limit", "koin-prod"]
+    refused = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "Run it without `--limit koin-prod`" in refused.stdout + refused.stderr
