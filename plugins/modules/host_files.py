@@ -101,7 +101,6 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.host_files import Entry, Found, changes, find
 
-
 #: how much of a command is worth showing
 _SHOWN = 60
 
