@@ -347,6 +347,43 @@ def test_it_survives_a_restart(host: Host) -> None:
 # --- Changes ---------------------------------------------------------------------------------------------------------
 
 
+def workers(host: Host) -> set[str]:
+    return set(host.check_output("ps --no-headers -o pid --ppid $(cat /run/nginx.pid)").split())
+
+
+def play_after_a_failure(host: Host) -> None:
+    """Play the role again; the run before it has left its mark."""
+    mark = json.dumps({"configure_mark": {"stdout": "interrupted"}})
+    playbook = Path(__file__).parents[1] / "converge.yml"
+    played = subprocess.run(
+        ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "-e", mark, str(playbook)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert played.returncode == 0, played.stdout + played.stderr
+
+
+def test_a_run_after_a_failed_one_cuts_nobody_off(host: Host) -> None:
+    started, before = host.file("/run/nginx.pid").content, workers(host)
+    play_after_a_failure(host)
+    assert host.file("/run/nginx.pid").content == started
+    assert workers(host) - before, "not even reloaded"
+
+
+@pytest.mark.parametrize("left", ["running", "stopped"])
+def test_a_unit_that_a_failed_run_has_left_is_taken(host: Host, left: str) -> None:
+    unit = "/etc/systemd/system/nginx.service.d/10-platform.conf"
+    host.check_output(f"sleep 1; touch {unit}")
+    if left == "stopped":
+        host.check_output("systemctl stop nginx")
+    started = host.run("cat /run/nginx.pid").stdout
+    play_after_a_failure(host)
+    assert host.check_output("cat /run/nginx.pid") != started.strip()
+    assert host.check_output("systemctl show nginx --property=NeedDaemonReload --value") == "no"
+
+
 def test_a_broken_site_is_refused_and_the_others_are_served(host: Host) -> None:
     before = host.file("/etc/nginx/nginx.conf").content
     playbook = Path(__file__).parents[1] / "broken.yml"
