@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import grp
-import os
 import pwd
 import stat
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ class Entry:
     """A file as it should be."""
 
     content: str | None = None
+    #: "" for a directory that stays with whom it belongs to
     owner: str = "root"
     group: str = "root"
     #: octal
@@ -52,10 +52,10 @@ def _name(database: type[pwd.struct_passwd] | type[grp.struct_group], number: in
         return str(number)
 
 
-def find(path: str) -> Found:
-    """Look at a path; a link is not followed, for what stands there should be a file."""
+def find(path: str, follow: bool = False) -> Found:
+    """Look at a path; a link is followed to a directory only, for what stands there else should be a file."""
     try:
-        status = os.lstat(path)
+        status = Path(path).stat(follow_symlinks=follow)
     except FileNotFoundError:
         return Found()
     content = None
@@ -79,7 +79,8 @@ def differs(entry: Entry, found: Found) -> bool:
         return found.exists
     if entry.link is not None:
         return found.link != entry.link
-    if (entry.owner, entry.group, int(entry.mode, 8)) != (found.owner, found.group, int(found.mode or "0", 8)):
+    owner = entry.owner or found.owner
+    if (owner, entry.group, int(entry.mode, 8)) != (found.owner, found.group, int(found.mode or "0", 8)):
         return True
     if entry.state == "directory":
         return not found.directory

@@ -33,7 +33,7 @@ options:
         description: Variables for this template besides those of the task.
         type: dict
       owner:
-        description: Name of the owner.
+        description: Name of the owner; empty for a directory that stays with whom it belongs to.
         type: str
         default: root
       group:
@@ -48,7 +48,9 @@ options:
         description: Command that has to succeed on the new file, C(%s) in it. Not run in check mode.
         type: str
       state:
-        description: V(absent) for a file that must not be there, V(directory) for a directory.
+        description:
+          - V(absent) for a file that must not be there, V(directory) for a directory. Where a link stands, the
+            directory is what it leads to.
         type: str
         choices: [absent, directory]
       notify:
@@ -115,7 +117,7 @@ def differences(path: str, entry: Entry, found: Found) -> dict[str, str]:
     before = found.content.decode(errors="replace") if found.content is not None else ""
     before += f"# {found.owner}:{found.group} {found.mode}\n" if found.exists else ""
     after = entry.content or ""
-    after += "" if entry.state == "absent" else f"# {entry.owner}:{entry.group} {entry.mode}\n"
+    after += "" if entry.state == "absent" else f"# {entry.owner or found.owner}:{entry.group} {entry.mode}\n"
     return {"before_header": path, "after_header": path, "before": before, "after": after}
 
 
@@ -171,10 +173,11 @@ def apply(module: AnsibleModule, wanted: dict[str, Entry]) -> None:
     """Bring the files that differ to what they should be."""
     for path, entry in wanted.items():
         if entry.state == "directory":
-            make_parents(Path(path).parent)
-            Path(path).mkdir(exist_ok=True)
-            shutil.chown(path, entry.owner, entry.group)
-            Path(path).chmod(int(entry.mode, 8))
+            folder = Path(path).resolve()
+            make_parents(folder.parent)
+            folder.mkdir(exist_ok=True)
+            shutil.chown(folder, entry.owner or None, entry.group)
+            folder.chmod(int(entry.mode, 8))
     staged: dict[str, Path] = {}
     try:
         stage({path: entry for path, entry in wanted.items() if not entry.state}, staged)
@@ -210,7 +213,7 @@ def main() -> None:
     entries = {path: Entry(**entry) for path, entry in module.params["files"].items()}
     for folder in module.params["only"]:
         entries |= {path: Entry(state="absent") for path in strangers(Path(folder), entries)}
-    found = {path: find(path) for path in entries}
+    found = {path: find(path, follow=entry.state == "directory") for path, entry in entries.items()}
     wanted = changes(entries, found)
     if wanted and not module.check_mode:
         try:

@@ -84,6 +84,20 @@ def test_one_invalid_file_keeps_all_as_they_were(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["a"]
 
 
+def test_a_directory_behind_a_link(folder: Path) -> None:
+    (folder / "there").mkdir(mode=0o700)
+    (folder / "link").symlink_to("there")
+    (folder / "dangling").symlink_to("deep/new")
+    entry = {"state": "directory", "owner": "", "mode": "2755"}
+    _, first = play(folder, {"link": entry, "dangling": entry})
+    assert len(first["changed_files"]) == 2
+    for name in ("there", "deep/new"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o2755
+    assert (folder / "link").is_symlink()
+    _, second = play(folder, {"link": entry, "dangling": entry})
+    assert not second["changed"]
+
+
 def test_check_mode_writes_nothing_and_says_what_it_would(folder: Path) -> None:
     _, result = play(folder, {"a": {"content": "x"}}, "--check")
     assert result["changed_files"] == [f"{folder}/a"]

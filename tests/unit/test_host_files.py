@@ -26,6 +26,9 @@ FILE = Found(exists=True, content=b"text", owner="root", group="root", mode="064
         (Entry(state="directory", mode="0755"), Found(True, True, None, None, "root", "root", "0755"), False),
         (Entry(state="directory", mode="0700"), Found(True, True, None, None, "root", "root", "0755"), True),
         (Entry(state="directory"), FILE, True),
+        (Entry(state="directory", owner=""), Found(True, True, None, None, "koin", "root", "0644"), False),
+        (Entry(state="directory", owner=""), Found(True, True, None, None, "koin", "koin", "0644"), True),
+        (Entry(state="directory", owner=""), Found(), True),
         (Entry(link="/a"), Found(exists=True, link="/a", owner="root", group="root", mode="0777"), False),
         (Entry(link="/a"), Found(exists=True, link="/b"), True),
         (Entry(link="/a"), FILE, True),
@@ -45,3 +48,10 @@ def test_a_link_is_seen_as_one_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("target")
     found = find(str(tmp_path / "link"))
     assert (found.link, found.content) == ("target", None)
+
+
+def test_a_link_to_a_directory_is_as_good_as_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(".")
+    assert find(str(tmp_path / "link"), follow=True).directory
+    (tmp_path / "nowhere").symlink_to("away")
+    assert not find(str(tmp_path / "nowhere"), follow=True).exists

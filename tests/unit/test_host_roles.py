@@ -109,8 +109,10 @@ def test_values_are_the_same_on_both_architectures_but_for_its_name(role: Path) 
 def test_what_restarts_is_made_up_for_after_a_killed_run(role: Path) -> None:
     path = role / "handlers/main.yml"
     handlers = yaml.safe_load(path.read_text()) if path.exists() else []
-    made_up = {unit(handler) for handler in handlers if "A run was interrupted" in _list(handler.get("listen"))}
-    told = {str(name) for handler in handlers for name in _list(handler.get("notify"))}
+    listening = [handler for handler in handlers if "A run was interrupted" in _list(handler.get("listen"))]
+    made_up = {unit(handler) for handler in listening}
+    # By one that has looked whether it has to be.
+    told = {str(name) for handler in listening for name in _list(handler.get("notify"))}
     forgotten = [
         handler["name"]
         for handler in handlers

@@ -130,16 +130,63 @@ def test_it_listens_where_it_should(host: Host) -> None:
     assert sorted({line.split()[3] for line in lines}) == ["0.0.0.0:443", "0.0.0.0:80", "127.0.0.1:8099"]
 
 
-def test_sites_change(host: Host) -> None:
-    """Last, for the host is another one afterwards."""
-    playbook = Path(__file__).parents[1] / "changed.yml"
-    played = subprocess.run(
-        ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], str(playbook)],
+def obtain(host: Host) -> str:
+    """What `edge-certificates obtain` has changed."""
+    return host.check_output("edge-certificates obtain")
+
+
+def test_a_renewal_that_nginx_has_not_read(host: Host) -> None:
+    before = certificate(host, "api.koin.test")
+    host.check_output("certbot renew --quiet --force-renewal --no-random-sleep-on-renew --no-directory-hooks")
+    assert certificate(host, "api.koin.test") == before
+    said = ["api: nginx would read its certificate", "gone: nginx would read its certificate"]
+    assert host.check_output("edge-certificates obtain --check").splitlines() == said
+    assert certificate(host, "api.koin.test") == before
+    said = ["api: nginx has not read its certificate yet", "gone: nginx has not read its certificate yet"]
+    assert obtain(host).splitlines() == said
+    assert certificate(host, "api.koin.test") != before
+    assert status(host, "https://api.koin.test/") == 200
+    assert obtain(host) == ""
+
+
+def play(name: str) -> subprocess.CompletedProcess[str]:
+    """One of the scenario's other playbooks."""
+    return subprocess.run(
+        ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], str(Path(__file__).parents[1] / name)],
         capture_output=True,
         text=True,
         timeout=180,
         check=False,
     )
+
+
+def test_a_site_under_another_name_keeps_its_certificate(host: Host) -> None:
+    before = certificate(host, "gone.koin.test")
+    played = play("renamed.yml")
+    assert played.returncode == 0, played.stdout
+    assert "Does each name point to this host in DNS" in played.stdout + played.stderr
+    assert certificate(host, "gone.koin.test") == before
+    assert status(host, "https://gone.koin.test/") == 200
+    assert not host.file("/etc/letsencrypt/live/other").exists
+    # It goes on, for the site would go on with it.
+    host.check_output("certbot renew --quiet --force-renewal --no-random-sleep-on-renew")
+    assert certificate(host, "gone.koin.test") != before
+    assert status(host, "https://gone.koin.test/") == 200
+    host.check_output("sed -i s,14000/away,14000/dir, /etc/koin/edge/certificates.json")
+    assert obtain(host).splitlines() == [
+        "other: got a certificate for gone.koin.test; it has none yet",
+        "other: has its certificate",
+        "gone: is not declared any more; its certificate is removed",
+    ]
+    assert status(host, "https://gone.koin.test/") == 200
+    assert host.file("/etc/letsencrypt/live/other").exists
+    assert not host.file("/etc/letsencrypt/live/gone").exists
+    assert obtain(host) == ""
+
+
+def test_sites_change(host: Host) -> None:
+    """Last, for the host is another one afterwards."""
+    played = play("changed.yml")
     # The name without a record is told, with its reason; the others get what they need, and the run goes on.
     assert played.returncode == 0, played.stdout
     assert "later.koin.test" in played.stdout + played.stderr
@@ -149,8 +196,8 @@ def test_sites_change(host: Host) -> None:
     assert status(host, "https://extra.koin.test/") == 200
     # 35: nobody has that name any more.
     assert host.run(f"{CURL} https://gone.koin.test/").rc == 35
-    assert not host.file("/etc/letsencrypt/live/gone").exists
-    assert not host.file("/etc/letsencrypt/archive/gone").exists
+    assert not host.file("/etc/letsencrypt/live/other").exists
+    assert not host.file("/etc/letsencrypt/archive/other").exists
     assert host.file("/etc/koin/edge/users").listdir() == []
     assert "CN=not yet issued" in certificate(host, "later.koin.test").replace("CN = ", "CN=")
     assert host.run("edge-certificates obtain").rc == 1

@@ -218,6 +218,35 @@ def test_a_program_for_the_browser(host: Host) -> None:
     assert get(host, "https://koin.test/assets/.env").status == 404
 
 
+def test_what_is_put_into_a_folder_can_be_read_by_nginx(host: Host) -> None:
+    root = host.file("/srv/web")
+    # The role leaves it with whom it belongs to.
+    assert (root.user, root.group, root.mode) == ("deployer", "www-data", 0o2755)
+    # The umask is that of a host with role base.
+    for page, put in {
+        "new/page.txt": "mkdir /srv/web/new; echo put > /srv/web/new/page.txt",
+        "sent/deep/page.txt": "mkdir -p /tmp/dist/sent/deep; echo put > /tmp/dist/sent/deep/page.txt;"
+        " rsync -rltO /tmp/dist/ /srv/web/; rsync -rltO /tmp/dist/ /srv/web/",
+    }.items():
+        host.check_output(f"sudo -u deployer sh -c 'umask 027; {put}'")
+        file = host.file(f"/srv/web/{page}")
+        assert (file.user, file.group, file.mode) == ("deployer", "www-data", 0o640)
+        assert host.file(str(Path(f"/srv/web/{page}").parent)).mode == 0o2750
+        answer = get(host, f"https://koin.test/{page}")
+        assert (answer.status, answer.body) == (200, "put")
+    assert host.file("/srv/web").mode == 0o2755
+    assert host.run("sudo -u www-data touch /srv/web/mine").rc != 0
+    assert host.run("sudo -u www-data touch /srv/web/new/mine").rc != 0
+
+
+def test_a_folder_that_nobody_has_filled(host: Host) -> None:
+    root = host.file("/srv/empty/web")
+    assert (root.user, root.group, root.mode) == ("root", "www-data", 0o2755)
+    assert host.file("/srv/empty").mode == 0o755
+    assert get(host, "https://empty.koin.test/").status == 403
+    assert get(host, "https://empty.koin.test/page").status == 404
+
+
 def test_a_redirect(host: Host) -> None:
     answer = get(host, "https://old.koin.test/a?b=1")
     assert (answer.status, answer.headers["location"]) == (301, "https://koin.test/a?b=1")
@@ -316,6 +345,43 @@ def test_it_survives_a_restart(host: Host) -> None:
 
 
 # --- Changes ---------------------------------------------------------------------------------------------------------
+
+
+def workers(host: Host) -> set[str]:
+    return set(host.check_output("ps --no-headers -o pid --ppid $(cat /run/nginx.pid)").split())
+
+
+def play_after_a_failure(host: Host) -> None:
+    """Play the role again; the run before it has left its mark."""
+    mark = json.dumps({"configure_mark": {"stdout": "interrupted"}})
+    playbook = Path(__file__).parents[1] / "converge.yml"
+    played = subprocess.run(
+        ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "-e", mark, str(playbook)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert played.returncode == 0, played.stdout + played.stderr
+
+
+def test_a_run_after_a_failed_one_cuts_nobody_off(host: Host) -> None:
+    started, before = host.file("/run/nginx.pid").content, workers(host)
+    play_after_a_failure(host)
+    assert host.file("/run/nginx.pid").content == started
+    assert workers(host) - before, "not even reloaded"
+
+
+@pytest.mark.parametrize("left", ["running", "stopped"])
+def test_a_unit_that_a_failed_run_has_left_is_taken(host: Host, left: str) -> None:
+    unit = "/etc/systemd/system/nginx.service.d/10-platform.conf"
+    host.check_output(f"sleep 1; touch {unit}")
+    if left == "stopped":
+        host.check_output("systemctl stop nginx")
+    started = host.run("cat /run/nginx.pid").stdout
+    play_after_a_failure(host)
+    assert host.check_output("cat /run/nginx.pid") != started.strip()
+    assert host.check_output("systemctl show nginx --property=NeedDaemonReload --value") == "no"
 
 
 def test_a_broken_site_is_refused_and_the_others_are_served(host: Host) -> None:

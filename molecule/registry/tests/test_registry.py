@@ -232,25 +232,51 @@ def test_it_comes_up_again_by_itself(host: Host, registry: str) -> None:
     assert status(host, f"https://{registry}/v2/") == 200
 
 
-def test_another_password_counts_at_once(host: Host, registry: str) -> None:
-    """Last, for the host is another one afterwards."""
-    started = host.check_output("systemctl show docker-registry --property=ExecMainStartTimestampMonotonic")
+def play(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """One of the scenario's playbooks."""
+    playbook = Path(__file__).parents[1] / name
     played = subprocess.run(
-        [
-            "ansible-playbook",
-            "-i",
-            os.environ["MOLECULE_INVENTORY_FILE"],
-            str(Path(__file__).parents[1] / "changed.yml"),
-        ],
+        ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], *options, str(playbook)],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert played.returncode == 0, played.stdout + played.stderr
+    return played
+
+
+def started(host: Host) -> str:
+    return host.check_output("systemctl show docker-registry --property=ExecMainStartTimestampMonotonic")
+
+
+def test_a_run_after_a_failed_one_restarts_what_runs_with_something_else(host: Host) -> None:
+    after_a_failure = ("-e", json.dumps({"configure_mark": {"stdout": "interrupted"}}))
+    before = started(host)
+    play("converge.yml", *after_a_failure)
+    assert started(host) == before
+    unit = "/etc/systemd/system/docker-registry.service.d/10-platform.conf"
+    for path in ("/etc/docker/registry/config.yml", unit, "/etc/koin/tls/registry/cert.pem"):
+        before = started(host)
+        host.check_output(f"sleep 1; touch {path}")
+        play("converge.yml", *after_a_failure)
+        assert started(host) != before, path
+    # Started by the run itself, before systemd has been told of the unit.
+    left = unit.replace("10-platform", "20-left")
+    host.check_output(f"printf '[Service]\\nEnvironment=LEFT=1\\n' > {left}; systemctl stop docker-registry")
+    play("converge.yml", *after_a_failure)
+    process = host.check_output("systemctl show docker-registry --property=MainPID --value")
+    assert "LEFT=1" in host.check_output(f"tr '\\0' ' ' < /proc/{process}/environ")
+    host.check_output(f"rm {left}; systemctl daemon-reload")
+
+
+def test_another_password_counts_at_once(host: Host, registry: str) -> None:
+    """Last, for the host is another one afterwards."""
+    before = started(host)
+    played = play("changed.yml")
     assert "horse" not in played.stdout + played.stderr
     assert status(host, f"https://{registry}/v2/") == 401
     assert status(host, f"https://{registry}/v2/", "--user koin:another-horse-battery") == 200
     assert status(host, f"https://{registry}/v2/", "--user reader:yet-another-horse-battery") == 200
     # Nobody was interrupted.
-    assert started == host.check_output("systemctl show docker-registry --property=ExecMainStartTimestampMonotonic")
+    assert started(host) == before
