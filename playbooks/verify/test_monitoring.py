@@ -14,8 +14,8 @@ from testinfra.host import Host
 testinfra_hosts = ["ansible://INTERNAL"]
 
 CURL = "curl --noproxy '*' --silent --show-error --max-time 20"
-#: what a run has just restarted is asked again within half a minute, a probe within one; then the rules have to see it
-SECONDS = 100
+#: what a host tells of the Swarm is a minute old, is asked for every half a minute, and judged as often
+SECONDS = 150
 
 
 def settles(wrong: Callable[[], list[str]]) -> None:
