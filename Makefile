@@ -16,10 +16,8 @@ export REHEARSAL_ARM := $(ARM)
 export ANSIBLE_TIMEOUT := 60
 endif
 
-LOCAL_AWS := playbooks/rehearsal/local_aws.py
-LOCAL_HOSTS := playbooks/rehearsal/local_hosts.py
 # The rehearsal begins in an account without a default VPC; one that runs already is left as it is.
-START := python $(LOCAL_AWS) start --empty
+START := python -m rehearsal aws start --empty
 ON_REHEARSAL = $(if $(findstring rehearsal,$(INVENTORY)),$(START),:)
 # Stopping needs no more than the standard library, so it works without .venv too.
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
@@ -32,21 +30,21 @@ setup: ## Make .venv from requirements.txt (does nothing when it is up to date)
 
 aws: setup ## Start the local AWS and print exports: eval "$$(make -s aws)"
 	@$(START)
-	@python $(LOCAL_AWS) env
+	@python -m rehearsal aws env
 
 rehearse: setup ## The whole platform on this machine, configured and verified (HOSTS=no: the account only, without root; ARM=1: arm64 emulated)
-	@bin/rehearse
+	@python -m rehearsal all
 
 hosts: setup ## Start the local Debian hosts without configuring them (Linux, root or sudo)
-	@python $(LOCAL_HOSTS) up
-	@python $(LOCAL_HOSTS) status
+	@python -m rehearsal hosts up
+	@python -m rehearsal hosts status
 
 shell: setup ## Log in to a local host: make shell HOST=KOIN_PROD
-	@python $(LOCAL_HOSTS) shell $(or $(HOST),$(error say which: make shell HOST=KOIN_PROD))
+	@python -m rehearsal hosts shell $(or $(HOST),$(error say which: make shell HOST=KOIN_PROD))
 
 down: ## Stop the local hosts and the local AWS
-	@$(PYTHON) $(LOCAL_HOSTS) down
-	@$(PYTHON) $(LOCAL_AWS) stop
+	@$(PYTHON) -m rehearsal hosts down
+	@$(PYTHON) -m rehearsal aws stop
 
 plan: setup ## Show what would change (INVENTORY=inventories/production for AWS)
 	@$(ON_REHEARSAL)

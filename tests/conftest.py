@@ -13,10 +13,9 @@ from ansible.plugins.loader import init_plugin_loader
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-# `from tests.support...`, and `from localaws...` for the tests of the launcher itself.
-for folder in (REPOSITORY / "playbooks" / "rehearsal", REPOSITORY):
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+# `from tests.support...` and `from rehearsal...`.
+if str(REPOSITORY) not in sys.path:
+    sys.path.insert(0, str(REPOSITORY))
 
 # `from ansible.module_utils.platform import ...`, as Ansible resolves it when it ships a module. Here rather than
 # in a hook: the workers of pytest-xdist import this file, too.

@@ -12,8 +12,8 @@ import ansible.module_utils
 from ansible.plugins.loader import init_plugin_loader
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# `tests.…`, `localaws…` which tests/support/local_aws.py needs, `ansible.module_utils.platform…`.
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "playbooks" / "rehearsal")]
+# `tests.…`, `rehearsal…`, `ansible.module_utils.platform…`.
+sys.path[:0] = [str(REPOSITORY)]
 ansible.module_utils.__path__.append(str(REPOSITORY / "plugins" / "module_utils"))
 # Inventory and lookup plugins of collections, as Ansible's own commands find them.
 init_plugin_loader()

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "playbooks" / "rehearsal")]
+sys.path[:0] = [str(REPOSITORY)]
 
 from tests.support.local_aws import LocalAws  # noqa: E402 - after the path is set
 

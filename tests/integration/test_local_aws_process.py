@@ -6,7 +6,6 @@ import http.server
 import json
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -15,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from localaws.control import start_time
 
-from tests.support.local_aws import SCRIPT, LocalAws
+from rehearsal import COMMAND, REPOSITORY
+from rehearsal.aws.control import start_time
+from tests.support.local_aws import LocalAws
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,8 @@ def test_it_ends_with_its_owner(tmp_path: Path) -> None:
             probe.bind(("127.0.0.1", 0))
             object.__setattr__(aws._state, "port", probe.getsockname()[1])
         environ = aws.process_environ | {"REHEARSAL_OWNER": str(owner.pid)}
-        subprocess.run([sys.executable, str(SCRIPT), "start"], env=environ, check=True, capture_output=True)
+        start = [*COMMAND, "aws", "start"]
+        subprocess.run(start, cwd=REPOSITORY, env=environ, check=True, capture_output=True)
         owner.kill()
     deadline = time.monotonic() + 5
     while aws.launcher("status").returncode == 0 and time.monotonic() < deadline:

@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 from types import TracebackType
@@ -14,16 +13,15 @@ from typing import Any, Self
 
 import boto3
 from botocore.config import Config
-from localaws.state import RESET_PATH, TOKEN_HEADER, State
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SCRIPT = REPOSITORY / "playbooks" / "rehearsal" / "local_aws.py"
+from rehearsal import COMMAND, REPOSITORY
+from rehearsal.aws.state import RESET_PATH, TOKEN_HEADER, State
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class LocalAws:
-    """One process of playbooks/rehearsal/local_aws.py with its own state directory and port."""
+    """One local AWS process with its own state directory and port."""
 
     def __init__(self, directory: Path):
         self._state = State(directory, 0)
@@ -52,9 +50,10 @@ class LocalAws:
         self.launcher("stop")
 
     def launcher(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run local_aws.py for this instance."""
+        """Run `rehearsal aws` for this instance."""
         return subprocess.run(
-            [sys.executable, str(SCRIPT), *arguments],
+            [*COMMAND, "aws", *arguments],
+            cwd=REPOSITORY,
             env=self.process_environ | {"REHEARSAL_OWNER": str(os.getpid())},
             capture_output=True,
             text=True,

@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .local_aws import REPOSITORY, LocalAws
+from rehearsal import COMMAND, REPOSITORY
 
-SCRIPT = REPOSITORY / "playbooks" / "rehearsal" / "local_hosts.py"
+from .local_aws import LocalAws
+
 _ROOT = () if os.geteuid() == 0 else ("sudo", "-n")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -26,7 +27,7 @@ def machine_environ() -> dict[str, str]:
 
 
 class LocalHosts:
-    """playbooks/rehearsal/local_hosts.py with the state directory of a local AWS.
+    """`rehearsal hosts` with the state directory of a local AWS.
 
     owner: pid of the process that they do not outlive for long; this one, unless told.
     """
@@ -36,9 +37,10 @@ class LocalHosts:
         self._owner = owner or os.getpid()
 
     def launcher(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run local_hosts.py."""
+        """Run `rehearsal hosts`."""
         return subprocess.run(
-            [sys.executable, str(SCRIPT), *arguments],
+            [*COMMAND, "hosts", *arguments],
+            cwd=REPOSITORY,
             env=self._environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -53,16 +55,17 @@ class LocalHosts:
         return own | machine_environ() | {"REHEARSAL_OWNER": str(self._owner)}
 
     def killed(self, *arguments: str, after: float) -> None:
-        """Run local_hosts.py and kill it; what it has just called goes on to its own end."""
-        command = [sys.executable, str(SCRIPT), *arguments]
-        with subprocess.Popen(command, env=self._environ, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        """Run `rehearsal hosts` and kill it; what it has just called goes on to its own end."""
+        command = [*COMMAND, "hosts", *arguments]
+        quiet = {"stderr": subprocess.DEVNULL, "start_new_session": True}
+        with subprocess.Popen(command, cwd=REPOSITORY, env=self._environ, **quiet) as process:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(after)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
     def ok(self, *arguments: str) -> str:
-        """Run local_hosts.py and expect success; its output."""
+        """Run `rehearsal hosts` and expect success; its output."""
         done = self.launcher(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from localaws.operations import Call, Request, identify
+
+from rehearsal.aws.operations import Call, Request, identify
 
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
 JSON = "application/x-amz-json-1.1"

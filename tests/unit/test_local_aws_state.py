@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from localaws.control import start_time
-from localaws.state import LocalAwsError, State
+
+from rehearsal.aws.control import start_time
+from rehearsal.aws.state import LocalAwsError, State
 
 
 def test_the_exports_replace_the_account_of_the_shell(tmp_path: Path) -> None:

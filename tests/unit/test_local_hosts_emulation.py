@@ -10,16 +10,17 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
-from localaws.state import State
-from localhosts import architecture, binfmt, control, image, qemu, scenario, seed
-from localhosts.binfmt import Entry
-from localhosts.containers import emulation
-from localhosts.errors import LocalHostsError
-from localhosts.fleet import Fleet, Host, emulate
-from localhosts.machine_apt import MachineApt
-from localhosts.state import HostsState
-from localhosts.steps import Container, steps
-from localhosts.userdata import UserData
+
+from rehearsal.aws.state import State
+from rehearsal.hosts import architecture, binfmt, control, image, qemu, scenario, seed
+from rehearsal.hosts.binfmt import Entry
+from rehearsal.hosts.containers import emulation
+from rehearsal.hosts.errors import LocalHostsError
+from rehearsal.hosts.fleet import Fleet, Host, emulate
+from rehearsal.hosts.machine_apt import MachineApt
+from rehearsal.hosts.state import HostsState
+from rehearsal.hosts.steps import Container, steps
+from rehearsal.hosts.userdata import UserData
 
 APT = MachineApt("http://m.example/debian", "http://m.example/debian-security", ('Acquire::Retries "3";',), (), ())
 INTEL = Host("i-1", "A", IPv4Address("172.31.0.20"), "subnet-a", "x86_64")

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from localhosts.errors import LocalHostsError
-from localhosts.fleet import Fleet, fleet
+
+from rehearsal.hosts.errors import LocalHostsError
+from rehearsal.hosts.fleet import Fleet, fleet
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,8 @@ import asyncio
 from ipaddress import IPv4Network
 
 import pytest
-from localhosts import forwarder
+
+from rehearsal.hosts import forwarder
 
 
 async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

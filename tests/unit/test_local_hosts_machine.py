@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from localaws.state import State
-from localhosts import condition, firewall, image, login, machine_apt, owner, routes
-from localhosts.condition import Condition
-from localhosts.errors import LocalHostsError
-from localhosts.fleet import Host
-from localhosts.machine_apt import MachineApt
-from localhosts.state import HostsState
-from localhosts.steps import Container, Steps, steps
+
+from rehearsal.aws.state import State
+from rehearsal.hosts import condition, firewall, image, login, machine_apt, owner, routes
+from rehearsal.hosts.condition import Condition
+from rehearsal.hosts.errors import LocalHostsError
+from rehearsal.hosts.fleet import Host
+from rehearsal.hosts.machine_apt import MachineApt
+from rehearsal.hosts.state import HostsState
+from rehearsal.hosts.steps import Container, Steps, steps
 
 VPC = IPv4Network("172.31.0.0/16")
 

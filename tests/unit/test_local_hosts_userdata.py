@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from localhosts import seed, userdata
-from localhosts.errors import LocalHostsError
-from localhosts.fleet import Fleet, Host
-from localhosts.userdata import File, UserData
+
+from rehearsal.hosts import seed, userdata
+from rehearsal.hosts.errors import LocalHostsError
+from rehearsal.hosts.fleet import Fleet, Host
+from rehearsal.hosts.userdata import File, UserData
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOST = Host("i-1", "KOIN_PROD", IPv4Address("172.31.0.20"), "subnet-a", "x86_64")

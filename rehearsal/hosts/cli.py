@@ -1,7 +1,4 @@
-#!/usr/bin/env python3
 """Local Debian hosts for the instances of the local AWS: real systemd, real sshd, their private addresses.
-
-Usage: local_hosts.py up | down | status | shell HOST [COMMAND …] | image | free RANGE
 
 REHEARSAL_ARM=1 in the environment makes hosts of arm64 instances arm64, by emulation where the machine is not.
 """
@@ -13,15 +10,16 @@ import os
 import sys
 from ipaddress import IPv4Network
 
-from localaws.state import LocalAwsError, State
-from localhosts.command import as_root
-from localhosts.errors import LocalHostsError
-from localhosts.state import HostsState
+from rehearsal.aws.state import LocalAwsError, State
+
+from .command import as_root
+from .errors import LocalHostsError
+from .state import HostsState
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description="The local hosts of the rehearsal.")
+    parser = argparse.ArgumentParser(prog="python -m rehearsal hosts", description="The local hosts of the rehearsal.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="make this machine's hosts those of the local AWS")
     commands.add_parser("down", help="remove them, and everything made for them")
@@ -33,7 +31,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     shell.add_argument("--rescue", action="store_true", help="as root through podman, without SSH")
     shell.add_argument("host", help="the instance's Name, the inventory's name or the address")
     shell.add_argument("words", nargs=argparse.REMAINDER, metavar="command", help="instead of a shell")
-    forward = commands.add_parser("forward", help=argparse.SUPPRESS)
+    forward = commands.add_parser("forward")
     forward.add_argument("address")
     forward.add_argument("port", type=int)
     forward.add_argument("vpc")
@@ -45,11 +43,11 @@ def main(argv: list[str] | None = None) -> int:
     options = arguments(argv)
     try:
         if options.command == "forward":
-            from localhosts.forwarder import serve
+            from .forwarder import serve
 
             return serve(options.address, options.port, options.vpc)
         # Only now: these commands start programs, the one above is one.
-        from localhosts import control
+        from . import control
 
         state = HostsState.load(State.from_environ(), create=options.command == "up")
         if options.command == "up":
@@ -69,10 +67,6 @@ def main(argv: list[str] | None = None) -> int:
             print(text)
             return 0 if ready else 3
     except (LocalHostsError, LocalAwsError) as error:
-        print(f"local_hosts: {error}", file=sys.stderr)
+        print(f"local hosts: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,12 +12,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from rehearsal import COMMAND, REPOSITORY
 
 from .state import HOST, IDENTITY_PATH, LocalAwsError, State
 
@@ -26,7 +27,6 @@ STOP_SECONDS = 10.0
 TOKEN_VARIABLE = "REHEARSAL_AWS_TOKEN"
 # The pid of a process that the server shall not outlive, nor the local hosts; set by tests.
 OWNER_VARIABLE = "REHEARSAL_OWNER"
-SCRIPT = Path(__file__).resolve().parents[1] / "local_aws.py"
 
 # Loopback is never asked through a proxy.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -140,7 +140,8 @@ def _spawn(state: State, empty: bool) -> str:
     }
     with state.log_file.open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, str(SCRIPT), "serve", *(["--empty"] if empty else [])],
+            [*COMMAND, "aws", "serve", *(["--empty"] if empty else [])],
+            cwd=REPOSITORY,
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=log,

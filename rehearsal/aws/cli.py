@@ -1,21 +1,17 @@
-#!/usr/bin/env python3
-"""Start, stop and describe the local AWS of the rehearsal: a moto server on loopback.
-
-Usage: local_aws.py start [--empty] | stop | status | env
-"""
+"""Start, stop and describe the local AWS: a moto server on loopback."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from localaws import control
-from localaws.state import LocalAwsError, State
+from . import control
+from .state import LocalAwsError, State
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; errors are one line on stderr, never a traceback."""
-    parser = argparse.ArgumentParser(description="The local AWS of the rehearsal.")
+    parser = argparse.ArgumentParser(prog="python -m rehearsal aws", description="The local AWS of the rehearsal.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (("start", "start it, or leave it running"), ("serve", argparse.SUPPRESS)):
         command = commands.add_parser(name, help=text)
@@ -28,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
         state = State.from_environ()
         if options.command == "serve":
             # Imported here alone: moto takes a second to load and the other commands do not need it.
-            from localaws.server import serve
+            from .server import serve
 
             return serve(state, empty=options.empty)
         if options.command == "start":
@@ -42,10 +38,6 @@ def main(argv: list[str] | None = None) -> int:
             print(text)
             return 0 if running else 3
     except LocalAwsError as error:
-        print(f"local_aws: {error}", file=sys.stderr)
+        print(f"local AWS: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

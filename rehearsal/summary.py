@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from localaws.state import State
+from rehearsal import REPOSITORY
+from rehearsal.aws.state import State
 
 #: groups that every inventory has, and those that say nothing about a host's role
 _PLAIN = {"all", "ungrouped", "aws_ec2", "platform"}
@@ -72,12 +73,13 @@ def hosts(inventory: Mapping[str, Any]) -> str:
     return table(rows)
 
 
-def main() -> int:
+def main(argv: list[str]) -> int:
     """Print the summary; exit status 1 when the inventory cannot be read."""
+    argparse.ArgumentParser(prog="python -m rehearsal summary", description=__doc__).parse_args(argv)
     state = State.from_environ()
     listing = subprocess.run(
         ["ansible-inventory", "-i", "inventories/rehearsal", "--list"],
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=False,
@@ -89,7 +91,3 @@ def main() -> int:
     table_of_hosts, what_next = hosts(json.loads(listing.stdout)), NEXT.format(directory=state.directory)
     print(f"Rehearsal on {state.endpoint}\n\n{done(plan)}\n\n{table_of_hosts}\n\n{what_next}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -14,17 +14,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine
 from ipaddress import IPv4Network, ip_address
-from pathlib import Path
 from typing import Any
 
-from localaws.control import start_time
-from localaws.state import HOST
+from rehearsal import COMMAND, REPOSITORY
+from rehearsal.aws.control import start_time
+from rehearsal.aws.state import HOST
 
 from .command import wait
 from .errors import LocalHostsError
 from .state import HostsState, write
 
-SCRIPT = Path(__file__).resolve().parents[1] / "local_hosts.py"
 _START_SECONDS = 10.0
 _CHUNK = 1 << 16
 
@@ -38,7 +37,8 @@ def ensure(state: HostsState, address: str, vpc: IPv4Network) -> str:
     stop(state)
     with state.forwarder_log.open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, str(SCRIPT), "forward", address, str(state.aws.port), str(vpc)],
+            [*COMMAND, "hosts", "forward", address, str(state.aws.port), str(vpc)],
+            cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

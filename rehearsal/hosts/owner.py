@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from localaws.control import OWNER_VARIABLE, start_time
+from rehearsal.aws.control import OWNER_VARIABLE, start_time
 
 from .command import attempt, run, say
 from .errors import LocalHostsError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from localaws import control
-from localaws.state import REGION, State
+from rehearsal.aws import control
+from rehearsal.aws.state import REGION, State
 
 from .errors import LocalHostsError
 from .fleet import Fleet, fleet

@@ -7,6 +7,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from rehearsal import REPOSITORY
+
 HOST = "127.0.0.1"
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-2"
@@ -15,8 +17,6 @@ DEFAULT_PORT = 5566
 IDENTITY_PATH = "/_rehearsal/identity"
 RESET_PATH = "/_rehearsal/reset"
 TOKEN_HEADER = "X-Rehearsal-Token"
-
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 class LocalAwsError(Exception):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localaws.state import State
+from rehearsal.aws.state import State
 
 #: The label that every object of a rehearsal carries; its value is the rehearsal's id.
 LABEL = "koin.rehearsal"

@@ -1,8 +1,4 @@
-#!/usr/bin/env python3
-"""Hosts for a test scenario, as molecule/shared/create.yml and destroy.yml ask for them.
-
-Usage: scenario_hosts.py up DIRECTORY NAME[:ARCHITECTURE] … | down DIRECTORY
-"""
+"""Hosts of a test scenario: the command that molecule/shared/create.yml and destroy.yml run."""
 
 from __future__ import annotations
 
@@ -10,13 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from localhosts import scenario
-from localhosts.errors import LocalHostsError
+from . import scenario
+from .errors import LocalHostsError
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; errors are one line on stderr, never a traceback."""
-    parser = argparse.ArgumentParser(description="Local Debian hosts for a test scenario.")
+    parser = argparse.ArgumentParser(prog="python -m rehearsal scenario", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start the hosts and write DIRECTORY/instance_config.yml")
     up.add_argument("directory", type=Path, help="molecule's ephemeral directory of the scenario")
@@ -32,10 +28,6 @@ def main(argv: list[str] | None = None) -> int:
             scenario.down(options.directory)
             (options.directory / "instance_config.yml").unlink(missing_ok=True)
     except LocalHostsError as error:
-        print(f"scenario_hosts: {error}", file=sys.stderr)
+        print(f"scenario hosts: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

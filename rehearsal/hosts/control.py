@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from localaws.control import make_ssh_key
-from localaws.state import LocalAwsError
+from rehearsal.aws.control import make_ssh_key
+from rehearsal.aws.state import LocalAwsError
 
 from . import architecture, binfmt, condition, containers, forwarder, image, login, machine_apt, networks, owner, tools
 from .command import say, wait
@@ -180,7 +180,9 @@ def shell(state: HostsState, host: str, command: list[str], *, rescue: bool) -> 
         return ["podman", "exec", *terminal, item.container, *(command or ["bash", "--login"])]
     ports = condition.ask([item.container])[item.container].ports
     if not ports:
-        raise LocalHostsError(f"{item.host} has no sshd now; root's way in: local_hosts.py shell --rescue {item.host}")
+        raise LocalHostsError(
+            f"{item.host} has no sshd now; enter it as root: python -m rehearsal hosts shell --rescue {item.host}"
+        )
     return login.ssh(state, item.address, ports[0], command)
 
 
