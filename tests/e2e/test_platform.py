@@ -1,6 +1,6 @@
 """The whole platform, configured: what works together, what is refused, what comes back after a restart.
 
-What every host is by itself, and what listens, is in playbooks/verify, which runs here as well.
+What every host is by itself, and what listens, is in checks/verify, which runs here as well.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from playbooks.audit import report as audit
+from checks.audit import report as audit
 
 LYNIS = """\
 hardening_index=61

@@ -14,9 +14,9 @@ import yaml
 from tests.support.files import load_file
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-EDGE = load_file("playbooks/verify/test_edge.py")
-HOSTS = load_file("playbooks/verify/test_hosts.py")
-MONITORING = load_file("playbooks/verify/test_monitoring.py")
+EDGE = load_file("checks/verify/test_edge.py")
+HOSTS = load_file("checks/verify/test_hosts.py")
+MONITORING = load_file("checks/verify/test_monitoring.py")
 NOW = 1_800_000_000
 
 
