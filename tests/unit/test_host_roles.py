@@ -27,6 +27,7 @@ FACTS = {
     "distribution": "Debian",
     "distribution_major_version": "13",
     "distribution_release": "trixie",
+    "installed_packages": [],
     "memtotal_mb": 1900,
     "os_family": "Debian",
     "swaptotal_mb": 0,

@@ -1,0 +1,22 @@
+"""Controller side of ``host_packages``; its documentation is in plugins/modules/host_packages.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.host_packages import ARGUMENTS, Outcome, known, needed
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    """Ask the host only when it is not known that there is nothing to do."""
+
+    def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the module's result, or that nothing has changed."""
+        result = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(ARGUMENTS)
+        have = known((task_vars or {}).get("ansible_facts") or {})
+        if have is not None and not needed(arguments["present"], arguments["absent"], have):
+            return result | Outcome().result(check=False)
+        return result | self._execute_module(module_args=arguments, task_vars=task_vars)
