@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-testinfra_hosts = ["ansible://BCSD_Build", "ansible://INTERNAL", "ansible://PROD", "ansible://STAGE"]
+testinfra_hosts = ["ansible://edge"]
 
 AUTHORITY = "/usr/local/share/ca-certificates/koin-platform.crt"
 SECONDS = 20

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-testinfra_hosts = ["ansible://INTERNAL"]
+testinfra_hosts = ["ansible://monitoring"]
 
 CURL = "curl --noproxy '*' --silent --show-error --max-time 20"
 #: what a host tells of the Swarm is a minute old, is asked for every half a minute, and judged as often

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-testinfra_hosts = ["ansible://BCSD_Build"]
+testinfra_hosts = ["ansible://swarm_managers"]
 
 
 def nodes(host: Host) -> dict[str, dict[str, Any]]:

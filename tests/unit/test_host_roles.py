@@ -131,47 +131,6 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value] if value else []
 
 
-#: of the inventory plugin, and of a role that nothing here has heard of; the last host was made by hand and has no tag
-INVENTORY: dict[str, dict[str, Any]] = {
-    "bcsd-build": {"group_names": ["BCSD_Build", "arch_x86_64", "aws_ec2"], "ec2_tags": {"Role": "BCSD_Build"}},
-    "bcsdlab-internal": {"group_names": ["INTERNAL", "arch_arm64", "platform"], "ec2_tags": {"Role": "INTERNAL"}},
-    "koin-batch": {"group_names": ["BATCH", "arch_x86_64", "aws_ec2", "platform"], "ec2_tags": {"Role": "BATCH"}},
-    "koin-db": {"group_names": ["DB", "arch_x86_64", "aws_ec2"], "ec2_tags": {"Role": "DB"}},
-    "koin-prod": {"group_names": ["PROD", "arch_x86_64", "aws_ec2"], "ec2_tags": {"Name": "KOIN_PROD"}},
-}
-
-
-def seen_by(host: str, variable: str) -> Any:
-    """What a host of that inventory makes of a variable."""
-    own = {"ec2_architecture": "x86_64", "ec2_private_ip_address": "172.31.0.9"}
-    hosts = {name: variables | own for name, variables in INVENTORY.items()}
-    groups = {"aws_ec2": list(hosts), "platform": list(hosts)}
-    groups |= {variables["group_names"][0]: [name] for name, variables in INVENTORY.items()}
-    files = declared((REPOSITORY / "group_vars/all", "*.yml"), (REPOSITORY / "group_vars/INTERNAL", "monitoring.yml"))
-    known = files | {"inventory_hostname": host, "groups": groups, "hostvars": hosts}
-    return Templar(loader=DataLoader(), variables=known).template(files[variable])
-
-
-def test_a_host_of_a_new_role_is_watched_like_the_others() -> None:
-    labels = seen_by("bcsdlab-internal", "platform_host_labels")
-    assert {host: (known["host"], known["role"], known["env"]) for host, known in labels.items()} == {
-        "bcsd-build": ("bcsd-build", "BCSD_Build", "shared"),
-        "bcsdlab-internal": ("bcsdlab-internal", "INTERNAL", "shared"),
-        "koin-batch": ("koin-batch", "BATCH", "shared"),
-        "koin-db": ("koin-db", "DB", "shared"),
-        "koin-prod": ("koin-prod", "PROD", "prod"),
-    }
-    jobs = seen_by("bcsdlab-internal", "monitoring_jobs")
-    assert set(jobs["node"]["targets"]) == set(INVENTORY)
-    assert jobs["node"]["targets"]["koin-batch"]["labels"] == labels["koin-batch"]
-    assert set(jobs["mysqld"]["targets"]) == {"koin-db"}
-
-
-def test_the_swarm_is_told_of_by_its_nodes() -> None:
-    told = {name for name in INVENTORY if seen_by(name, "node_exporter_swarm")}
-    assert told == {"bcsd-build", "bcsdlab-internal", "koin-prod"}
-
-
 def group_variables() -> list[tuple[Path, dict[str, Any]]]:
     """Every file of group_vars with what it declares."""
     return [(path, yaml.safe_load(path.read_text())) for path in sorted((REPOSITORY / "group_vars").rglob("*.yml"))]

@@ -251,7 +251,7 @@ def started(host: Host) -> str:
 
 
 def test_a_run_after_a_failed_one_restarts_what_runs_with_something_else(host: Host) -> None:
-    after_a_failure = ("-e", json.dumps({"configure_mark": {"stdout": "interrupted"}}))
+    after_a_failure = ("-e", json.dumps({"__run_mark": {"stdout_lines": ["found", "whole"]}}))
     before = started(host)
     play("converge.yml", *after_a_failure)
     assert started(host) == before

@@ -216,6 +216,19 @@ def compute(declaration: Declaration) -> Iterator[Problem]:
             yield Problem(f"aws_compute_key_pairs.{name}.public_key", "is not an OpenSSH public key", fix)
 
 
+def roles_and_functions(declaration: Declaration) -> Iterator[Problem]:
+    """A host has a declared role and functions that go together. What functions there are, the argument specs say."""
+    roles = declaration.value("aws_compute_roles", [])
+    for name, instance in declaration.entries("aws_compute_instances").items():
+        where = f"aws_compute_instances.{name}"
+        if instance["role"] not in roles:
+            fix = f"write one of {', '.join(roles)}, or add it to aws_compute_roles"
+            yield Problem(f"{where}.role", f"`{instance['role']}` is not a declared role", fix)
+        if {"swarm_managers", "swarm_workers"} <= set(instance["functions"]):
+            what = "is a manager and a worker of the Swarm"
+            yield Problem(f"{where}.functions", what, "keep swarm_managers: a manager runs containers as well")
+
+
 def _private_ip(
     where: str, instance: Mapping[str, Any], subnets: Mapping[str, Any], taken: dict[str, str], name: str
 ) -> Iterator[Problem]:
@@ -338,6 +351,7 @@ _CHECKS: tuple[Callable[[Declaration], Iterator[Problem]], ...] = (
     network,
     security,
     compute,
+    roles_and_functions,
     storage,
     cdn,
     records,

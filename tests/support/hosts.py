@@ -1,0 +1,86 @@
+"""The declared hosts with all of their variables, templated in this process: no AWS, no SSH.
+
+The inventory is the repository's own (`hosts.yml`, `platform.yml`, `group_vars`), with the declared instances in place
+of those that the inventory plugin would find. A test may hand in a changed copy of `group_vars`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible.vars.hostvars import HostVars
+from ansible.vars.manager import VariableManager
+
+from .local_aws import REPOSITORY
+
+
+def host_name(instance: str) -> str:
+    """What the inventory calls an instance."""
+    return instance.lower().replace("_", "-")
+
+
+def _found(instance: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What the inventory plugin knows of an instance, and the facts that group_vars may ask for."""
+    return {
+        "ec2_architecture": entry.get("architecture", "x86_64"),
+        "ec2_private_ip_address": entry["private_ip"],
+        "ec2_tags": {"Name": instance, "Role": entry["role"]},
+        "ansible_host": entry["private_ip"],
+        "ansible_user": "admin",
+    }
+
+
+class Secrets(dict[str, Any]):
+    """A value for every secret that is asked for by name; it says which one it is."""
+
+    def __missing__(self, name: str) -> str:
+        return f"secret {name}"
+
+
+class DeclaredHosts:
+    """An inventory of the declared instances in a folder of its own.
+
+    folder: an empty folder. group_vars: the declaration; by default the repository's.
+    """
+
+    def __init__(self, folder: Path, group_vars: Path = REPOSITORY / "group_vars") -> None:
+        instances = yaml.safe_load((group_vars / "all/aws_compute.yml").read_text())["aws_compute_instances"]
+        found = {host_name(name): _found(name, entry) for name, entry in instances.items()}
+        (folder / "group_vars").symlink_to(group_vars)
+        (folder / "aws_ec2.json").write_text(json.dumps({"all": {"children": {"aws_ec2": {"hosts": found}}}}))
+        for name in ("hosts.yml", "platform.yml"):
+            (folder / name).symlink_to(REPOSITORY / "inventories/rehearsal" / name)
+        self._loader = DataLoader()
+        self._inventory = InventoryManager(self._loader, sources=[str(folder)])
+        self._variables = VariableManager(self._loader, self._inventory)
+        self._hostvars = HostVars(self._inventory, self._variables, self._loader)
+        authority = {"certificate": "certificate of the authority", "key": "key of the authority"}
+        for name, known in found.items():
+            secrets = Secrets(authority=authority)
+            facts = {"default_ipv4": {"address": known["ec2_private_ip_address"]}}
+            self._variables.set_nonpersistent_facts(name, {"secrets_values": secrets, "ansible_facts": facts})
+
+    @property
+    def names(self) -> list[str]:
+        """Hosts of the platform."""
+        return sorted(host.name for host in self._inventory.get_hosts("platform"))
+
+    def groups(self, name: str) -> list[str]:
+        """Groups of a host."""
+        host = self._inventory.get_host(name)
+        return sorted(group.name for group in host.get_groups() if group.name not in ("all", "aws_ec2"))
+
+    def value(self, host: str, variable: str) -> Any:
+        """What a variable is on a host, as plain data."""
+        variables = self._variables.get_vars(host=self._inventory.get_host(host))
+        variables |= {"ansible_playbook_python": sys.executable}
+        templar = Templar(self._loader, variables=variables)
+        return json.loads(json.dumps(templar.template(variables[variable])))
