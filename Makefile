@@ -1,6 +1,6 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse hosts shell down plan inventory configure verify audit test lint molecule e2e bench clean distclean
+.PHONY: help setup aws rehearse hosts shell down plan inventory configure verify audit test lint docs molecule e2e bench clean distclean
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -72,6 +72,9 @@ lint: setup ## Check style and types
 	@mypy
 	@yamllint --strict .
 	@ansible-lint --offline
+
+docs: setup ## Write the generated parts of the documentation again
+	@python bin/generate_docs.py
 
 molecule: setup ## Test the host roles, each on hosts of its own: make molecule SCENARIO=sshd (Linux, root or sudo)
 	@bin/molecule $(SCENARIO)

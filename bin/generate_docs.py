@@ -7,7 +7,7 @@ Usage: generate_docs.py [--check]
 - docs/iam.md, docs/iam-policy.json: what an operator must be allowed to do
 - docs/platform.svg: the declared platform (platform_picture.py)
 
-Needs .venv (`make setup`): which calls a plan makes is asked of the observer itself, which imports boto3.
+Needs .venv (`make setup`): botocore's models say what IAM calls an operation.
 """
 
 from __future__ import annotations
@@ -15,31 +15,32 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import runpy
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ansible.module_utils
 import botocore.session
 import yaml
 from botocore import xform_name
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-for _path, _folder in (
-    (sys.path, REPOSITORY / "bin"),
-    (ansible.module_utils.__path__, REPOSITORY / "plugins/module_utils"),
-):
-    if str(_folder) not in _path:
-        _path.append(str(_folder))
+if str(REPOSITORY / "bin") not in sys.path:
+    sys.path.append(str(REPOSITORY / "bin"))
+runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
 
-from ansible.module_utils.platform.kinds import KINDS  # noqa: E402 - after the path is set
-from ansible.module_utils.platform.observe import Read, _reads  # noqa: E402
-from ansible.module_utils.platform.scope import Scope  # noqa: E402
-from ansible.module_utils.platform.session import iam_action  # noqa: E402
+from ansible.module_utils.platform.engine.declaration import Declaration  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.engine.observe import IDENTITY  # noqa: E402
+from ansible.module_utils.platform.engine.session import iam_action  # noqa: E402
+from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
 from platform_picture import draw  # noqa: E402
+
+if TYPE_CHECKING:
+    from ansible.module_utils.platform.engine.access import Call, Scope
+    from ansible.module_utils.platform.kinds.base import Kind
 
 # --- The declaration and the specs, as plain data ------------------------------------------------------------------
 
@@ -114,101 +115,54 @@ def options_section(role: str) -> str:
 
 # --- IAM -----------------------------------------------------------------------------------------------------------
 
-#: a name that every sample answer and the sample scope share; "" is the Name of an instance that has none
-_NAME = "x"
-_EVERYTHING = Scope(
-    **dict.fromkeys(
-        (
-            "vpcs",
-            "vpc_ids",
-            "zones",
-            "domains",
-            "certificates",
-            "aliases",
-            "distributions",
-            "topics",
-            "images",
-            "types",
-        ),
-        frozenset({_NAME}),
-    ),
-    buckets={_NAME: [f"{_NAME}/"]},
-    protected=frozenset({""}),
-)
+
+def _action(call: Call) -> str:
+    """The IAM action of a read."""
+    if call.action:
+        return call.action
+    model = _model(call.service)
+    operation = next(name for name in model.operation_names if xform_name(name) == call.operation)
+    return iam_action(model.service_id, operation)
 
 
-def _sample(shape: Any, depth: int = 0) -> Any:
-    """An answer of this shape with one of everything in it."""
-    if depth > 8:
-        return None
-    if shape.type_name == "structure":
-        return {name: _sample(member, depth + 1) for name, member in shape.members.items()}
-    if shape.type_name == "list":
-        return [_sample(shape.member, depth + 1)]
-    if shape.type_name == "map":
-        return {_NAME: _sample(shape.value, depth + 1)}
-    return {"boolean": False, "integer": 1, "long": 1}.get(shape.type_name, _NAME)
-
-
-def _walk(reads: Iterable[Read], session: Any, models: dict[str, Any]) -> Iterator[str]:
-    for read in reads:
-        model = models.setdefault(read.service, session.get_service_model(read.service))
-        wanted = read.operation.partition(":")[0]
-        operation = next(name for name in model.operation_names if xform_name(name) == wanted)
-        action = iam_action(model.service_id, operation)
-        yield action
-        yield from _walk(read.then(_sample(model.operation_model(operation).output_shape)), session, models)
+@cache
+def _model(service: str) -> Any:
+    return botocore.session.get_session().get_service_model(service)
 
 
 @cache
 def plan_reads() -> tuple[str, ...]:
-    """The IAM actions of every read that observing makes, found by answering each with a sample of its answer."""
-    found = set(_walk(_reads(_EVERYTHING), botocore.session.get_session(), {}))
-    return tuple(sorted({*found, iam_action("STS", "GetCallerIdentity")}))
+    """The IAM actions of every read that observing may make."""
+    return tuple(sorted({_action(call) for call in (IDENTITY, *KINDS.calls())}))
+
+
+def kinds_of(role: str) -> list[Kind]:
+    """The kinds that a role applies."""
+    return [kind for kind in KINDS if kind.role == role]
 
 
 def writes(role: str) -> list[str]:
     """The IAM actions of everything a role applies, sorted."""
-    return sorted({action for kind in KINDS if kind.role == role for action in kind.writes})
+    return sorted({write.action for kind in kinds_of(role) for write in kind.writes})
 
 
-#: service-wide reads: the modules of amazon.aws and community.aws make more than planning does
-_READ_PATTERNS = (
-    "acm:Describe*",
-    "acm:List*",
-    "cloudfront:Get*",
-    "cloudfront:List*",
-    "cloudwatch:Describe*",
-    "ec2:Describe*",
-    "iam:Get*",
-    "iam:List*",
-    "route53:Get*",
-    "route53:List*",
-    "route53domains:GetDomainDetail",
-    "route53domains:List*",
-    # Not s3:Get*, which would open every object of the account.
-    "s3:GetAccelerateConfiguration",
-    "s3:GetBucket*",
-    "s3:GetEncryptionConfiguration",
-    "s3:GetInventoryConfiguration",
-    "s3:GetLifecycleConfiguration",
-    "s3:ListAllMyBuckets",
-    "s3:ListBucket",
-    "sns:Get*",
-    "sns:List*",
-    "sts:GetCallerIdentity",
-)
-#: reads that have a statement of their own
-_IMAGE_READ = "ssm:GetParameters"
+def read_patterns() -> list[str]:
+    """Service-wide reads: the modules of amazon.aws and community.aws make more than planning does."""
+    return sorted({_action(IDENTITY), *(pattern for kind in KINDS for pattern in kind.module_reads)})
+
+
+def read_scopes() -> list[tuple[str, Scope]]:
+    """Reads that have a statement of their own."""
+    return [(_action(call), call.scope) for call in KINDS.calls() if call.scope]
+
+
 #: what the role secrets does
 _SECRETS = ("ssm:GetParameters", "ssm:PutParameter", "ssm:AddTagsToResource")
-#: the module that makes a bucket's folder asks first whether it is there
-_FOLDER_READS = ("s3:GetObject", "s3:GetObjectTagging")
 
 
 def allowed(action: str) -> bool:
     """Whether the read statements of the policy allow the action."""
-    return action == _IMAGE_READ or any(fnmatchcase(action, pattern) for pattern in _READ_PATTERNS)
+    return action in dict(read_scopes()) or any(fnmatchcase(action, pattern) for pattern in read_patterns())
 
 
 def _statement(sid: str, actions: Iterable[str], resource: Any, region: str = "") -> dict[str, Any]:
@@ -218,54 +172,38 @@ def _statement(sid: str, actions: Iterable[str], resource: Any, region: str = ""
     return statement
 
 
-def _write_scope(role: str, declared: Mapping[str, Any]) -> tuple[Any, str]:
-    """What a role may write to: resources as narrow as their names are known, and the region where there is one."""
-    region = declared["aws_region"]
-    names = list(declared["aws_iam_roles"])
-    buckets = {f"arn:aws:s3:::{name}": entry for name, entry in declared["aws_storage_buckets"].items()}
-    folders = [f"{arn}/{prefix}" for arn, entry in buckets.items() for prefix in entry.get("prefixes", [])]
-    scopes: dict[str, tuple[Any, str]] = {
-        "aws_network": ("*", region),
-        "aws_security": ("*", region),
-        "aws_compute": ("*", region),
-        "aws_storage": ([*buckets, *folders], ""),
-        "aws_iam": (
-            [f"arn:aws:iam::*:{kind}/{name}" for kind in ("role", "instance-profile") for name in names],
-            "",
-        ),
-        "aws_dns_records": ("arn:aws:route53:::hostedzone/*", ""),
-        # sns:Unsubscribe names no resource.
-        "aws_monitoring": ("*", region),
-    }
-    return scopes.get(role, ("*", ""))
+def _narrow(sid: str, action: str, scope: Scope, declared: Declaration) -> dict[str, Any]:
+    statement = _statement(sid, [action], list(scope.resources(declared)))
+    return statement | ({"Condition": scope.condition} if scope.condition else {})
+
+
+def _write_statement(role: str, declared: Declaration) -> dict[str, Any] | None:
+    """What a role may write: to resources as narrow as their names are known, in the region where there is one."""
+    kinds = kinds_of(role)
+    actions = {write.action for kind in kinds for write in kind.writes if not write.scope}
+    actions |= {action for kind in kinds for action in kind.write_reads}
+    if not actions:
+        return None
+    resources = list(dict.fromkeys(arn for kind in kinds for arn in kind.resources(declared)))
+    resource = "*" if "*" in resources else resources[0] if len(resources) == 1 else resources
+    sid = "Write" + "".join(part.capitalize() for part in role.removeprefix("aws_").split("_"))
+    return _statement(sid, sorted(actions), resource, declared.region if all(kind.regional for kind in kinds) else "")
 
 
 def policy() -> dict[str, Any]:
     """The operator's policy: what plan reads, what provision writes, role by role."""
-    declared = declaration()
-    images = [
-        f"arn:aws:ssm:{declared['aws_region']}::parameter{name}" for name in declared["aws_compute_images"].values()
-    ]
-    statements = [_statement("Read", _READ_PATTERNS, "*"), _statement("ReadImages", [_IMAGE_READ], images)]
-    for role in roles():
-        actions = [action for action in writes(role) if action != "iam:PassRole"]
-        if role == "aws_storage":
-            actions = sorted([*actions, *_FOLDER_READS])
-        if actions:
-            sid = "Write" + "".join(part.capitalize() for part in role.removeprefix("aws_").split("_"))
-            statements.append(_statement(sid, actions, *_write_scope(role, declared)))
+    raw = declaration()
+    declared = Declaration(raw)
+    statements = [_statement("Read", read_patterns(), "*")]
+    statements += [_narrow(scope.sid, action, scope, declared) for action, scope in read_scopes()]
+    statements += [found for role in roles() if (found := _write_statement(role, declared))]
     # Configuring hosts makes the secrets that it needs; SSM's own key is open to whoever may ask SSM.
-    secrets = sorted({entry["path"].split("/")[1] for entry in declared["secrets_parameters"].values()})
-    statements.append(
-        _statement(
-            "Secrets", _SECRETS, [f"arn:aws:ssm:{declared['aws_region']}:*:parameter/{top}/*" for top in secrets]
-        )
-    )
-    passed = _statement(
-        "PassHostRoles", ["iam:PassRole"], [f"arn:aws:iam::*:role/{n}" for n in declared["aws_iam_roles"]]
-    )
-    passed["Condition"] = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
-    return {"Version": "2012-10-17", "Statement": [*statements, passed]}
+    tops = sorted({entry["path"].split("/")[1] for entry in raw["secrets_parameters"].values()})
+    arns = [f"arn:aws:ssm:{declared.region}:*:parameter/{top}/*" for top in tops]
+    statements.append(_statement("Secrets", _SECRETS, arns))
+    narrow = [(write.action, write.scope) for kind in KINDS for write in kind.writes if write.scope]
+    statements += [_narrow(scope.sid, action, scope, declared) for action, scope in narrow]
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _listed(actions: Iterable[str]) -> str:
@@ -278,7 +216,7 @@ def iam_section(role: str) -> str:
     if not actions:
         return "It writes nothing to AWS. What it reads is listed in [docs/iam.md](../../docs/iam.md)."
     lines = ["| Resource | IAM actions that writing it takes |", "| --- | --- |"]
-    lines += [f"| {kind.name} | {_listed(kind.writes)} |" for kind in KINDS if kind.role == role]
+    lines += [f"| {kind.name} | {_listed(write.action for write in kind.writes)} |" for kind in kinds_of(role)]
     return "\n".join([*lines, "", "What planning reads is listed in [docs/iam.md](../../docs/iam.md)."])
 
 
@@ -317,7 +255,9 @@ def generated() -> dict[Path, str]:
     """Every file that this script writes, or writes parts of, with its content."""
     uncovered = [action for action in plan_reads() if not allowed(action)]
     if uncovered:
-        raise SystemExit(f"generate_docs: _READ_PATTERNS lacks {', '.join(uncovered)}")
+        raise SystemExit(
+            f"generate_docs: no kind's module_reads allow {', '.join(uncovered)}; add a pattern to its kind"
+        )
     sections = {
         f"roles/{role}/README.md": {"options": options_section(role), "iam": iam_section(role)} for role in roles()
     }
@@ -344,6 +284,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{'stale' if options.check else 'written'}: {path.relative_to(REPOSITORY)}")
         if not options.check:
             path.write_text(files[path])
+    if options.check and outdated:
+        print("Run `make docs` to write them again.")
     return int(options.check and bool(outdated))
 
 

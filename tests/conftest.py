@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import ansible.module_utils
 import pytest
 from ansible.plugins.loader import init_plugin_loader
 
@@ -19,7 +19,7 @@ if str(REPOSITORY) not in sys.path:
 
 # `from ansible.module_utils.platform import ...`, as Ansible resolves it when it ships a module. Here rather than
 # in a hook: the workers of pytest-xdist import this file, too.
-ansible.module_utils.__path__.append(str(REPOSITORY / "plugins" / "module_utils"))
+runpy.run_path(str(REPOSITORY / "plugins" / "import_path.py"))
 
 # Lookups and modules of collections, as Ansible's own commands find them.
 init_plugin_loader()

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+import runpy
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import module_loader
 from ansible.utils.display import Display
 
-# Modules find plugins/module_utils through ansible.cfg, plugins of the controller do not.
-_UTILS = str(Path(__file__).parent.parent / "module_utils")
-if _UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(_UTILS)
+runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform import warm  # noqa: E402
-from ansible.module_utils.platform.each import calls, dig  # noqa: E402 - after the path is set
-from ansible.module_utils.platform.refs import resolve, unresolved  # noqa: E402
+from ansible.module_utils.platform.engine import warm  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.engine.each import calls, dig  # noqa: E402
+from ansible.module_utils.platform.engine.refs import resolve, unresolved  # noqa: E402
+from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
 
 display = Display()
 
 # Here, and not where it is used: Ansible imports this file in its main process, which every task is a fork of.
-warm.share_api_descriptions()
+warm.share_api_descriptions(KINDS.services())
 
 #: module calls at once; a laptop has few cores, and AWS throttles writes sooner than reads
 PARALLEL = 4
+
+#: is told position, result, and whether the module died; False starts no further call
+Done = Callable[[int, dict[str, Any], bool], bool]
 
 
 class ActionModule(ActionBase):
@@ -58,7 +59,7 @@ class ActionModule(ActionBase):
         prepared = [self._arguments(args["arguments"], item, known, variables) for item in items]
         results, failures = self._call(args["module"], prepared, items, variables)
         if failures:
-            after = "What was done before stays. Mend the cause and run the playbook again: it goes on from here."
+            after = "What was done before stays. Fix the cause and run the playbook again: it goes on from here."
             problem = "\n".join([*failures, after])
             return {**result, "failed": True, "msg": failures[0], "problem": problem, "results": results}
         created = known.setdefault(args["kind"], {})
@@ -90,7 +91,7 @@ class ActionModule(ActionBase):
         """The variable ``name`` templated with ``item``, ids filled in."""
         filled = self._filled(name, item, known, variables)
         resolved: dict[str, Any] = resolve(filled, known)
-        missing = unresolved(resolved)
+        missing = unresolved(resolved, KINDS.names)
         if missing:
             raise AnsibleActionFail(
                 f"{item['kind']} {item['name']} needs {', '.join(missing)}, which is not known yet: "
@@ -102,6 +103,29 @@ class ActionModule(ActionBase):
         self, name: str, prepared: list[dict[str, Any]], items: list[dict[str, Any]], variables: Mapping[str, Any]
     ) -> tuple[list[dict[str, Any]], list[str]]:
         """The modules' results, and what failed."""
+        results: list[dict[str, Any]] = [{} for _ in prepared]
+        failed: list[str] = []
+        started = time.monotonic()
+        note = self._task.args.get("note")
+
+        def done(index: int, answer: dict[str, Any], died: bool) -> bool:
+            item, results[index] = items[index], answer
+            what = f"{item['kind']} {item['name']}"
+            for warning in answer.get("warnings") or ():
+                display.warning(f"{what}: {warning}")
+            if answer.get("failed") or died:
+                failed.append(f"{item['action']} {what}: {answer.get('msg', 'it ended without a message')}")
+                return False
+            line = f"  {what}: {note}" if note else f"{item['action']}d {what}"
+            display.display(f"  {line} ({time.monotonic() - started:.1f} s)")
+            return True
+
+        run = self._run_warm if warm.usable() else self._run_plain
+        run(name, prepared, variables, done)
+        return results, failed
+
+    def _run_warm(self, name: str, prepared: list[dict[str, Any]], variables: Mapping[str, Any], done: Done) -> None:
+        """Several calls at once, in forks of this process."""
         found = module_loader.find_plugin_with_context(name, mod_type=".py")
         if not found.resolved or not found.plugin_resolved_path:
             raise AnsibleActionFail(f"there is no module {name}; are the collections of requirements.yml installed?")
@@ -111,27 +135,23 @@ class ActionModule(ActionBase):
             environment |= {key: str(value) for key, value in self._templar.template(part).items()}
         for arguments in prepared:
             self._update_module_args(name, arguments, dict(variables))
-        results: list[dict[str, Any]] = [{} for _ in prepared]
-        failed: list[str] = []
-        started = time.monotonic()
-        note = self._task.args.get("note")
-
-        def done(index: int, status: int, output: str) -> bool:
-            item = items[index]
-            answer = results[index] = warm.parse(output)
-            what = f"{item['kind']} {item['name']}"
-            for warning in answer.get("warnings") or ():
-                display.warning(f"{what}: {warning}")
-            if answer.get("failed") or status:
-                failed.append(f"{item['action']} {what}: {answer.get('msg', output)}")
-                return False
-            line = f"  {what}: {note}" if note else f"{item['action']}d {what}"
-            display.display(f"  {line} ({time.monotonic() - started:.1f} s)")
-            return True
-
         parallel = int(self._task.args.get("parallel", PARALLEL))
-        warm.run_all(module, prepared, environment, parallel, done)
-        return results, failed
+
+        def ended(index: int, status: int, output: str) -> bool:
+            answer = warm.parse(output)
+            if status:
+                answer.setdefault("msg", output)
+            return done(index, answer, bool(status))
+
+        warm.run_all(module, prepared, environment, parallel, ended)
+
+    def _run_plain(self, name: str, prepared: list[dict[str, Any]], variables: Mapping[str, Any], done: Done) -> None:
+        """One call after the other, as Ansible runs any module: where ansible-core is not as ``warm`` knows it."""
+        display.warning("this ansible-core is not the pinned one: modules run one after the other, which takes longer")
+        for index, arguments in enumerate(prepared):
+            answer = self._execute_module(module_name=name, module_args=arguments, task_vars=dict(variables))
+            if not done(index, answer, False):
+                break
 
 
 def _python_name(found: Any) -> str:

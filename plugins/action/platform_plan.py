@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import gc
 import json
+import runpy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-# Modules find plugins/module_utils through ansible.cfg, plugins of the controller do not.
-_UTILS = str(Path(__file__).parent.parent / "module_utils")
-if _UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(_UTILS)
+runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform.errors import PlatformError  # noqa: E402 - after the path is set
-from ansible.module_utils.platform.model import Plan  # noqa: E402
-from ansible.module_utils.platform.render import render, summary, warnings  # noqa: E402
-from ansible.module_utils.platform.specs import role_specs  # noqa: E402
-from ansible.module_utils.platform.workflow import plan_for  # noqa: E402
+from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.engine.model import Plan  # noqa: E402
+from ansible.module_utils.platform.engine.render import render, summary, warnings  # noqa: E402
+from ansible.module_utils.platform.engine.specs import role_specs  # noqa: E402
+from ansible.module_utils.platform.engine.workflow import plan_for  # noqa: E402
+from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
 
 display = Display()
 _ROLES = Path(__file__).parent.parent.parent / "roles"
@@ -44,7 +42,7 @@ class ActionModule(ActionBase):
         # What Ansible has loaded stays: collecting it again and again is a fifth of the time of a large plan.
         gc.freeze()
         try:
-            plan = plan_for(self._declared(variables), role_specs(_ROLES), self._environment(variables))
+            plan = plan_for(self._declared(variables), role_specs(_ROLES), self._environment(variables), KINDS)
         except PlatformError as error:
             return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
         content = plan.as_dict()

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
+runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
+
+from ansible.module_utils.platform.kinds.dns import dotless, holding  # noqa: E402 - after the path is set
 
 #: IP protocol number that EC2 wants for a protocol it has no name for
 _PROTOCOL_NUMBERS = {"esp": "50"}
@@ -78,11 +84,10 @@ def zone_id(name: str, zones: Mapping[str, Mapping[str, str]]) -> str:
 
     zones: attributes by declared name, ``platform_ids.zone``.
     """
-    name = name.rstrip(".")
-    holding = [zone for zone in zones if name == zone or name.endswith(f".{zone}")]
-    if not holding:
+    zone = holding(dotless(name), zones)
+    if zone is None:
         raise AnsibleFilterError(f"{name} lies in no declared zone; declare its zone in aws_dns_zones")
-    return zones[max(holding, key=len)]["id"]
+    return zones[zone]["id"]
 
 
 def email_subscriptions(emails: Iterable[str]) -> list[dict[str, str]]:

@@ -5,16 +5,16 @@ Usage: python tests/bench/bench.py [--rounds N] [--only floor,plan,noop,fresh,sc
 
 from __future__ import annotations
 
+import runpy
 import sys
 from pathlib import Path
 
-import ansible.module_utils
 from ansible.plugins.loader import init_plugin_loader
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # `tests.…`, `rehearsal…`, `ansible.module_utils.platform…`.
 sys.path[:0] = [str(REPOSITORY)]
-ansible.module_utils.__path__.append(str(REPOSITORY / "plugins" / "module_utils"))
+runpy.run_path(str(REPOSITORY / "plugins" / "import_path.py"))
 # Inventory and lookup plugins of collections, as Ansible's own commands find them.
 init_plugin_loader()
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.platform.model import Action
-from ansible.module_utils.platform.observe import empty
-from ansible.module_utils.platform.plan import plan
-from ansible.module_utils.platform.workflow import declaration_of
+from ansible.module_utils.platform.engine.model import Action
+from ansible.module_utils.platform.engine.plan import plan
+from ansible.module_utils.platform.engine.workflow import declaration_of
+from ansible.module_utils.platform.kinds import KINDS
 
 from tests.bench import terraform_config
 from tests.bench.measure import BenchError, Sample, run
@@ -31,9 +31,9 @@ def created(aws: LocalAws, changed: Mapping[str, Any]) -> list[Action]:
     raw = declared() | dict(changed)
     public_key = (aws.directory / "ssh" / "id_ed25519.pub").read_text().strip()
     raw |= {"aws_compute_public_key": public_key, "aws_compute_key_pairs": {"koin": {"public_key": public_key}}}
-    declaration = declaration_of(raw, specs())
+    declaration = declaration_of(raw, specs(), KINDS)
     declaration.account = ACCOUNT
-    return plan(declaration, empty()).of("create")
+    return plan(declaration, KINDS.empty(), KINDS).of("create")
 
 
 class Side:

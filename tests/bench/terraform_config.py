@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible.module_utils.platform.model import Action
+from ansible.module_utils.platform.engine.model import Action
 
 Block = dict[str, Any]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.platform.declaration import Declaration
+from ansible.module_utils.platform.engine.declaration import Declaration
+from ansible.module_utils.platform.engine.workflow import declaration_of
 from ansible.module_utils.platform.kinds import KINDS
-from ansible.module_utils.platform.workflow import declaration_of
 
 from tests.support.drift import DELETIONS, DRIFTS, Account
 from tests.support.local_aws import LocalAws
@@ -18,7 +18,7 @@ from tests.support.platform import Platform, Run, declared, fields, specs
 
 
 def _everything_declared() -> set[tuple[str, str]]:
-    declaration: Declaration = declaration_of(declared(), specs())
+    declaration: Declaration = declaration_of(declared(), specs(), KINDS)
     declaration.account = "123456789012"
     return {(kind.name, want.name) for kind in KINDS for want in kind.desired(declaration)}
 
@@ -90,18 +90,11 @@ def test_plan_afterwards_says_no_changes(built: tuple[Platform, list[str]]) -> N
 
 def test_every_declared_field_is_in_the_drift_table(built: tuple[Platform, list[str]], platform: Platform) -> None:
     """A field that is added to a kind without a row below would go untested."""
-    declaration = declaration_of(declared(), specs())
+    declaration = declaration_of(declared(), specs(), KINDS)
     wanted = {(kind.name, field) for kind in KINDS for want in kind.desired(declaration) for field in want.fields}
     tried = {(drift.kind, drift.field) for group in DRIFTS.values() for drift in group}
     # What AWS itself cannot change in place: only reported, see test_platform_replace.py.
-    fixed = {
-        ("vpc", "cidr"),
-        ("subnet", "zone"),
-        ("key_pair", "public_key"),
-        ("instance", "architecture"),
-        ("instance", "subnet"),
-        ("instance", "root_volume.encrypted"),
-    }
+    fixed = {(kind.name, field) for kind in KINDS for field in kind.replaced_by}
     # Renaming any of these by hand is how they would be lost, were they matched by Name only.
     renamed = {(kind, "tags.Name") for kind in ("internet_gateway", "route_table", "network_acl", "instance")}
     assert wanted - tried - fixed - renamed == set()

@@ -7,8 +7,10 @@ from typing import Any
 
 import botocore.exceptions
 import pytest
-from ansible.module_utils.platform.errors import DeclarationError, PlatformError
-from ansible.module_utils.platform.session import Clients, explain
+from ansible.module_utils.platform.engine.errors import DeclarationError, PlatformError
+from ansible.module_utils.platform.engine.session import Clients, explain
+from ansible.module_utils.platform.kinds import KINDS
+from botocore import xform_name
 
 from tests.support.local_aws import LocalAws
 from tests.support.platform import Platform, declared
@@ -117,7 +119,9 @@ def test_unknown_profile() -> None:
 def test_what_aws_answers_is_explained(service: str, operation: str, code: str, expected: str) -> None:
     client = Clients("ap-northeast-2", declared()["aws_environment"])[service]
     error = botocore.exceptions.ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
-    assert expected in str(explain(error, client))
+    asked = (call for call in KINDS.calls() if (call.service, call.operation) == (service, xform_name(operation)))
+    action = next((call.action for call in asked), "")
+    assert expected in str(explain(error, client, action))
 
 
 def test_every_problem_is_named_at_once(platform: Platform) -> None:

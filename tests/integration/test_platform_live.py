@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible.module_utils.platform.model import Plan
+from ansible.module_utils.platform.engine.model import Plan
 
 from tests.support import live_account
 from tests.support.inventory import inventory

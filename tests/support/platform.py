@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible.inventory.manager import InventoryManager
-from ansible.module_utils.platform.model import Plan
-from ansible.module_utils.platform.specs import role_specs
-from ansible.module_utils.platform.workflow import plan_for
+from ansible.module_utils.platform.engine.model import Plan
+from ansible.module_utils.platform.engine.specs import role_specs
+from ansible.module_utils.platform.engine.workflow import plan_for
+from ansible.module_utils.platform.kinds import KINDS
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
@@ -71,7 +72,7 @@ class Platform:
             "aws_compute_key_pairs", {}
         )
         environment = raw["aws_environment"] | self.aws.environ
-        return plan_for(raw, specs(), environment)
+        return plan_for(raw, specs(), environment, KINDS)
 
     def playbook(self, name: str, *arguments: str, **variables: Any) -> Run:
         """Run a playbook as a user does."""

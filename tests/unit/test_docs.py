@@ -37,7 +37,7 @@ def generator() -> ModuleType:
 def test_generated_parts_are_current() -> None:
     command = [sys.executable, str(REPOSITORY / "bin/generate_docs.py"), "--check"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", ""), "run bin/generate_docs.py"
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", ""), "run `make docs`"
 
 
 def test_the_check_names_a_file_whose_content_is_another(
@@ -47,7 +47,7 @@ def test_the_check_names_a_file_whose_content_is_another(
     before = iam.read_text()
     monkeypatch.setattr(generator(), "generated", lambda: {iam: f"{before}another line\n"})
     assert generator().main(["--check"]) == 1
-    assert capsys.readouterr().out == "stale: docs/iam.md\n"
+    assert capsys.readouterr().out == "stale: docs/iam.md\nRun `make docs` to write them again.\n"
     assert iam.read_text() == before
 
 
@@ -114,7 +114,7 @@ def test_roles_are_passed_by_name_to_ec2_only() -> None:
 
 
 def test_every_write_of_a_kind_is_allowed() -> None:
-    written = {action for kind in generator().KINDS for action in kind.writes}
+    written = {write.action for kind in generator().KINDS for write in kind.writes}
     others = ("Read", "ReadImages", "Secrets")
     allowed = {action for sid, part in policy().items() if sid not in others for action in part["Action"]}
     assert written - allowed == set()

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils.platform.errors import DeclarationError
-from ansible.module_utils.platform.workflow import declaration_of
+from ansible.module_utils.platform.engine.errors import DeclarationError
+from ansible.module_utils.platform.engine.workflow import declaration_of
+from ansible.module_utils.platform.kinds import KINDS
 
 from tests.support.hosts import DeclaredHosts
 from tests.support.local_aws import REPOSITORY
@@ -90,7 +91,7 @@ def test_an_unknown_role_or_function_is_refused(key: str, value: Any, where: str
     raw = declared()
     raw["aws_compute_instances"]["KOIN_PROD"][key] = value
     with pytest.raises(DeclarationError) as refused:
-        declaration_of(raw, specs())
+        declaration_of(raw, specs(), KINDS)
     (problem,) = refused.value.problems
     assert problem.where == f"aws_compute_instances.KOIN_PROD{where}"
     assert said in str(problem)

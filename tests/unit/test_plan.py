@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.module_utils.platform.declaration import Declaration
-from ansible.module_utils.platform.errors import PlatformError
-from ansible.module_utils.platform.model import Plan
-from ansible.module_utils.platform.observe import empty
-from ansible.module_utils.platform.plan import plan
+from ansible.module_utils.platform.engine.declaration import Declaration
+from ansible.module_utils.platform.engine.errors import PlatformError
+from ansible.module_utils.platform.engine.model import Plan
+from ansible.module_utils.platform.engine.plan import plan
+from ansible.module_utils.platform.kinds import KINDS
 
 VPC = {"VpcId": "vpc-1", "CidrBlock": "172.31.0.0/16", "Tags": [{"Key": "Name", "Value": "BCSDLab"}]}
 DECLARED_VPC = {"aws_network_vpcs": {"BCSDLab": {"cidr": "172.31.0.0/16"}}}
@@ -21,7 +21,7 @@ def _tags(**tags: str) -> list[dict[str, str]]:
 
 def _plan(declared: dict[str, Any], **observed: Any) -> Plan:
     declaration = Declaration({"aws_region": "ap-northeast-2", **declared}, account="123456789012")
-    return plan(declaration, empty() | observed)
+    return plan(declaration, KINDS.empty() | observed, KINDS)
 
 
 def _shown(result: Plan) -> list[tuple[str, str, str]]:

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 import yaml
 from ansible.inventory.manager import InventoryManager
-from ansible.module_utils.platform.schema import ENTRIES, check, variables
+from ansible.module_utils.platform.engine.declaration import COMMON
+from ansible.module_utils.platform.engine.schema import check, variables
+from ansible.module_utils.platform.kinds import KINDS
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.manager import VariableManager
 
@@ -186,7 +188,7 @@ def test_a_word_in_a_docstring_or_comment_does_not_count(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("role", AWS_ROLES, ids=name_of)
 def test_every_entry_point_describes_the_entries_of_a_variable(role: Path) -> None:
-    described = {entry_point for owner, entry_point in ENTRIES.values() if owner == role.name}
+    described = {entry_point for owner, entry_point in KINDS.entries().values() if owner == role.name}
     assert set(specs(role)) - {"main"} == described
 
 
@@ -200,7 +202,7 @@ def aws_specs() -> dict[str, dict[str, Any]]:
 
 def unknown(found: Iterable[str]) -> list[str]:
     """Names of variables that begin like a role and that its specs do not have."""
-    known = set(variables(aws_specs()))
+    known = set(variables(aws_specs(), COMMON))
     known |= {name for role in ROLES for name in specs(role)["main"]["options"]}
     prefixes = ("aws_", *(f"{role.name}_" for role in ROLES))
     return [name for name in found if name.startswith(prefixes) and name not in known]
@@ -220,7 +222,9 @@ def test_a_misspelt_name_is_noticed() -> None:
     [("aws_network_vpc", "write `aws_network_vpcs`"), ("aws_storage_bucket", "write `aws_storage_buckets`")],
 )
 def test_the_planner_refuses_it_and_says_what_was_meant(name: str, fix: str) -> None:
-    _, problems = check({"aws_region": "ap-northeast-2", name: {}}, aws_specs())
+    _, problems = check(
+        {"aws_region": "ap-northeast-2", name: {}}, aws_specs(), KINDS.entries(), KINDS.defaults(), COMMON
+    )
     assert [problem.fix for problem in problems if problem.what.startswith(f"`{name}` is")] == [fix]
 
 

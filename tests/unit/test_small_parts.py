@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from ansible.module_utils.platform.each import calls, dig, touches
+from ansible.module_utils.platform.engine.each import calls, dig, touches
+from ansible.module_utils.platform.engine.model import Action, FieldChange, Plan
+from ansible.module_utils.platform.engine.refs import readable, ref, resolve, unresolved
+from ansible.module_utils.platform.engine.render import render, summary
+from ansible.module_utils.platform.kinds import KINDS
 from ansible.module_utils.platform.kinds.base import statements
 from ansible.module_utils.platform.kinds.iam import host_policy
-from ansible.module_utils.platform.model import Action, FieldChange, Plan
-from ansible.module_utils.platform.refs import readable, ref, resolve, unresolved
-from ansible.module_utils.platform.render import render, summary
 
 from tests.support.files import load_file
 
@@ -39,8 +40,19 @@ def test_references_are_resolved_where_they_are_known(value: Any, expected: Any)
 
 def test_what_stays_unresolved_is_named() -> None:
     tokens = {"a": [ref("instance", "x.in")], ref("distribution", "t", "arn"): 1}
-    assert unresolved(tokens) == ["instance x.in id", "distribution t arn"]
-    assert readable(f"to {ref('instance', 'x.in')}") == "to (instance x.in id, known after apply)"
+    assert unresolved(tokens, KINDS.names) == ["instance x.in id", "distribution t arn"]
+    assert readable(f"to {ref('instance', 'x.in')}", KINDS.names) == "to (instance x.in id, known after apply)"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS.names))
+def test_a_token_of_any_kind_that_stays_open_is_named(kind: str) -> None:
+    assert unresolved({"arn": f"x/{ref(kind, 'a b', 'arn')}"}, KINDS.names) == [f"{kind} a b arn"]
+
+
+def test_shell_text_is_no_token() -> None:
+    script = "echo ${name:0:4} ${HOST:-x} ${region:0:2}"
+    assert unresolved(script, KINDS.names) == []
+    assert readable(script, KINDS.names) == script
 
 
 CREATE = {"action": "create", "name": "a", "changed": ["tags.Name", "cors"]}

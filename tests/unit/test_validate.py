@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible.module_utils.platform.errors import DeclarationError
-from ansible.module_utils.platform.workflow import declaration_of
+from ansible.module_utils.platform.engine.errors import DeclarationError
+from ansible.module_utils.platform.engine.workflow import declaration_of
+from ansible.module_utils.platform.kinds import KINDS
 
 from tests.support.platform import declared, specs
 
@@ -75,7 +76,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
     (
         "unknown-gateway",
         _set("aws_network_route_tables", "BCSDLab-public", "routes", "0.0.0.0/0", "internet_gateway", value="igw"),
-        "aws_network_route_tables.BCSDLab-public.routes.0.0.0.0/0",
+        "aws_network_route_tables.BCSDLab-public.routes.0.0.0.0/0.internet_gateway",
         "not declared in aws_network_internet_gateways",
     ),
     (
@@ -375,7 +376,7 @@ def test_bad_input_is_named_with_its_place_and_a_fix(change: Change, where: str,
     raw = declared()
     change(raw)
     with pytest.raises(DeclarationError) as raised:
-        declaration_of(raw, specs())
+        declaration_of(raw, specs(), KINDS)
     mine = [problem for problem in raised.value.problems if problem.where == where]
     assert mine, raised.value
     assert any(answer in str(problem) for problem in mine), raised.value
@@ -383,11 +384,11 @@ def test_bad_input_is_named_with_its_place_and_a_fix(change: Change, where: str,
 
 
 def test_the_declaration_of_the_repository_is_good() -> None:
-    declaration_of(declared(), specs())
+    declaration_of(declared(), specs(), KINDS)
 
 
 def test_numbers_may_come_as_text_from_a_template() -> None:
     raw = declared()
     raw["aws_security_groups"]["SSH"]["ingress"]["ssh"]["port"] = "22222"
-    group = declaration_of(raw, specs()).entries("aws_security_groups")["SSH"]
+    group = declaration_of(raw, specs(), KINDS).entries("aws_security_groups")["SSH"]
     assert group["ingress"]["ssh"]["port"] == 22222

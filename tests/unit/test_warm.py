@@ -13,7 +13,7 @@ from typing import Any
 import botocore.session
 import pytest
 from ansible.module_utils import basic
-from ansible.module_utils.platform import warm
+from ansible.module_utils.platform.engine import warm
 
 
 def _arguments() -> dict[str, Any]:
@@ -98,11 +98,29 @@ def test_what_is_under_way_at_a_failure_is_waited_for() -> None:
     assert {index for index, _, _ in _run(_fail, count=5, parallel=2)} == {0, 1}
 
 
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (basic, "_ANSIBLE_ARGS"),
+        (basic, "_ANSIBLE_PROFILE"),
+        (warm.profiles, "Direction"),
+        (warm.profiles, "get_module_decoder"),
+        (warm.profiles, "get_module_encoder"),
+    ],
+)
+def test_an_ansible_core_without_one_of_the_names_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
+) -> None:
+    assert warm.usable()
+    monkeypatch.delattr(module, name)
+    assert not warm.usable()
+
+
 def test_sessions_share_what_they_have_read() -> None:
     """Should botocore stop calling ``create_loader``, this would only cost time, and nobody would notice."""
     before = botocore.session.create_loader
     try:
-        warm.share_api_descriptions()
+        warm.share_api_descriptions(("sns",))
         loaders = {id(botocore.session.get_session().get_component("data_loader")) for _ in range(3)}
         assert len(loaders) == 1
     finally:

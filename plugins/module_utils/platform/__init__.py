@@ -1,6 +1,6 @@
 """The platform as data: observe (I/O) -> model -> plan (pure).
 
-Four kinds of code are kept apart: ``observe`` is the only one that talks to AWS; ``kinds`` describe what a
-resource looks like when declared and when observed; ``plan`` compares the two; ``render`` writes the result for
-people. Nothing but ``observe`` and ``session`` imports boto3.
+``engine`` names no kind of resource: it checks, observes, compares and renders whatever it is given. ``kinds`` hold
+everything that is known of each kind, one file per AWS service. Only ``engine.observe`` and ``engine.session`` talk to
+AWS; ``engine.warm`` loads boto3 for the modules that it runs. ``distribution_config`` is shared with a module.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Context, Kind
+from ..engine.catalogue import Catalogue
 from .cdn import Certificate, CertificateValidation, Distribution, OriginAccessControl
 from .compute import ElasticIp, Instance, KeyPair
 from .dns import Record, Zone
@@ -12,26 +12,36 @@ from .network import InternetGateway, NetworkAcl, RouteTable, Subnet, Vpc
 from .security import SecurityGroup
 from .storage import Bucket
 
-KINDS: tuple[Kind, ...] = (
-    Vpc(),
-    InternetGateway(),
-    Subnet(),
-    RouteTable(),
-    NetworkAcl(),
-    SecurityGroup(),
-    Zone(),
-    Certificate(),
-    CertificateValidation(),
-    OriginAccessControl(),
-    Distribution(),
-    Bucket(),
-    IamRole(),
-    KeyPair(),
-    Instance(),
-    ElasticIp(),
-    Record(),
-    Topic(),
-    Alarm(),
+KINDS = Catalogue(
+    (
+        Vpc(),
+        InternetGateway(),
+        Subnet(),
+        RouteTable(),
+        NetworkAcl(),
+        SecurityGroup(),
+        Zone(),
+        Certificate(),
+        CertificateValidation(),
+        OriginAccessControl(),
+        Distribution(),
+        Bucket(),
+        IamRole(),
+        KeyPair(),
+        Instance(),
+        ElasticIp(),
+        Record(),
+        Topic(),
+        Alarm(),
+    )
 )
 
-__all__ = ["KINDS", "Context", "Kind"]
+
+def entries() -> dict[str, tuple[str, str]]:
+    """Variable, and what is keyed by name inside its entries -> (role, entry point); see ``schema.check``."""
+    return KINDS.entries()
+
+
+def defaults() -> dict[str, str]:
+    """Variable -> the variable that stands under each of its entries."""
+    return KINDS.defaults()

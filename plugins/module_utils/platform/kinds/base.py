@@ -8,53 +8,81 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from ..declaration import Declaration
-from ..errors import PlatformError
-from ..model import Desired, FieldChange, Fields, Live, Registry
+from ..engine.access import Read, Write
+from ..engine.context import Context
+from ..engine.declaration import Declaration
+from ..engine.errors import PlatformError, Problem
+from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 
 Observation = Mapping[str, Any]
 
-
-class Context:
-    """What is known while planning: live resources by declared name, and the way back."""
-
-    def __init__(self, declaration: Declaration) -> None:
-        self.declaration = declaration
-        self.registry: Registry = {}
-        self._names: dict[tuple[str, str], str] = {}
-        self.warnings: list[str] = []
-
-    def add(self, kind: str, name: str, live: Live) -> None:
-        """Remember that the declared ``name`` is this live resource."""
-        if live.attributes:
-            self.registry.setdefault(kind, {})[name] = dict(live.attributes)
-        self._names[(kind, live.id)] = name
-
-    def id(self, kind: str, name: str) -> str | None:
-        """The id of the live resource that is declared as ``name``; None while there is none."""
-        found: str | None = self.registry.get(kind, {}).get(name, {}).get("id")
-        return found
-
-    def name(self, kind: str, live_id: str) -> str:
-        """The declared name of a live resource, else its id."""
-        return self._names.get((kind, live_id), live_id)
-
-    def knows(self, kind: str, live_id: str) -> bool:
-        """Whether a live resource is declared."""
-        return (kind, live_id) in self._names
+#: where AWS answers for services that are not regional
+GLOBAL_REGION = "us-east-1"
 
 
 class Kind(ABC):
-    """One kind of resource: how it is declared, recognised and compared. Pure."""
+    """Everything that is known of one kind of resource. Pure: the engine does what it declares.
+
+    A kind without a variable follows from the entries of another one.
+    """
 
     name: ClassVar[str]
+    #: the role that applies it, and the service (as botocore names it) that its modules call
     role: ClassVar[str]
+    service: ClassVar[str]
+
+    # --- The declaration: what an entry may hold is in the role's meta/argument_specs.yml
+    #: the variable that holds its entries, by name, and the entry point that describes one
+    variable: ClassVar[str] = ""
+    entry_point: ClassVar[str] = ""
+    #: field of an entry that is keyed by name itself -> entry point
+    nested: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    #: the variable that stands under each entry
+    defaults: ClassVar[str] = ""
+    #: field (as ``routes.*.internet_gateway``) -> the kind whose names it uses
+    refers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    #: attributes that others may refer to, as ``${kind:name:attribute}``
+    offers: ClassVar[tuple[str, ...]] = ("id",)
+
+    # --- The account
+    reads: ClassVar[tuple[Read, ...]] = ()
     #: fields that AWS cannot change in place
     replaced_by: ClassVar[frozenset[str]] = frozenset()
     #: field that AWS cannot change in place -> fields that make no sense without it
     replaced_with: ClassVar[Mapping[str, frozenset[str]]] = MappingProxyType({})
-    #: IAM actions that writing takes, for the role's README and for errors
-    writes: ClassVar[tuple[str, ...]] = ()
+
+    # --- Rights
+    writes: ClassVar[tuple[Write, ...]] = ()
+    #: patterns of the reads that its modules make, on any resource
+    module_reads: ClassVar[tuple[str, ...]] = ()
+    #: reads that its modules make of the very resources that they write
+    write_reads: ClassVar[tuple[str, ...]] = ()
+    #: whether writes go to the declared region only
+    regional: ClassVar[bool] = True
+    #: keys of an entry whose values stand in calls about the resource, besides its name and what is known of it
+    identified_by: ClassVar[tuple[str, ...]] = ()
+
+    def resources(self, declaration: Declaration) -> Sequence[str]:
+        """ARNs that writing may be narrowed to; those without a scope of their own."""
+        return ("*",)
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        """What is wrong in the declaration, beyond types and references."""
+        return ()
+
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """What only the account shows to be wrong."""
+        return ()
+
+    def facts(self, observation: Observation) -> Registry:
+        """What the roles need to know besides the resources themselves."""
+        return {}
+
+    def identities(self, action: Action, registry: Registry) -> set[str]:
+        """Texts of which a call about this resource has at least one; ``registry``: what is known afterwards."""
+        known = registry.get(self.name, {}).get(action.name, {})
+        found = {action.name, action.id, *known.values(), *(action.entry.get(key) for key in self.identified_by)}
+        return {str(text) for text in found if isinstance(text, str) and text}
 
     @abstractmethod
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
@@ -79,6 +107,17 @@ class Kind(ABC):
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
         """Consequences of an action that its fields do not show."""
         return ()
+
+
+#: how EC2 resources are tagged
+EC2_TAGS = Write("ec2:CreateTags", ("tags.*",))
+
+
+class Ec2Kind(Kind):
+    """A kind of the EC2 API."""
+
+    service = "ec2"
+    module_reads = ("ec2:Describe*",)
 
 
 def only(kind: str, name: str, candidates: Sequence[Live]) -> Live | None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..declaration import Declaration
 from ..distribution_config import flatten
-from ..errors import PlatformError
-from ..model import Desired, FieldChange, Fields, Live
-from ..refs import ref
-from .base import Context, Kind, Observation, declared, only
-from .dns import dotless
+from ..engine.access import Detail, Read, Requests, Write, at
+from ..engine.context import Context
+from ..engine.declaration import Declaration
+from ..engine.errors import PlatformError, Problem
+from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
+from ..engine.refs import ref
+from .base import GLOBAL_REGION, Kind, Observation, declared, only
+from .dns import dotless, zone_of
+
+_READS = ("cloudfront:Get*", "cloudfront:List*")
+#: without key types ACM lists RSA_1024 and RSA_2048 only
+_KEY_TYPES = ["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1"]
 
 _USABLE = ("ISSUED", "PENDING_VALIDATION")
 
@@ -26,20 +32,77 @@ def _preference(item: Live) -> tuple[int, bool, str, str]:
     return -_USABLE.index(raw["Status"]), own, str(raw.get("NotAfter", "")), item.id
 
 
+def _domains(declaration: Declaration) -> set[str]:
+    return {entry["domain"] for entry in declaration.entries("aws_cdn_certificates").values()}
+
+
+def _declared_certificates(declaration: Declaration, answer: Any) -> Requests:
+    domains = _domains(declaration)
+    for item in answer["CertificateSummaryList"]:
+        if item["DomainName"] in domains:
+            yield (item["CertificateArn"],), {"CertificateArn": item["CertificateArn"]}
+
+
+def _certificates(observation: Observation) -> Iterator[Mapping[str, Any]]:
+    """Every certificate; of those that no declared name matches enough is known to list them."""
+    for raw in observation["certificates"]:
+        yield observation["certificate_details"].get(raw["CertificateArn"], raw)
+
+
+def _covers(certificate: Mapping[str, Any], alias: str) -> bool:
+    names = [certificate["domain"], *certificate.get("alternative_names", [])]
+    wildcard = f"*.{alias.partition('.')[2]}"
+    return alias in names or wildcard in names
+
+
 class Certificate(Kind):
     """Recognised by its main name and all its other names; ISSUED before PENDING_VALIDATION."""
 
     name = "certificate"
     role = "aws_cdn"
-    writes = ("acm:RequestCertificate",)
+    service = "acm"
+    variable = "aws_cdn_certificates"
+    entry_point = "certificate"
+    offers = ("id", "arn")
+    reads = (
+        Read(
+            service="acm",
+            operation="list_certificates",
+            region=GLOBAL_REGION,
+            into="certificates",
+            value=at("CertificateSummaryList"),
+            arguments=lambda declaration: {"Includes": {"keyTypes": _KEY_TYPES}} if _domains(declaration) else None,
+            then=(
+                Detail(
+                    service="acm",
+                    operation="describe_certificate",
+                    region=GLOBAL_REGION,
+                    into="certificate_details",
+                    each=_declared_certificates,
+                    value=lambda answer: answer["Certificate"],
+                ),
+            ),
+        ),
+    )
+    writes = (Write("acm:RequestCertificate", creates=True),)
+    module_reads = ("acm:Describe*", "acm:List*")
+    regional = False
+    identified_by = ("domain",)
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        for name, entry in declaration.entries(self.variable).items():
+            for domain in (entry["domain"], *entry["alternative_names"]):
+                if zone_of(domain.removeprefix("*."), declaration) is None:
+                    fix = "declare its zone in aws_dns_zones: the certificate is validated there"
+                    yield Problem(f"{self.variable}.{name}", f"`{domain}` lies in no declared zone", fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for name, entry in declaration.entries("aws_cdn_certificates").items():
+        for name, entry in declaration.entries(self.variable).items():
             # The names identify a certificate; there is nothing to compare beyond its existence.
             yield Desired(name, entry, {})
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
-        for raw in observation["certificates"]:
+        for raw in _certificates(observation):
             if raw.get("Status") in _USABLE:
                 arn = raw["CertificateArn"]
                 text = f"{raw['DomainName']} ({arn.rsplit('/', 1)[-1]})"
@@ -61,7 +124,14 @@ class CertificateValidation(Kind):
 
     name = "certificate_validation"
     role = "aws_cdn"
-    writes = ("route53:ChangeResourceRecordSets",)
+    service = "route53"
+    offers = ()
+    writes = (Write("route53:ChangeResourceRecordSets"),)
+    module_reads = ("route53:Get*", "route53:List*")
+    regional = False
+
+    def identities(self, action: Action, registry: Registry) -> set[str]:
+        return {*super().identities(action, registry), f".{action.entry['domain']}"}
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries("aws_cdn_certificates").items():
@@ -73,7 +143,7 @@ class CertificateValidation(Kind):
             for records in observation["records"].values()
             for raw in records
         }
-        for raw in observation["certificates"]:
+        for raw in _certificates(observation):
             if not context.knows("certificate", raw["CertificateArn"]):
                 continue
             options = raw.get("DomainValidationOptions", [])
@@ -100,7 +170,19 @@ class OriginAccessControl(Kind):
 
     name = "origin_access_control"
     role = "aws_cdn"
-    writes = ("cloudfront:CreateOriginAccessControl",)
+    service = "cloudfront"
+    reads = (
+        Read(
+            service="cloudfront",
+            operation="list_origin_access_controls",
+            region=GLOBAL_REGION,
+            into="access_controls",
+            value=at("OriginAccessControlList.Items"),
+        ),
+    )
+    writes = (Write("cloudfront:CreateOriginAccessControl", creates=True),)
+    module_reads = _READS
+    regional = False
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name in declaration.entries("aws_cdn_distributions"):
@@ -122,15 +204,47 @@ def origin_domain(bucket: str, region: str) -> str:
     return f"{bucket}.s3.{region}.amazonaws.com"
 
 
+def _configurations(declaration: Declaration, answer: Any) -> Requests:
+    entries = declaration.entries("aws_cdn_distributions").values()
+    ids, wanted = {entry.get("id") for entry in entries}, {alias for entry in entries for alias in entry["aliases"]}
+    for item in at("DistributionList.Items")(answer):
+        if item["Id"] in ids or wanted & set(item.get("Aliases", {}).get("Items") or []):
+            yield (item["Id"],), {"Id": item["Id"]}
+
+
 class Distribution(Kind):
     """Recognised by its declared id, else by any of its aliases."""
 
     name = "distribution"
     role = "aws_cdn"
-    writes = (
-        "cloudfront:CreateDistribution",
-        "cloudfront:UpdateDistribution",
+    service = "cloudfront"
+    variable = "aws_cdn_distributions"
+    entry_point = "distribution"
+    defaults = "aws_cdn_distribution_defaults"
+    refers = {"bucket": "bucket", "certificate": "certificate"}
+    offers = ("id", "arn", "domain_name")
+    reads = (
+        Read(
+            service="cloudfront",
+            operation="list_distributions",
+            region=GLOBAL_REGION,
+            into="distributions",
+            value=at("DistributionList.Items"),
+            then=(
+                Detail(
+                    service="cloudfront",
+                    operation="get_distribution_config",
+                    region=GLOBAL_REGION,
+                    into="distribution_configs",
+                    each=_configurations,
+                    value=lambda answer: answer["DistributionConfig"],
+                ),
+            ),
+        ),
     )
+    writes = (Write("cloudfront:CreateDistribution", creates=True), Write("cloudfront:UpdateDistribution"))
+    module_reads = _READS
+    regional = False
 
     _PLAIN = (
         "enabled",
@@ -144,8 +258,27 @@ class Distribution(Kind):
         "cache_policy",
     )
 
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        """Every alias is covered by its certificate, lies in a zone, and is used once."""
+        certificates = declaration.entries("aws_cdn_certificates")
+        taken: dict[str, str] = {}
+        for name, distribution in declaration.entries(self.variable).items():
+            where = f"{self.variable}.{name}.aliases"
+            if not distribution["aliases"]:
+                yield Problem(where, "is empty", "name at least one domain: the distribution is recognised by it")
+            for alias in distribution["aliases"]:
+                if alias in taken:
+                    yield Problem(where, f"`{alias}` is also an alias of {taken[alias]}", "CloudFront allows it once")
+                taken.setdefault(alias, name)
+                if zone_of(alias, declaration) is None:
+                    yield Problem(where, f"`{alias}` lies in no declared zone", "declare its zone in aws_dns_zones")
+                covering = certificates.get(distribution["certificate"])
+                if covering and not _covers(covering, alias):
+                    fix = f"add it to aws_cdn_certificates.{distribution['certificate']}.alternative_names"
+                    yield Problem(where, f"`{alias}` is not covered by certificate {distribution['certificate']}", fix)
+
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for name, entry in declaration.entries("aws_cdn_distributions").items():
+        for name, entry in declaration.entries(self.variable).items():
             fields = declared(entry, *self._PLAIN)
             fields["aliases"] = sorted(entry["aliases"])
             fields["origin_domain"] = origin_domain(entry["bucket"], declaration.region)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from ..declaration import Declaration
-from ..model import Desired, FieldChange, Fields, Live
-from .base import Context, Kind, Observation, called, label, only, tag_fields, tags_of
+from ..engine import checks
+from ..engine.access import Arguments, Detail, Read, Requests, Scope, Write, at
+from ..engine.context import Context
+from ..engine.declaration import Declaration
+from ..engine.errors import Problem
+from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
+from .base import EC2_TAGS, Ec2Kind, Observation, called, label, only, tag_fields, tags_of
 
 #: an instance that is still, or again, there
 ALIVE = ("pending", "running", "stopping", "stopped")
+#: families of EC2 types whose processors are ARM: the letter g after the generation
+_ARM_TYPE = re.compile(r"[a-z]+\d+[a-z]*g[a-z]*\.|a1\.")
+#: while a volume is being modified it is described as it was
+_UNDER_WAY = {"Filters": [{"Name": "modification-state", "Values": ["modifying", "optimizing"]}]}
 
 
 def _key_material(public_key: str | None) -> str:
@@ -19,16 +29,34 @@ def _key_material(public_key: str | None) -> str:
     return " ".join((public_key or "").split()[:2])
 
 
-class KeyPair(Kind):
+class KeyPair(Ec2Kind):
     """Recognised by its name."""
 
     name = "key_pair"
     role = "aws_compute"
+    variable = "aws_compute_key_pairs"
+    entry_point = "key_pair"
+    reads = (
+        Read(
+            service="ec2",
+            operation="describe_key_pairs",
+            into="key_pairs",
+            value=at("KeyPairs"),
+            arguments={"IncludePublicKey": True},
+        ),
+    )
     replaced_by = frozenset({"public_key"})
-    writes = ("ec2:ImportKeyPair", "ec2:CreateTags")
+    writes = (Write("ec2:ImportKeyPair", creates=True), EC2_TAGS)
+    identified_by = ("public_key",)
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        for name, entry in declaration.entries(self.variable).items():
+            if not re.match(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-\S+) \S+", entry["public_key"]):
+                fix = "set aws_compute_public_key to the line of an OpenSSH .pub file (inventories/<env>/hosts.yml)"
+                yield Problem(f"{self.variable}.{name}.public_key", "is not an OpenSSH public key", fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for name, entry in declaration.entries("aws_compute_key_pairs").items():
+        for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(None, entry)
             fields = {"public_key": _key_material(entry["public_key"]), **tag_fields(tags)}
             yield Desired(name, {**entry, "tags": tags}, fields)
@@ -44,7 +72,82 @@ class KeyPair(Kind):
         return {"public_key": _key_material(live.raw.get("PublicKey")), **tag_fields(tags_of(live.raw))}
 
 
-class Instance(Kind):
+def _instances(answer: Any) -> list[dict[str, Any]]:
+    return [instance for group in answer.get("Reservations", []) for instance in group["Instances"]]
+
+
+def _protected(declaration: Declaration, answer: Any) -> Requests:
+    """The living instances whose termination protection is declared."""
+    entries = declaration.entries("aws_compute_instances")
+    names = {name for name, entry in entries.items() if "termination_protection" in entry}
+    for raw in _instances(answer):
+        if called(raw) in names and raw["State"]["Name"] != "terminated":
+            arguments = {"InstanceId": raw["InstanceId"], "Attribute": "disableApiTermination"}
+            yield (raw["InstanceId"],), arguments
+
+
+def _types(declaration: Declaration) -> Arguments | None:
+    types = sorted({entry["type"] for entry in declaration.entries("aws_compute_instances").values()})
+    filters = [{"Name": "instance-type", "Values": types}]
+    return {"LocationType": "availability-zone", "Filters": filters} if types else None
+
+
+def _images(declaration: Declaration) -> list[str]:
+    return sorted(set(declaration.value("aws_compute_images", {}).values()))
+
+
+def _image_parameters(declaration: Declaration) -> list[str]:
+    names = declaration.value("aws_compute_images", {}).values()
+    return [f"arn:aws:ssm:{declaration.region}::parameter{name}" for name in names]
+
+
+def _host_roles(declaration: Declaration) -> list[str]:
+    return [f"arn:aws:iam::*:role/{name}" for name in declaration.entries("aws_iam_roles")]
+
+
+def _roles_and_functions(where: str, instance: Mapping[str, Any], roles: Sequence[str]) -> Iterator[Problem]:
+    """A host has a declared role and functions that go together. What functions there are, the argument specs say."""
+    if instance["role"] not in roles:
+        fix = f"write one of {', '.join(roles)}, or add it to aws_compute_roles"
+        yield Problem(f"{where}.role", f"`{instance['role']}` is not a declared role", fix)
+    if {"swarm_managers", "swarm_workers"} <= set(instance["functions"]):
+        what = "is a manager and a worker of the Swarm"
+        yield Problem(f"{where}.functions", what, "keep swarm_managers: a manager runs containers as well")
+
+
+def _private_ip(
+    where: str, instance: Mapping[str, Any], subnets: Mapping[str, Any], taken: dict[str, str], name: str
+) -> Iterator[Problem]:
+    address = instance.get("private_ip")
+    if not address:
+        return
+    try:
+        parsed = ipaddress.IPv4Address(address)
+    except ValueError:
+        yield Problem(f"{where}.private_ip", f"`{address}` is not an IPv4 address", "write one as 172.31.0.10")
+        return
+    if address in taken:
+        yield Problem(f"{where}.private_ip", f"{address} is also that of {taken[address]}", "give each its own")
+    taken.setdefault(address, name)
+    subnet = checks.network(subnets.get(instance["subnet"], {}).get("cidr", ""))
+    # AWS keeps the first four and the last address of every subnet for itself.
+    if subnet and (parsed not in subnet or parsed in (*(subnet[i] for i in range(4)), subnet[-1])):
+        fix = f"choose one from {subnet[4]} to {subnet[-2]}"
+        yield Problem(f"{where}.private_ip", f"{address} is not free for use in {instance['subnet']} ({subnet})", fix)
+
+
+def _elastic_ip(where: str, address: str, taken: dict[str, str], name: str) -> Iterator[Problem]:
+    try:
+        ipaddress.IPv4Address(address)
+    except ValueError:
+        yield Problem(f"{where}.elastic_ip", f"`{address}` is not an IPv4 address", "write an address, or `auto`")
+    if address in taken:
+        fix = "an elastic IP belongs to one instance; write `auto` for a new one"
+        yield Problem(f"{where}.elastic_ip", f"{address} is also that of {taken[address]}", fix)
+    taken.setdefault(address, name)
+
+
+class Instance(Ec2Kind):
     """Recognised by its Name while it is not terminated; never by its image, which a newer AMI would change.
 
     Image, key pair, private address and user data are given at launch and not compared afterwards.
@@ -52,26 +155,138 @@ class Instance(Kind):
 
     name = "instance"
     role = "aws_compute"
+    variable = "aws_compute_instances"
+    entry_point = "instance"
+    defaults = "aws_compute_instance_defaults"
+    refers = {
+        "subnet": "subnet",
+        "security_groups": "security_group",
+        "profile": "iam_role",
+        "key_pair": "key_pair",
+    }
+    reads = (
+        Read(
+            service="ec2",
+            operation="describe_instances",
+            into="instances",
+            value=_instances,
+            then=(
+                Detail(
+                    service="ec2",
+                    operation="describe_instance_attribute",
+                    into="protection",
+                    each=_protected,
+                    value=lambda answer: answer["DisableApiTermination"]["Value"],
+                ),
+            ),
+        ),
+        Read(
+            service="ec2",
+            operation="describe_instance_credit_specifications",
+            into="credits",
+            value=lambda answer: {
+                item["InstanceId"]: item["CpuCredits"] for item in answer.get("InstanceCreditSpecifications", [])
+            },
+        ),
+        Read(service="ec2", operation="describe_volumes", into="volumes", value=at("Volumes")),
+        Read(
+            service="ec2",
+            operation="describe_volumes_modifications",
+            into="volume_modifications",
+            value=at("VolumesModifications"),
+            arguments=_UNDER_WAY,
+        ),
+        Read(
+            service="ec2",
+            operation="describe_instance_type_offerings",
+            into="offerings",
+            value=at("InstanceTypeOfferings"),
+            arguments=_types,
+        ),
+        Read(
+            service="ssm",
+            operation="get_parameters",
+            into="images",
+            value=lambda answer: {item["Name"]: item["Value"] for item in answer.get("Parameters", [])},
+            arguments=lambda declaration: {"Names": names} if (names := _images(declaration)) else None,
+            scope=Scope("ReadImages", _image_parameters),
+        ),
+    )
     replaced_by = frozenset({"architecture", "subnet", "root_volume.encrypted"})
     # AWS refuses a type of another architecture, and does so after the instance was stopped for it.
     replaced_with = MappingProxyType({"architecture": frozenset({"type"})})
     writes = (
-        "ec2:RunInstances",
-        "ec2:StartInstances",
-        "ec2:StopInstances",
-        "ec2:ModifyInstanceAttribute",
-        "ec2:ModifyInstanceMetadataOptions",
-        "ec2:ModifyInstanceCreditSpecification",
-        "ec2:ModifyVolume",
-        "ec2:AssociateIamInstanceProfile",
-        "ec2:ReplaceIamInstanceProfileAssociation",
-        "ec2:CreateTags",
-        "iam:PassRole",
+        Write("ec2:RunInstances", creates=True),
+        Write("ec2:StartInstances", ("type", "state")),
+        Write("ec2:StopInstances", ("type", "state")),
+        Write("ec2:ModifyInstanceAttribute", ("type", "security_groups", "termination_protection")),
+        Write("ec2:ModifyInstanceMetadataOptions", ("metadata.*",)),
+        Write("ec2:ModifyInstanceCreditSpecification", ("cpu_credits",)),
+        Write("ec2:ModifyVolume", ("root_volume.type", "root_volume.size")),
+        Write("ec2:AssociateIamInstanceProfile"),
+        Write("ec2:ReplaceIamInstanceProfileAssociation"),
+        EC2_TAGS,
+        Write(
+            "iam:PassRole",
+            scope=Scope("PassHostRoles", _host_roles, {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}),
+        ),
     )
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        """Type, architecture and image belong together; addresses are free and in their subnet."""
+        subnets = declaration.entries("aws_network_subnets")
+        images = declaration.value("aws_compute_images", {})
+        elastic: dict[str, str] = {}
+        private: dict[str, str] = {}
+        for name, instance in declaration.entries(self.variable).items():
+            where = f"{self.variable}.{name}"
+            arm = bool(_ARM_TYPE.match(instance["type"]))
+            if arm != (instance["architecture"] == "arm64"):
+                real = "arm64" if arm else "x86_64"
+                fix = f"set `architecture: {real}`, or choose a type of {instance['architecture']}"
+                what = f"type {instance['type']} is {real}, the image for `{instance['architecture']}` would not start"
+                yield Problem(f"{where}.architecture", what, fix)
+            if "cpu_credits" in instance and not instance["type"].startswith("t"):
+                fix = "write `cpu_credits: null` in the entry, or choose a t type"
+                yield Problem(f"{where}.cpu_credits", f"type {instance['type']} has no CPU credits", fix)
+            if instance["architecture"] not in images:
+                yield checks.missing(f"{where}.architecture", instance["architecture"], "aws_compute_images", images)
+            yield from _roles_and_functions(where, instance, declaration.value("aws_compute_roles", []))
+            yield from _private_ip(where, instance, subnets, private, name)
+            address = instance.get("elastic_ip")
+            if address and address != "auto":
+                yield from _elastic_ip(where, address, elastic, name)
+
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """The zone offers the type, and the image to launch from exists."""
+        offered = {(item["InstanceType"], item["Location"]) for item in observation["offerings"]}
+        types = {kind for kind, _ in offered}
+        ranges = {vpc["cidr"] for vpc in declaration.entries("aws_network_vpcs").values()}
+        vpcs = {raw["VpcId"] for raw in observation["vpcs"] if raw["CidrBlock"] in ranges}
+        zones = {raw["CidrBlock"]: raw["AvailabilityZone"] for raw in observation["subnets"] if raw["VpcId"] in vpcs}
+        alive = {called(raw) for raw in observation["instances"] if raw["State"]["Name"] != "terminated"}
+        subnets = declaration.entries("aws_network_subnets")
+        for name, instance in declaration.entries(self.variable).items():
+            where = f"{self.variable}.{name}"
+            subnet = subnets[instance["subnet"]]
+            # Where the subnet exists, its zone is what the account says.
+            zone = zones.get(subnet["cidr"], subnet["zone"])
+            if (instance["type"], zone) not in offered:
+                others = sorted(where for kind, where in offered if kind == instance["type"])
+                fix = f"choose a subnet in {', '.join(others)}" if others else "choose a type that AWS offers"
+                what = f"{instance['type']} is not offered in {zone}"
+                yield Problem(f"{where}.{'subnet' if instance['type'] in types else 'type'}", what, fix)
+            parameter = declaration.value("aws_compute_images", {}).get(instance["architecture"])
+            if name not in alive and parameter not in observation["images"]:
+                fix = f"correct aws_compute_images.{instance['architecture']}"
+                yield Problem(where, f"SSM has no parameter {parameter} to launch it from", fix)
+
+    def facts(self, observation: Observation) -> Registry:
+        return {"image": {name: {"id": image} for name, image in observation["images"].items()}}
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         images = declaration.value("aws_compute_images", {})
-        for name, entry in declaration.entries("aws_compute_instances").items():
+        for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(name, entry, Role=entry["role"])
             fields: Fields = {"type": entry["type"], "architecture": entry["architecture"], "subnet": entry["subnet"]}
             for key in ("profile", "state", "cpu_credits", "termination_protection"):
@@ -169,12 +384,21 @@ def _root_volume_id(raw: Mapping[str, Any]) -> str | None:
     return volume
 
 
-class ElasticIp(Kind):
+class ElasticIp(Ec2Kind):
     """Recognised by the declared address, else by its instance, else by its Name."""
 
     name = "elastic_ip"
     role = "aws_compute"
-    writes = ("ec2:AllocateAddress", "ec2:AssociateAddress", "ec2:CreateTags")
+    offers = ("id", "public_ip")
+    reads = (Read(service="ec2", operation="describe_addresses", into="addresses", value=at("Addresses")),)
+    writes = (
+        Write("ec2:AllocateAddress", creates=True),
+        Write("ec2:AssociateAddress", ("instance",)),
+        EC2_TAGS,
+    )
+
+    def identities(self, action: Action, registry: Registry) -> set[str]:
+        return {*super().identities(action, registry), registry["instance"][action.name]["id"]}
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries("aws_compute_instances").items():

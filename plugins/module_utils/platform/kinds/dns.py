@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..declaration import Declaration
-from ..model import Desired, FieldChange, Fields, Live
-from ..refs import ref
-from .base import Context, Kind, Observation, only
+from ..engine.access import Detail, Read, Requests, Write, at
+from ..engine.context import Context
+from ..engine.declaration import Declaration
+from ..engine.errors import Problem
+from ..engine.model import Desired, FieldChange, Fields, Live
+from ..engine.refs import ref
+from .base import GLOBAL_REGION, Kind, Observation, only
+
+_READS = ("route53:Get*", "route53:List*")
 
 
 def dotless(name: str) -> str:
     """A DNS name as people write it: no final dot, lower case, ``*`` instead of its escape."""
     return name.rstrip(".").lower().replace("\\052", "*")
+
+
+def holding(name: str, zones: Iterable[str]) -> str | None:
+    """The zone that holds a name: the longest one that it ends in."""
+    found = (zone for zone in zones if name == zone or name.endswith(f".{zone}"))
+    return max(found, key=len, default=None)
+
+
+def zone_of(name: str, declaration: Declaration) -> str | None:
+    """The declared zone that holds a name."""
+    return holding(name, declaration.entries("aws_dns_zones"))
+
+
+def _zone_id(raw: Mapping[str, Any]) -> str:
+    return str(raw["Id"].rsplit("/", 1)[-1])
+
+
+def _public(answer: Any, names: Iterable[str]) -> Iterator[str]:
+    """Ids of the public zones of these names."""
+    for raw in answer["HostedZones"]:
+        if not raw["Config"]["PrivateZone"] and dotless(raw["Name"]) in names:
+            yield _zone_id(raw)
+
+
+def _registered(declaration: Declaration) -> set[str]:
+    return {name for name, entry in declaration.entries("aws_dns_zones").items() if entry.get("registered")}
+
+
+def _records_of(declaration: Declaration, answer: Any) -> Requests:
+    for zone in _public(answer, declaration.entries("aws_dns_zones")):
+        yield (zone,), {"HostedZoneId": zone}
+
+
+def _servers_of(declaration: Declaration, answer: Any) -> Requests:
+    for zone in _public(answer, _registered(declaration)):
+        yield (zone,), {"Id": zone}
+
+
+def _domains(declaration: Declaration, answer: Any) -> Requests:
+    declared = _registered(declaration)
+    for item in answer["Domains"]:
+        if item["DomainName"] in declared:
+            yield (item["DomainName"],), {"DomainName": item["DomainName"]}
 
 
 class Zone(Kind):
@@ -24,17 +72,72 @@ class Zone(Kind):
 
     name = "zone"
     role = "aws_dns"
-    writes = ("route53:CreateHostedZone",)
+    service = "route53"
+    variable = "aws_dns_zones"
+    entry_point = "zone"
+    reads = (
+        Read(
+            service="route53",
+            operation="list_hosted_zones",
+            region=GLOBAL_REGION,
+            into="zones",
+            value=at("HostedZones"),
+            then=(
+                Detail(
+                    service="route53",
+                    operation="list_resource_record_sets",
+                    region=GLOBAL_REGION,
+                    into="records",
+                    each=_records_of,
+                    value=at("ResourceRecordSets"),
+                ),
+                Detail(
+                    service="route53",
+                    operation="get_hosted_zone",
+                    region=GLOBAL_REGION,
+                    into="zone_servers",
+                    each=_servers_of,
+                    value=at("DelegationSet.NameServers"),
+                ),
+            ),
+        ),
+        Read(
+            service="route53domains",
+            operation="list_domains",
+            region=GLOBAL_REGION,
+            into="registered_domains",
+            value=at("Domains"),
+            arguments=lambda declaration: {} if _registered(declaration) else None,
+            then=(
+                Detail(
+                    service="route53domains",
+                    operation="get_domain_detail",
+                    region=GLOBAL_REGION,
+                    into="domains",
+                    each=_domains,
+                    value=lambda answer: [host["Name"] for host in answer["Nameservers"]],
+                ),
+            ),
+        ),
+    )
+    writes = (Write("route53:CreateHostedZone", creates=True),)
+    module_reads = (*_READS, "route53domains:GetDomainDetail", "route53domains:List*")
+    regional = False
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        for name in declaration.entries(self.variable):
+            if name != dotless(name):
+                yield Problem(f"{self.variable}.{name}", "is not how Route 53 writes it", f"write `{dotless(name)}`")
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for name, entry in declaration.entries("aws_dns_zones").items():
+        for name, entry in declaration.entries(self.variable).items():
             yield Desired(name, entry, {})
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["zones"]:
             if raw["Config"]["PrivateZone"]:
                 continue
-            zone = raw["Id"].rsplit("/", 1)[-1]
+            zone = _zone_id(raw)
             facts = {
                 "Servers": observation["zone_servers"].get(zone, []),
                 "Domain": observation["domains"].get(dotless(raw["Name"])),
@@ -73,10 +176,68 @@ class Record(Kind):
 
     name = "record"
     role = "aws_dns_records"
-    writes = ("route53:ChangeResourceRecordSets",)
+    service = "route53"
+    variable = "aws_dns_records"
+    entry_point = "record"
+    refers = {"zone": "zone", "host": "instance"}
+    writes = (Write("route53:ChangeResourceRecordSets"),)
+    module_reads = _READS
+    regional = False
+    identified_by = ("name",)
+
+    def resources(self, declaration: Declaration) -> Sequence[str]:
+        return ("arn:aws:route53:::hostedzone/*",)
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        """Records lie in their zone, are unique by name and type, and have one kind of value."""
+        seen: dict[tuple[str, str], str] = {}
+        for name, distribution in declaration.entries("aws_cdn_distributions").items():
+            for alias in distribution["aliases"]:
+                for kind in ("A", "AAAA"):
+                    seen[(alias, kind)] = f"distribution {name}"
+        hosts = declaration.entries("aws_compute_instances")
+        for key, record in declaration.entries(self.variable).items():
+            where = f"{self.variable}.{key}"
+            name = dotless(record.get("name", key))
+            if name != record["zone"] and not name.endswith(f".{record['zone']}"):
+                fix = f"write a name that ends in {record['zone']}, or name its own zone"
+                yield Problem(f"{where}.zone", f"`{name}` lies outside zone {record['zone']}", fix)
+            other = seen.get((name, record["type"]))
+            if other:
+                yield Problem(where, f"{name} {record['type']} is declared by {other} too", "keep one of them")
+            seen[(name, record["type"])] = f"{self.variable}.{key}"
+            if bool(record.get("host")) == bool(record.get("values")):
+                yield Problem(where, "needs either `host` or `values`", "give exactly one of them")
+            host = record.get("host")
+            if host and record["type"] != "A":
+                yield Problem(
+                    f"{where}.host", f"gives an IPv4 address, the type is {record['type']}", "write `type: A`"
+                )
+            if host in hosts and not hosts[host].get("elastic_ip"):
+                fix = f"add `elastic_ip: auto` to aws_compute_instances.{host}"
+                yield Problem(f"{where}.host", f"{host} has no elastic IP, its address would change", fix)
+
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """Live records that Route 53 keeps a declared one from: a CNAME of that name, or routing policies."""
+        zones = {_zone_id(raw): dotless(raw["Name"]) for raw in observation["zones"]}
+        live = [(zones.get(zone, ""), raw) for zone, records in observation["records"].items() for raw in records]
+        for want in self.desired(declaration):
+            name, kind = want.entry["name"], want.entry["type"]
+            for zone, raw in live:
+                if zone != want.entry["zone"] or dotless(raw["Name"]) != name:
+                    continue
+                where = f"record {want.name}"
+                if raw.get("SetIdentifier") and raw["Type"] == kind:
+                    fix = "delete those records in the account, or remove this one from the declaration"
+                    yield Problem(where, f"the zone has {kind} records of that name with a routing policy", fix)
+                elif (raw["Type"] == "CNAME") != (kind == "CNAME"):
+                    fix = f"delete the {raw['Type']} record in the account, or remove this one from the declaration"
+                    yield Problem(
+                        where, f"the zone has a {raw['Type']} of that name, which Route 53 lets stand alone", fix
+                    )
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for key, entry in declaration.entries("aws_dns_records").items():
+        for key, entry in declaration.entries(self.variable).items():
             name = dotless(entry.get("name", key))
             if entry.get("host"):
                 values = [ref("elastic_ip", entry["host"], "public_ip")]
@@ -118,9 +279,3 @@ class Record(Kind):
             return {"alias": dotless(alias["DNSName"]), "values": [], "ttl": None}
         values = sorted(item["Value"] for item in live.raw.get("ResourceRecords", []))
         return {"ttl": live.raw.get("TTL"), "values": values, "alias": None}
-
-
-def zone_of(name: str, declaration: Declaration) -> str | None:
-    """The declared zone that holds a name: the longest one it ends in."""
-    zones = [zone for zone in declaration.entries("aws_dns_zones") if name == zone or name.endswith(f".{zone}")]
-    return max(zones, key=len, default=None)

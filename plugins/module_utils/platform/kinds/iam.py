@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from ..declaration import Declaration
-from ..model import Desired, Fields, Live
-from .base import Context, Kind, Observation, policy, statements
+from ..engine.access import Read, Write, at
+from ..engine.context import Context
+from ..engine.declaration import Declaration
+from ..engine.errors import Problem
+from ..engine.model import Desired, Fields, Live
+from .base import GLOBAL_REGION, Kind, Observation, policy, statements
 from .cdn import distribution_arn
 
 #: name of the inline policy that holds everything a role may do
@@ -83,19 +87,57 @@ class IamRole(Kind):
 
     name = "iam_role"
     role = "aws_iam"
-    writes = (
-        "iam:CreateRole",
-        "iam:UpdateRole",
-        "iam:UpdateAssumeRolePolicy",
-        "iam:PutRolePolicy",
-        "iam:CreateInstanceProfile",
-        "iam:AddRoleToInstanceProfile",
-        "iam:TagRole",
-        "iam:TagInstanceProfile",
+    service = "iam"
+    variable = "aws_iam_roles"
+    entry_point = "role"
+    refers = {"buckets": "bucket", "invalidates": "distribution"}
+    reads = (
+        Read(
+            service="iam",
+            operation="list_roles",
+            region=GLOBAL_REGION,
+            into="role_list",
+            value=at("Roles"),
+        ),
+        Read(
+            service="iam",
+            operation="get_account_authorization_details",
+            region=GLOBAL_REGION,
+            into="roles",
+            value=at("RoleDetailList"),
+            arguments={"Filter": ["Role"]},
+        ),
     )
+    writes = (
+        Write("iam:CreateRole", creates=True),
+        Write("iam:UpdateRole", ("description",)),
+        Write("iam:UpdateAssumeRolePolicy", ("trust",)),
+        Write("iam:PutRolePolicy", ("policy",)),
+        Write("iam:CreateInstanceProfile"),
+        Write("iam:AddRoleToInstanceProfile", ("instance_profile",)),
+        Write("iam:TagRole"),
+        Write("iam:TagInstanceProfile"),
+    )
+    module_reads = ("iam:Get*", "iam:List*")
+    regional = False
+
+    def resources(self, declaration: Declaration) -> Sequence[str]:
+        names = declaration.entries(self.variable)
+        return [f"arn:aws:iam::*:{what}/{name}" for what in ("role", "instance-profile") for name in names]
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        for name, entry in declaration.entries(self.variable).items():
+            where = f"{self.variable}.{name}"
+            for bucket, mode in entry.get("buckets", {}).items():
+                if mode not in ("read", "read_write"):
+                    yield Problem(f"{where}.buckets.{bucket}", f"`{mode}` is no right", "read, or read_write")
+            path = entry.get("parameters")
+            if path and not re.fullmatch(r"/([\w.-]+/)+", path):
+                fix = "write a path with slashes at both ends, as /koin/prod/"
+                yield Problem(f"{where}.parameters", f"`{path}` is not a path", fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for name, entry in declaration.entries("aws_iam_roles").items():
+        for name, entry in declaration.entries(self.variable).items():
             rights = host_policy(entry, declaration.region, declaration.account)
             fields: Fields = {
                 "description": entry.get("description", ""),

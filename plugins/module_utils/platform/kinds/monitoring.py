@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from ..declaration import Declaration
-from ..model import Desired, Fields, Live
-from ..refs import ref
-from .base import Context, Kind, Observation, only
+from ..engine.access import Detail, Read, Requests, Write, at
+from ..engine.context import Context
+from ..engine.declaration import Declaration
+from ..engine.model import Desired, Fields, Live
+from ..engine.refs import ref
+from .base import Kind, Observation, only
+
+
+def _name_of(arn: str) -> str:
+    return arn.rsplit(":", 1)[-1]
+
+
+def _subscriptions(declaration: Declaration, answer: Any) -> Requests:
+    names = declaration.entries("aws_monitoring_topics")
+    for item in answer["Topics"]:
+        if _name_of(item["TopicArn"]) in names:
+            yield (item["TopicArn"],), {"TopicArn": item["TopicArn"]}
 
 
 class Topic(Kind):
@@ -15,10 +29,37 @@ class Topic(Kind):
 
     name = "topic"
     role = "aws_monitoring"
-    writes = ("sns:CreateTopic", "sns:Subscribe", "sns:Unsubscribe")
+    service = "sns"
+    variable = "aws_monitoring_topics"
+    entry_point = "topic"
+    offers = ("id", "arn")
+    reads = (
+        Read(
+            service="sns",
+            operation="list_topics",
+            into="topics",
+            value=lambda answer: sorted(item["TopicArn"] for item in answer.get("Topics", [])),
+            then=(
+                Detail(
+                    service="sns",
+                    operation="list_subscriptions_by_topic",
+                    into="subscriptions",
+                    each=_subscriptions,
+                    value=at("Subscriptions"),
+                ),
+            ),
+        ),
+    )
+    # sns:Unsubscribe names no resource, so the policy cannot be narrowed to the topics.
+    writes = (
+        Write("sns:CreateTopic", creates=True),
+        Write("sns:Subscribe", ("emails",)),
+        Write("sns:Unsubscribe", ("emails",)),
+    )
+    module_reads = ("sns:Get*", "sns:List*")
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for name, entry in declaration.entries("aws_monitoring_topics").items():
+        for name, entry in declaration.entries(self.variable).items():
             fields: Fields = {"emails": sorted(entry["emails"])} if "emails" in entry else {}
             yield Desired(name, entry, fields)
 
@@ -32,13 +73,13 @@ class Topic(Kind):
             ]
             attributes = {"id": arn, "arn": arn, "other_subscriptions": others}
             # Topics belong to many systems of an account; none is called a stray.
-            yield Live(arn, arn.rsplit(":", 1)[-1], {"subscriptions": subscriptions}, attributes, listed=False)
+            yield Live(arn, _name_of(arn), {"subscriptions": subscriptions}, attributes, listed=False)
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         return only(self.name, want.name, [item for item in live if item.label == want.name])
 
     def fields(self, live: Live, context: Context) -> Fields:
-        declared = context.declaration.entries("aws_monitoring_topics").get(live.label, {}).get("emails", [])
+        declared = context.declaration.entries(self.variable).get(live.label, {}).get("emails", [])
         return {
             "emails": sorted(
                 item["Endpoint"]
@@ -56,10 +97,25 @@ class Alarm(Kind):
 
     name = "alarm"
     role = "aws_monitoring"
-    writes = ("cloudwatch:PutMetricAlarm",)
+    service = "cloudwatch"
+    variable = "aws_monitoring_instance_alarms"
+    entry_point = "alarm"
+    refers = {"topic": "topic"}
+    offers = ("id", "arn")
+    reads = (
+        Read(
+            service="cloudwatch",
+            operation="describe_alarms",
+            into="alarms",
+            value=at("MetricAlarms"),
+            arguments={"AlarmTypes": ["MetricAlarm"]},
+        ),
+    )
+    writes = (Write("cloudwatch:PutMetricAlarm", operations=("monitoring:PutMetricAlarm",)),)
+    module_reads = ("cloudwatch:Describe*",)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        templates = declaration.entries("aws_monitoring_instance_alarms")
+        templates = declaration.entries(self.variable)
         for instance in declaration.entries("aws_compute_instances"):
             for key, entry in templates.items():
                 dimensions = {"InstanceId": ref("instance", instance), **entry["dimensions"]}

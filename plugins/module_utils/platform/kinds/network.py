@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..declaration import Declaration
-from ..model import Desired, Fields, Live
-from .base import Context, Kind, Observation, called, declared, label, only, tag_fields, tags_of
+from ..engine import checks
+from ..engine.access import Detail, Read, Requests, Write, at
+from ..engine.context import Context
+from ..engine.declaration import Declaration
+from ..engine.errors import Problem
+from ..engine.model import Desired, Fields, Live
+from .base import EC2_TAGS, Ec2Kind, Observation, called, declared, label, only, tag_fields, tags_of
 
 
 def _live(raw: Mapping[str, Any], key: str, **how: Any) -> Live:
@@ -20,7 +26,20 @@ def _in_vpc(want: Desired, live: Sequence[Live], context: Context) -> list[Live]
     return [item for item in live if vpc and item.raw.get("VpcId") == vpc]
 
 
-class Vpc(Kind):
+def _attribute_of(attribute: str, name: str) -> Callable[[Declaration, Any], Requests]:
+    """Ask for an attribute of each declared VPC, which describing all of them leaves out."""
+
+    def each(declaration: Declaration, answer: Any) -> Requests:
+        entries = declaration.entries("aws_network_vpcs").values()
+        cidrs, ids = {entry["cidr"] for entry in entries}, {entry.get("id") for entry in entries}
+        for raw in answer["Vpcs"]:
+            if raw["CidrBlock"] in cidrs or raw["VpcId"] in ids:
+                yield (raw["VpcId"], name), {"VpcId": raw["VpcId"], "Attribute": attribute}
+
+    return each
+
+
+class Vpc(Ec2Kind):
     """Recognised by its declared id, else by Name and CIDR, else as the default VPC, else the one, with that CIDR.
 
     A second VPC with the same CIDR is never made: the ranges of the two could not be connected.
@@ -28,11 +47,36 @@ class Vpc(Kind):
 
     name = "vpc"
     role = "aws_network"
+    variable = "aws_network_vpcs"
+    entry_point = "vpc"
+    reads = (
+        Read(
+            service="ec2",
+            operation="describe_vpcs",
+            into="vpcs",
+            value=at("Vpcs"),
+            then=tuple(
+                Detail(
+                    service="ec2",
+                    operation="describe_vpc_attribute",
+                    into="vpc_attributes",
+                    each=_attribute_of(attribute, name),
+                    value=lambda answer: next(v["Value"] for key, v in answer.items() if key.startswith("Enable")),
+                )
+                for attribute, name in (("enableDnsSupport", "dns_support"), ("enableDnsHostnames", "dns_hostnames"))
+            ),
+        ),
+    )
     replaced_by = frozenset({"cidr"})
-    writes = ("ec2:CreateVpc", "ec2:ModifyVpcAttribute", "ec2:CreateTags")
+    writes = (Write("ec2:CreateVpc", creates=True), Write("ec2:ModifyVpcAttribute"), EC2_TAGS)
+    identified_by = ("cidr",)
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        for name, entry in declaration.entries(self.variable).items():
+            yield from checks.cidr(f"{self.variable}.{name}.cidr", entry["cidr"])
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for name, entry in declaration.entries("aws_network_vpcs").items():
+        for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(name, entry)
             fields = declared(entry, "cidr", "dns_support", "dns_hostnames") | tag_fields(tags)
             yield Desired(name, {**entry, "tags": tags}, fields)
@@ -60,15 +104,26 @@ class Vpc(Kind):
         }
 
 
-class InternetGateway(Kind):
+class InternetGateway(Ec2Kind):
     """Recognised as the one attached to the VPC, else by its Name."""
 
     name = "internet_gateway"
     role = "aws_network"
-    writes = ("ec2:CreateInternetGateway", "ec2:AttachInternetGateway", "ec2:CreateTags")
+    variable = "aws_network_internet_gateways"
+    entry_point = "internet_gateway"
+    refers = {"vpc": "vpc"}
+    reads = (
+        Read(
+            service="ec2",
+            operation="describe_internet_gateways",
+            into="internet_gateways",
+            value=at("InternetGateways"),
+        ),
+    )
+    writes = (Write("ec2:CreateInternetGateway", creates=True), Write("ec2:AttachInternetGateway"), EC2_TAGS)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for name, entry in declaration.entries("aws_network_internet_gateways").items():
+        for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(name, entry)
             yield Desired(name, {**entry, "tags": tags}, {"vpc": entry["vpc"], **tag_fields(tags)})
 
@@ -87,16 +142,46 @@ class InternetGateway(Kind):
         return {"vpc": context.name("vpc", vpc) if vpc else None, **tag_fields(tags_of(live.raw))}
 
 
-class Subnet(Kind):
+class Subnet(Ec2Kind):
     """Recognised by VPC and CIDR."""
 
     name = "subnet"
     role = "aws_network"
+    variable = "aws_network_subnets"
+    entry_point = "subnet"
+    refers = {"vpc": "vpc"}
+    reads = (Read(service="ec2", operation="describe_subnets", into="subnets", value=at("Subnets")),)
     replaced_by = frozenset({"zone"})
-    writes = ("ec2:CreateSubnet", "ec2:ModifySubnetAttribute", "ec2:CreateTags")
+    writes = (
+        Write("ec2:CreateSubnet", creates=True),
+        Write("ec2:ModifySubnetAttribute", ("map_public_ip",)),
+        EC2_TAGS,
+    )
+    identified_by = ("cidr",)
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        """Ranges lie in their VPC and apart from each other; zones are of the region."""
+        vpcs, region = declaration.entries("aws_network_vpcs"), declaration.region
+        seen: list[tuple[str, str, ipaddress.IPv4Network]] = []
+        for name, entry in declaration.entries(self.variable).items():
+            where = f"{self.variable}.{name}"
+            yield from checks.cidr(f"{where}.cidr", entry["cidr"])
+            own, outer = checks.network(entry["cidr"]), checks.network(vpcs.get(entry["vpc"], {}).get("cidr", ""))
+            if own and outer and not own.subnet_of(outer):
+                what = f"{own} lies outside the VPC {entry['vpc']} ({outer})"
+                yield Problem(f"{where}.cidr", what, f"choose one in {outer}")
+            for other, vpc, network in seen:
+                if own and vpc == entry["vpc"] and own.overlaps(network):
+                    what = f"{own} overlaps subnet {other} ({network})"
+                    yield Problem(f"{where}.cidr", what, "give each its own range")
+            if own:
+                seen.append((name, entry["vpc"], own))
+            if not re.fullmatch(re.escape(region) + "[a-z]", entry["zone"]):
+                fix = f"write a zone of {region}, as {region}a (or correct aws_region)"
+                yield Problem(f"{where}.zone", f"`{entry['zone']}` is no zone of {region}", fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for name, entry in declaration.entries("aws_network_subnets").items():
+        for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(name, entry)
             fields = declared(entry, "zone", "map_public_ip") | tag_fields(tags)
             yield Desired(name, {**entry, "tags": tags}, fields)
@@ -147,22 +232,32 @@ def _by_name_or_subnets(
     return only(kind, want.name, named or users)
 
 
-class RouteTable(Kind):
+class RouteTable(Ec2Kind):
     """Recognised by VPC and Name, else as the one that all its declared subnets use."""
 
     name = "route_table"
     role = "aws_network"
+    variable = "aws_network_route_tables"
+    entry_point = "route_table"
+    nested = {"routes": "route"}
+    refers = {"vpc": "vpc", "subnets": "subnet", "routes.*.internet_gateway": "internet_gateway"}
+    reads = (Read(service="ec2", operation="describe_route_tables", into="route_tables", value=at("RouteTables")),)
     writes = (
-        "ec2:CreateRouteTable",
-        "ec2:AssociateRouteTable",
-        "ec2:DisassociateRouteTable",
-        "ec2:CreateRoute",
-        "ec2:ReplaceRoute",
-        "ec2:CreateTags",
+        Write("ec2:CreateRouteTable", creates=True),
+        Write("ec2:AssociateRouteTable"),
+        Write("ec2:DisassociateRouteTable"),
+        Write("ec2:CreateRoute"),
+        Write("ec2:ReplaceRoute"),
+        EC2_TAGS,
     )
 
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        for name, entry in declaration.entries(self.variable).items():
+            for destination in entry.get("routes", {}):
+                yield from checks.cidr(f"{self.variable}.{name}.routes.{destination}", destination)
+
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for name, entry in declaration.entries("aws_network_route_tables").items():
+        for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(name, entry)
             fields: Fields = tag_fields(tags)
             for destination, route in entry.get("routes", {}).items():
@@ -223,21 +318,36 @@ _ACL_PROTOCOLS = {"-1": "all", "6": "tcp", "17": "udp"}
 _ACL_LAST = 32767
 
 
-class NetworkAcl(Kind):
+class NetworkAcl(Ec2Kind):
     """Recognised by VPC and Name, else as the one that all its declared subnets use."""
 
     name = "network_acl"
     role = "aws_network"
+    variable = "aws_network_acls"
+    entry_point = "acl"
+    nested = {"ingress": "acl_rule", "egress": "acl_rule"}
+    refers = {"vpc": "vpc", "subnets": "subnet"}
+    reads = (Read(service="ec2", operation="describe_network_acls", into="network_acls", value=at("NetworkAcls")),)
     writes = (
-        "ec2:CreateNetworkAcl",
-        "ec2:CreateNetworkAclEntry",
-        "ec2:DeleteNetworkAclEntry",
-        "ec2:ReplaceNetworkAclAssociation",
-        "ec2:CreateTags",
+        Write("ec2:CreateNetworkAcl", creates=True),
+        Write("ec2:CreateNetworkAclEntry", ("ingress", "egress")),
+        Write("ec2:DeleteNetworkAclEntry", ("ingress", "egress")),
+        Write("ec2:ReplaceNetworkAclAssociation", ("subnets",)),
+        EC2_TAGS,
     )
 
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        for name, entry in declaration.entries(self.variable).items():
+            for direction in self.nested:
+                for number, rule in entry.get(direction, {}).items():
+                    where = f"{self.variable}.{name}.{direction}.{number}"
+                    if not number.isdigit() or not 1 <= int(number) < _ACL_LAST:
+                        yield Problem(where, f"`{number}` is not a rule number", "choose one from 1 to 32766")
+                    yield from checks.cidr(f"{where}.cidr", rule["cidr"])
+                    yield from checks.ports(where, rule["protocol"], rule, "from_port", "to_port")
+
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for name, entry in declaration.entries("aws_network_acls").items():
+        for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(name, entry)
             fields: Fields = tag_fields(tags)
             for direction in ("ingress", "egress"):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..declaration import Declaration
-from ..model import Desired, FieldChange, Fields, Live
-from .base import Context, Kind, Observation, label, only, tag_fields, tags_of
+from ..engine import checks
+from ..engine.access import Read, Write, at
+from ..engine.context import Context
+from ..engine.declaration import Declaration
+from ..engine.errors import Problem
+from ..engine.model import Desired, FieldChange, Fields, Live
+from .base import EC2_TAGS, Ec2Kind, Observation, label, only, tag_fields, tags_of
 
+#: ports that only administrators, or only the Swarm, may reach
+_SSH_PORT, _DATABASE_PORTS = 22, {3306: "MySQL", 6379: "Redis", 27017: "MongoDB", 5432: "PostgreSQL"}
 #: names of the protocol numbers that AWS writes
 _PROTOCOLS = {"-1": "all", "1": "icmp", "6": "tcp", "17": "udp", "50": "esp"}
 
@@ -46,7 +52,32 @@ def permission_lines(permissions: Iterable[Mapping[str, Any]], preposition: str,
     return sorted(lines)
 
 
-class SecurityGroup(Kind):
+def _no_source(declaration: Declaration, rule: Mapping[str, Any]) -> str:
+    if rule.get("port") == declaration.value("aws_security_ssh_port"):
+        return (
+            "set aws_security_admin_cidrs to the addresses of the administrators "
+            "(inventories/<env>/hosts.yml); nobody could log in otherwise"
+        )
+    return "say where the traffic comes from"
+
+
+def _open_to_world(where: str, group: str, rule: Mapping[str, Any], private: Mapping[int, str]) -> Iterator[Problem]:
+    wide = [cidr for cidr in rule.get("cidrs", []) if (net := checks.network(cidr)) and net.prefixlen < 8]
+    if not wide:
+        return
+    if rule["protocol"] == "all":
+        fix = "name protocols and ports, or narrow `cidrs`"
+        yield Problem(f"{where}.cidrs", "opens every port to the whole internet", fix)
+    first = rule.get("port") or 0
+    for port, service in private.items():
+        if rule["protocol"] == "tcp" and first <= port <= (rule.get("to_port") or first):
+            fix = (
+                "name the administrators' ranges" if service == "SSH" else "name the group that may use it in `groups`"
+            )
+            yield Problem(f"{where}.cidrs", f"opens {service} ({port}) of group {group} to the whole internet", fix)
+
+
+class SecurityGroup(Ec2Kind):
     """Recognised by VPC and group name. Declared rules are the whole set: any other is removed.
 
     The description is given at creation and not compared: AWS cannot change it, and nothing depends on it.
@@ -54,20 +85,44 @@ class SecurityGroup(Kind):
 
     name = "security_group"
     role = "aws_security"
+    variable = "aws_security_groups"
+    entry_point = "group"
+    nested = {"ingress": "rule", "egress": "rule"}
+    refers = {"vpc": "vpc", "ingress.*.groups": "security_group", "egress.*.groups": "security_group"}
+    reads = (
+        Read(service="ec2", operation="describe_security_groups", into="security_groups", value=at("SecurityGroups")),
+    )
     writes = (
-        "ec2:CreateSecurityGroup",
-        "ec2:AuthorizeSecurityGroupIngress",
-        "ec2:AuthorizeSecurityGroupEgress",
-        "ec2:RevokeSecurityGroupIngress",
-        "ec2:RevokeSecurityGroupEgress",
+        Write("ec2:CreateSecurityGroup", creates=True),
+        Write("ec2:AuthorizeSecurityGroupIngress", ("ingress",)),
+        Write("ec2:AuthorizeSecurityGroupEgress", ("egress",)),
+        Write("ec2:RevokeSecurityGroupIngress", ("ingress",)),
+        Write("ec2:RevokeSecurityGroupEgress", ("egress",)),
         # The module writes descriptions along with rules; those of a changed direction are lost.
-        "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
-        "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
-        "ec2:CreateTags",
+        Write("ec2:UpdateSecurityGroupRuleDescriptionsIngress", ("ingress",)),
+        Write("ec2:UpdateSecurityGroupRuleDescriptionsEgress", ("egress",)),
+        EC2_TAGS,
     )
 
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        """Rules are complete and do not open SSH or a database to the world."""
+        private = {_SSH_PORT: "SSH", declaration.value("aws_security_ssh_port", _SSH_PORT): "SSH", **_DATABASE_PORTS}
+        for name, entry in declaration.entries(self.variable).items():
+            if name == "default":
+                yield Problem(f"{self.variable}.{name}", "AWS keeps this name for itself", "choose another name")
+            for direction in self.nested:
+                for key, rule in entry.get(direction, {}).items():
+                    where = f"{self.variable}.{name}.{direction}.{key}"
+                    yield from checks.ports(where, rule["protocol"], rule, "port", "to_port")
+                    for cidr in rule.get("cidrs", []):
+                        yield from checks.cidr(f"{where}.cidrs", cidr)
+                    if not rule.get("cidrs") and not rule.get("groups"):
+                        yield Problem(where, "names neither `cidrs` nor `groups`", _no_source(declaration, rule))
+                    elif direction == "ingress":
+                        yield from _open_to_world(where, name, rule, private)
+
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        for name, entry in declaration.entries("aws_security_groups").items():
+        for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(name, entry)
             fields: Fields = tag_fields(tags)
             if "ingress" in entry:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..declaration import Declaration
-from ..model import Desired, FieldChange, Fields, Live
-from .base import Context, Kind, Observation, declared, policy, statements, tag_fields
+from ..engine.access import Detail, Read, Requests, Write
+from ..engine.context import Context
+from ..engine.declaration import Declaration
+from ..engine.errors import Problem
+from ..engine.model import Desired, FieldChange, Fields, Live
+from .base import Kind, Observation, declared, policy, statements, tag_fields, tags_of
 from .cdn import distribution_arn
+
+_NAME = re.compile(r"(?!xn--)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 
 
 def bucket_policy(bucket: str, readers: Sequence[str]) -> dict[str, Any]:
@@ -84,28 +90,168 @@ def _live_lifecycle(rule: Mapping[str, Any]) -> str:
     return line if rule.get("Status") == "Enabled" else f"{line} (disabled)"
 
 
+def _declared_buckets(declaration: Declaration, answer: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    entries = declaration.entries("aws_storage_buckets")
+    for item in answer["Buckets"]:
+        if item["Name"] in entries:
+            yield item["Name"], entries[item["Name"]]
+
+
+def _setting(name: str, operation: str, value: Callable[[Any], Any], *, absent: str = "", action: str = "") -> Detail:
+    """The read of one setting of each declared bucket. absent: what S3 answers of a bucket without it."""
+
+    def each(declaration: Declaration, answer: Any) -> Requests:
+        for bucket, _ in _declared_buckets(declaration, answer):
+            yield (bucket, name), {"Bucket": bucket}
+
+    return Detail(
+        service="s3",
+        operation=operation,
+        into="bucket_configs",
+        each=each,
+        value=value,
+        absent=frozenset({absent} - {""}),
+        action=action,
+    )
+
+
+def _folders(declaration: Declaration, answer: Any) -> Requests:
+    for bucket, entry in _declared_buckets(declaration, answer):
+        for prefix in entry.get("prefixes", []):
+            yield (bucket, "prefixes", prefix), {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 1}
+
+
+def _algorithm(answer: Any) -> str | None:
+    rules = answer.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    found = (rule.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm") for rule in rules)
+    return next(found, None)
+
+
+def _ownership(answer: Any) -> str | None:
+    return next((rule["ObjectOwnership"] for rule in answer.get("OwnershipControls", {}).get("Rules", [])), None)
+
+
+_SETTINGS = (
+    _setting("versioning", "get_bucket_versioning", lambda answer: answer.get("Status")),
+    _setting(
+        "encryption",
+        "get_bucket_encryption",
+        _algorithm,
+        absent="ServerSideEncryptionConfigurationNotFoundError",
+        action="s3:GetEncryptionConfiguration",
+    ),
+    _setting(
+        "public_access_block",
+        "get_public_access_block",
+        lambda answer: answer.get("PublicAccessBlockConfiguration"),
+        absent="NoSuchPublicAccessBlockConfiguration",
+        action="s3:GetBucketPublicAccessBlock",
+    ),
+    _setting("ownership", "get_bucket_ownership_controls", _ownership, absent="OwnershipControlsNotFoundError"),
+    _setting("policy", "get_bucket_policy", lambda answer: answer.get("Policy"), absent="NoSuchBucketPolicy"),
+    _setting(
+        "cors",
+        "get_bucket_cors",
+        lambda answer: answer.get("CORSRules"),
+        absent="NoSuchCORSConfiguration",
+        action="s3:GetBucketCORS",
+    ),
+    _setting(
+        "lifecycle",
+        "get_bucket_lifecycle_configuration",
+        lambda answer: answer.get("Rules"),
+        absent="NoSuchLifecycleConfiguration",
+        action="s3:GetLifecycleConfiguration",
+    ),
+    _setting(
+        "tags", "get_bucket_tagging", lambda answer: tags_of({"Tags": answer.get("TagSet")}), absent="NoSuchTagSet"
+    ),
+    Detail(
+        service="s3",
+        operation="list_objects_v2",
+        into="bucket_configs",
+        each=_folders,
+        value=lambda answer: bool(answer.get("Contents")),
+        paged=False,
+        action="s3:ListBucket",
+    ),
+)
+
+
 class Bucket(Kind):
     """Recognised by its name."""
 
     name = "bucket"
     role = "aws_storage"
-    writes = (
-        "s3:CreateBucket",
-        "s3:PutBucketVersioning",
-        "s3:PutEncryptionConfiguration",
-        "s3:PutBucketPublicAccessBlock",
-        "s3:PutBucketOwnershipControls",
-        "s3:PutBucketAcl",
-        "s3:PutBucketPolicy",
-        "s3:PutBucketTagging",
-        "s3:PutBucketCORS",
-        "s3:PutLifecycleConfiguration",
-        "s3:PutObject",
+    service = "s3"
+    variable = "aws_storage_buckets"
+    entry_point = "bucket"
+    nested = {"cors": "cors_rule", "lifecycle": "lifecycle_rule"}
+    defaults = "aws_storage_bucket_defaults"
+    reads = (
+        Read(
+            service="s3",
+            operation="list_buckets",
+            into="buckets",
+            value=lambda answer: sorted(item["Name"] for item in answer.get("Buckets", [])),
+            action="s3:ListAllMyBuckets",
+            then=_SETTINGS,
+        ),
     )
+    writes = (
+        Write("s3:CreateBucket", creates=True),
+        Write("s3:PutBucketVersioning", ("versioning",)),
+        Write("s3:PutEncryptionConfiguration", ("encryption",), operations=("s3:PutBucketEncryption",)),
+        Write("s3:PutBucketPublicAccessBlock", ("block_public_access",), operations=("s3:PutPublicAccessBlock",)),
+        Write("s3:PutBucketOwnershipControls", ("ownership",)),
+        Write("s3:PutBucketAcl", ("ownership",)),
+        Write("s3:PutBucketPolicy", ("policy",)),
+        Write("s3:PutBucketTagging", ("tags.*",)),
+        Write("s3:PutBucketCORS", ("cors",), operations=("s3:PutBucketCors",)),
+        Write(
+            "s3:PutLifecycleConfiguration",
+            ("lifecycle.*",),
+            operations=("s3:PutBucketLifecycleConfiguration", "s3:DeleteBucketLifecycle"),
+        ),
+        Write("s3:PutObject", ("prefixes.*",)),
+    )
+    # Not s3:Get*, which would open every object of the account.
+    module_reads = (
+        "s3:GetAccelerateConfiguration",
+        "s3:GetBucket*",
+        "s3:GetEncryptionConfiguration",
+        "s3:GetInventoryConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:ListAllMyBuckets",
+        "s3:ListBucket",
+    )
+    # The module that makes a bucket's folder asks first whether it is there.
+    write_reads = ("s3:GetObject", "s3:GetObjectTagging")
+    regional = False
+
+    def resources(self, declaration: Declaration) -> Sequence[str]:
+        buckets = {f"arn:aws:s3:::{name}": entry for name, entry in declaration.entries(self.variable).items()}
+        return [
+            *buckets,
+            *(f"{arn}/{prefix}" for arn, entry in buckets.items() for prefix in entry.get("prefixes", [])),
+        ]
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        for name, entry in declaration.entries(self.variable).items():
+            where = f"{self.variable}.{name}"
+            if not _NAME.fullmatch(name):
+                fix = "3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends"
+                yield Problem(where, f"`{name}` is not a bucket name", fix)
+            for prefix in entry.get("prefixes", []):
+                if not prefix.endswith("/") or prefix.startswith("/"):
+                    yield Problem(f"{where}.prefixes", f"`{prefix}` is not a folder", f"write `{prefix.strip('/')}/`")
+            for rule_id, rule in entry.get("lifecycle", {}).items():
+                if not any(key in rule for key in ("expire_days", "noncurrent_days", "abort_multipart_days")):
+                    yield Problem(f"{where}.lifecycle.{rule_id}", "does nothing", "add one of its `…_days`")
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         sites = declaration.entries("aws_cdn_distributions")
-        for name, entry in declaration.entries("aws_storage_buckets").items():
+        for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(None, entry)
             fields = declared(entry, "versioning", "encryption", "block_public_access", "ownership") | tag_fields(tags)
             extra: dict[str, Any] = {"tags": tags}
@@ -143,8 +289,9 @@ class Bucket(Kind):
         }
         for rule in raw.get("lifecycle") or []:
             fields[f"lifecycle.{rule.get('ID', '-')}"] = _live_lifecycle(rule)
-        for prefix in raw.get("prefixes") or []:
-            fields[f"prefixes.{prefix}"] = "present"
+        for prefix, present in (raw.get("prefixes") or {}).items():
+            if present:
+                fields[f"prefixes.{prefix}"] = "present"
         return fields
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:

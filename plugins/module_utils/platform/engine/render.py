@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from .model import Action, FieldChange, Plan
@@ -21,24 +21,24 @@ def _paint(text: str, colour: str, enabled: bool) -> str:
     return f"\033[{colour}m{text}\033[0m" if enabled else text
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, kinds: Collection[str]) -> str:
     if value is None:
         return "(none)"
     if isinstance(value, str):
-        return readable(value) if value else '""'
-    return readable(json.dumps(value, ensure_ascii=False))
+        return readable(value, kinds) if value else '""'
+    return readable(json.dumps(value, ensure_ascii=False), kinds)
 
 
-def _change_lines(change: FieldChange) -> list[str]:
+def _change_lines(change: FieldChange, kinds: Collection[str]) -> list[str]:
     if isinstance(change.after, list):
         before = change.before if isinstance(change.before, list) else []
-        gone = [f"        - {_value(item)}" for item in before if item not in change.after]
-        new = [f"        + {_value(item)}" for item in change.after if item not in before]
+        gone = [f"        - {_value(item, kinds)}" for item in before if item not in change.after]
+        new = [f"        + {_value(item, kinds)}" for item in change.after if item not in before]
         return [f"      {change.field}:", *gone, *new]
-    return [f"      {change.field}: {_value(change.before)} -> {_value(change.after)}"]
+    return [f"      {change.field}: {_value(change.before, kinds)} -> {_value(change.after, kinds)}"]
 
 
-def _action_lines(action: Action, colour: bool, verbose: bool) -> Iterable[str]:
+def _action_lines(action: Action, kinds: Collection[str], colour: bool, verbose: bool) -> Iterable[str]:
     head = f"  {_SIGNS[action.action]} {action.kind} {action.name}"
     if action.action in ("change", "replace"):
         head += f" ({action.id})" if action.id and action.id != action.name else ""
@@ -47,7 +47,7 @@ def _action_lines(action: Action, colour: bool, verbose: bool) -> Iterable[str]:
         yield f"      note: {action.note}"
     if action.action != "create" or verbose:
         for change in action.changes:
-            yield from _change_lines(change)
+            yield from _change_lines(change, kinds)
 
 
 def summary(plan: Plan) -> str:
@@ -78,13 +78,13 @@ def render(plan: Plan, colour: bool = False, verbose: bool = False) -> str:
     """The whole plan. verbose: also every field of what is created."""
     lines = [f"Plan for account {plan.account}, {plan.region}", ""]
     for action in plan.writes:
-        lines += _action_lines(action, colour, verbose)
+        lines += _action_lines(action, plan.kinds, colour, verbose)
     for kind, heading in _HEADINGS.items():
         group = plan.of(kind)
         if group:
             lines += _section(lines, heading)
             for action in group:
-                lines += _action_lines(action, colour, verbose)
+                lines += _action_lines(action, plan.kinds, colour, verbose)
     if lines[-1]:
         lines.append("")
     lines += warnings(plan, colour)

@@ -1,19 +1,21 @@
 """References to what another resource is called in AWS, which may not be known before that one is created.
 
 A declaration refers by name. Where AWS wants an id inside a value (an ARN in a policy, an alias target) the desired
-value holds a token ``${kind:name:attribute}``; it is resolved from the registry while planning where the resource
-exists, and again while applying, when resources that the same run has created are known.
+value holds a token ``${kind:name:attribute}``. It is resolved from the registry while planning where the resource
+exists, and again while applying, when the resources that the same run has created are known.
+
+Only a token whose first part is a kind counts: a shell script in user data has its own ``${name:offset:length}``.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from .model import Registry
 
-# The first part is a kind that others refer to: a shell script in user data has its own ${name:offset:length}.
-_TOKEN = re.compile(r"\$\{(distribution|elastic_ip|instance):([^:}]+):([a-z0-9_]+)\}")
+_TOKEN = re.compile(r"\$\{(\w+):([^:}]+):(\w+)\}")
 
 
 def ref(kind: str, name: str, attribute: str = "id") -> str:
@@ -32,17 +34,17 @@ def resolve(value: Any, registry: Registry) -> Any:
     return value
 
 
-def unresolved(value: Any) -> list[str]:
-    """The tokens still in ``value``, as ``kind name attribute``."""
+def unresolved(value: Any, kinds: Collection[str]) -> list[str]:
+    """The tokens of these kinds still in ``value``, as ``kind name attribute``."""
     if isinstance(value, str):
-        return [" ".join(match) for match in _TOKEN.findall(value)]
+        return [" ".join(match) for match in _TOKEN.findall(value) if match[0] in kinds]
     if isinstance(value, dict):
-        return [token for pair in value.items() for part in pair for token in unresolved(part)]
+        return [token for pair in value.items() for part in pair for token in unresolved(part, kinds)]
     if isinstance(value, (list, tuple)):
-        return [token for item in value for token in unresolved(item)]
+        return [token for item in value for token in unresolved(item, kinds)]
     return []
 
 
-def readable(text: str) -> str:
-    """Text for people: a token reads ``(instance KOIN_PROD id, known after apply)``."""
-    return _TOKEN.sub(lambda m: f"({m[1]} {m[2]} {m[3]}, known after apply)", text)
+def readable(text: str, kinds: Collection[str]) -> str:
+    """Text for people: a token of these kinds reads ``(instance KOIN_PROD id, known after apply)``."""
+    return _TOKEN.sub(lambda m: f"({m[1]} {m[2]} {m[3]}, known after apply)" if m[1] in kinds else m[0], text)

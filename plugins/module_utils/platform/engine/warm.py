@@ -17,7 +17,7 @@ import selectors
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -25,24 +25,35 @@ from typing import Any, NoReturn
 
 import botocore.session
 from ansible.module_utils import basic
-from ansible.module_utils.common.json import Direction, get_module_decoder, get_module_encoder
+from ansible.module_utils.common import json as profiles
 
 PROFILE = "legacy"
 
+#: names that no one has promised to keep
+_NEEDED = (
+    (basic, "_ANSIBLE_ARGS"),
+    (basic, "_ANSIBLE_PROFILE"),
+    (profiles, "Direction"),
+    (profiles, "get_module_decoder"),
+    (profiles, "get_module_encoder"),
+)
 
-#: services whose API descriptions are worth reading once rather than in every fork; EC2's alone takes 0.2 s
-_SERVICES = ("ec2", "s3", "route53", "iam", "cloudfront", "acm", "cloudwatch", "sns")
+
+def usable() -> bool:
+    """Whether this ansible-core has the names that a module is given its arguments by."""
+    return all(hasattr(module, name) for module, name in _NEEDED)
 
 
-def share_api_descriptions() -> None:
+def share_api_descriptions(services: Iterable[str]) -> None:
     """Let all sessions of this process, and of its forks, use one botocore loader, and fill it.
 
+    Reading the description of one service takes up to 0.2 s, which every fork would spend again.
     botocore shares what it has loaded among the clients of a session; amazon.aws makes a session for each client.
     ``create_loader`` is the function that ``botocore.session`` calls for a new one (botocore 1.44).
     """
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     session = botocore.session.get_session()
-    for service in _SERVICES:
+    for service in services:
         session.create_client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
 
 
@@ -85,7 +96,7 @@ def _child(module: ModuleType, arguments: Mapping[str, Any], environment: Mappin
                 os.environ[key] = value
             else:
                 os.environ.pop(key, None)
-        encoder = get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
+        encoder = profiles.get_module_encoder(PROFILE, profiles.Direction.CONTROLLER_TO_MODULE)
         basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments)}, cls=encoder).encode()
         basic._ANSIBLE_PROFILE = PROFILE
         try:
@@ -106,7 +117,7 @@ def _child(module: ModuleType, arguments: Mapping[str, Any], environment: Mappin
 
 def parse(output: str) -> dict[str, Any]:
     """The result that a module printed; what it printed instead, as a failure, when it died."""
-    decoder = get_module_decoder(PROFILE, Direction.MODULE_TO_CONTROLLER)
+    decoder = profiles.get_module_decoder(PROFILE, profiles.Direction.MODULE_TO_CONTROLLER)
     for line in reversed(output.splitlines()):
         if line.startswith("{"):
             try:

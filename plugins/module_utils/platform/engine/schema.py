@@ -1,7 +1,7 @@
 """Is every key of the declaration known, present and of its type? The argument specs of the roles say.
 
 The entry point ``main`` of a role's specs holds its variables; every further entry point describes one entry of a
-variable that is keyed by name. ``ENTRIES`` says which describes which. Pure: the specs come in as data.
+variable that is keyed by name. The caller says which describes which. Pure: everything comes in as data.
 """
 
 from __future__ import annotations
@@ -17,52 +17,13 @@ from .errors import Problem
 #: role -> entry point -> options, as in ``meta/argument_specs.yml``
 Specs = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
-#: variable, and what is keyed by name inside its entries -> (role, entry point)
-ENTRIES: dict[str, tuple[str, str]] = {
-    "aws_network_vpcs": ("aws_network", "vpc"),
-    "aws_network_internet_gateways": ("aws_network", "internet_gateway"),
-    "aws_network_subnets": ("aws_network", "subnet"),
-    "aws_network_route_tables": ("aws_network", "route_table"),
-    "aws_network_route_tables.*.routes": ("aws_network", "route"),
-    "aws_network_acls": ("aws_network", "acl"),
-    "aws_network_acls.*.ingress": ("aws_network", "acl_rule"),
-    "aws_network_acls.*.egress": ("aws_network", "acl_rule"),
-    "aws_security_groups": ("aws_security", "group"),
-    "aws_security_groups.*.ingress": ("aws_security", "rule"),
-    "aws_security_groups.*.egress": ("aws_security", "rule"),
-    "aws_dns_zones": ("aws_dns", "zone"),
-    "aws_cdn_certificates": ("aws_cdn", "certificate"),
-    "aws_cdn_distributions": ("aws_cdn", "distribution"),
-    "aws_storage_buckets": ("aws_storage", "bucket"),
-    "aws_storage_buckets.*.cors": ("aws_storage", "cors_rule"),
-    "aws_storage_buckets.*.lifecycle": ("aws_storage", "lifecycle_rule"),
-    "aws_iam_roles": ("aws_iam", "role"),
-    "aws_compute_key_pairs": ("aws_compute", "key_pair"),
-    "aws_compute_instances": ("aws_compute", "instance"),
-    "aws_dns_records": ("aws_dns_records", "record"),
-    "aws_monitoring_topics": ("aws_monitoring", "topic"),
-    "aws_monitoring_instance_alarms": ("aws_monitoring", "alarm"),
-}
-
-#: variable that stands under every entry of another
-DEFAULTS = {
-    "aws_compute_instances": "aws_compute_instance_defaults",
-    "aws_storage_buckets": "aws_storage_bucket_defaults",
-    "aws_cdn_distributions": "aws_cdn_distribution_defaults",
-}
-
-#: what the roles share
-COMMON: dict[str, dict[str, Any]] = {
-    "aws_region": {"type": "str", "required": True},
-    "aws_account_id": {"type": "str", "default": ""},
-    "aws_environment": {"type": "dict", "default": {}},
-    "aws_tags": {"type": "dict", "default": {}},
-}
+#: variable, and what is keyed by name inside its entries (``variable.*.field``) -> (role, entry point)
+Entries = Mapping[str, tuple[str, str]]
 
 
-def variables(specs: Specs) -> dict[str, dict[str, Any]]:
+def variables(specs: Specs, common: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Every variable of the declaration with its spec."""
-    known = dict(COMMON)
+    known = {name: dict(option) for name, option in common.items()}
     for role in specs.values():
         known.update({name: dict(option) for name, option in role.get("main", {}).items()})
     return known
@@ -104,8 +65,9 @@ def _without_none(value: Any) -> Any:
 class _Checker:
     """Walks the declaration; collects the problems and the entries with their types and defaults applied."""
 
-    def __init__(self, specs: Specs) -> None:
+    def __init__(self, specs: Specs, entries: Entries) -> None:
         self.specs = specs
+        self.entries = entries
         self.problems: list[Problem] = []
         self._validators: dict[int, ArgumentSpecValidator] = {}
 
@@ -122,8 +84,8 @@ class _Checker:
         return dict(_without_none(result.validated_parameters))
 
     def keyed(self, pattern: str, where: str, value: Any) -> dict[str, Any]:
-        """Entries keyed by name; ``pattern`` is a key of ENTRIES."""
-        role, entry_point = ENTRIES[pattern]
+        """Entries keyed by name; ``pattern`` is a key of ``self.entries``."""
+        role, entry_point = self.entries[pattern]
         options = self.specs[role][entry_point]
         if not isinstance(value, Mapping):
             fix = "write `name: {...}` for each entry"
@@ -136,37 +98,43 @@ class _Checker:
                 self.problems.append(Problem(here, "is not a mapping", "write `key: value` lines below it, or {}"))
                 continue
             entries[name] = self.typed(here, entry, options)
-            for inner in ENTRIES:
+            for inner in self.entries:
                 prefix, _, field = inner.rpartition(".*.")
                 if prefix == pattern and field in entries[name]:
                     entries[name][field] = self.keyed(inner, f"{here}.{field}", entries[name][field])
         return entries
 
 
-def check(raw: Mapping[str, Any], specs: Specs) -> tuple[dict[str, Any], list[Problem]]:
+def check(
+    raw: Mapping[str, Any],
+    specs: Specs,
+    entries: Entries,
+    defaults: Mapping[str, str],
+    common: Mapping[str, Mapping[str, Any]],
+) -> tuple[dict[str, Any], list[Problem]]:
     """The declaration with types, entry defaults and spec defaults applied, and every problem found.
 
-    ``raw``: every variable whose name begins with ``aws_``, as the inventory gives it.
+    raw: every variable of the declaration, as the inventory gives it.
+    entries: which variables are keyed by name, and what describes their entries.
+    defaults: variable -> the variable that stands under each of its entries.
+    common: variables that belong to no role, with their specs.
     """
-    known = variables(specs)
-    checker = _Checker(specs)
+    known = variables(specs, common)
+    checker = _Checker(specs, entries)
     for name in raw:
         if name not in known:
             checker.problems.append(unknown_key("group_vars", name, known))
     top = checker.typed("group_vars", {name: raw[name] for name in known if name in raw}, known)
-    for name in ENTRIES:
+    for name, (role, entry_point) in entries.items():
         if "." in name or name not in top:
             continue
-        entries = top[name]
-        if name in DEFAULTS and isinstance(entries, Mapping):
-            role, entry_point = ENTRIES[name]
-            defaults = top.get(DEFAULTS[name], {})
-            misspelt = _unknown_in(DEFAULTS[name], defaults, specs[role][entry_point])
+        found = top[name]
+        if name in defaults and isinstance(found, Mapping):
+            under = top.get(defaults[name], {})
+            misspelt = _unknown_in(defaults[name], under, specs[role][entry_point])
             if misspelt:  # Said once, there, rather than for every entry below.
                 checker.problems += misspelt
                 continue
-            entries = {
-                key: _merge(defaults, entry) if isinstance(entry, Mapping) else entry for key, entry in entries.items()
-            }
-        top[name] = checker.keyed(name, name, entries)
+            found = {key: _merge(under, entry) if isinstance(entry, Mapping) else entry for key, entry in found.items()}
+        top[name] = checker.keyed(name, name, found)
     return top, checker.problems

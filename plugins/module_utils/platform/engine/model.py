@@ -89,13 +89,17 @@ Registry = dict[str, dict[str, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Plan:
-    """Ordered actions, what is known by name, and remarks that call for a person."""
+    """Ordered actions, what is known by name, and remarks that call for a person.
+
+    kinds: names of all kinds, by which references are told from other text.
+    """
 
     account: str
     region: str
     actions: tuple[Action, ...]
     registry: Registry
     warnings: tuple[str, ...] = ()
+    kinds: frozenset[str] = frozenset()
 
     def of(self, *kinds_of_action: str) -> list[Action]:
         """The actions of these kinds (``create``, ``change``, ``replace``, ``unmanaged``)."""

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
+
+#: the variables that belong to no role; those of the kinds are theirs
+COMMON: dict[str, dict[str, Any]] = {
+    "aws_region": {"type": "str", "required": True},
+    "aws_account_id": {"type": "str", "default": ""},
+    "aws_environment": {"type": "dict", "default": {}},
+    "aws_tags": {"type": "dict", "default": {}},
+}
 
 
 class Declaration:
@@ -11,6 +19,9 @@ class Declaration:
 
     account: the account that is planned for, as observed (12 digits); policies name it.
     """
+
+    #: the variable that says which account is meant
+    ACCOUNT: ClassVar[str] = "aws_account_id"
 
     def __init__(self, variables: Mapping[str, Any], account: str = "") -> None:
         self._variables = variables
@@ -28,6 +39,11 @@ class Declaration:
     def region(self) -> str:
         """The region of everything regional."""
         return str(self._variables["aws_region"])
+
+    @property
+    def declared_account(self) -> str:
+        """The account that the declaration is for; empty when it does not say."""
+        return str(self.value(self.ACCOUNT) or "")
 
     def tags(self, name: str | None, entry: Mapping[str, Any], **more: str) -> dict[str, str]:
         """All tags of a resource: Name, those that every resource has, its own."""

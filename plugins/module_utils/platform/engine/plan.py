@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from .catalogue import Catalogue
+from .context import Context
 from .declaration import Declaration
-from .kinds import KINDS, Context, Kind
-from .kinds.base import Observation
 from .model import Action, Desired, FieldChange, Live, Plan
 from .refs import resolve
+
+if TYPE_CHECKING:
+    from ..kinds.base import Kind
 
 
 def _matches(kind: Kind, wanted: Sequence[Desired], live: Sequence[Live], context: Context) -> dict[str, Live]:
@@ -56,13 +59,14 @@ def _actions(kind: Kind, want: Desired, live: Live | None, context: Context) -> 
             yield Action(action, kind.name, kind.role, want.name, live.id, want.entry, dict(want.fields), part)
 
 
-def plan(declaration: Declaration, observation: Observation) -> Plan:
+def plan(declaration: Declaration, observation: Mapping[str, Any], kinds: Catalogue) -> Plan:
     """The actions that turn the observed account into the declared one, in the order in which they can be done."""
     context = Context(declaration)
-    context.registry["image"] = {name: {"id": image} for name, image in observation["images"].items()}
+    for kind in kinds:
+        context.registry |= kind.facts(observation)
     actions: list[Action] = []
     strays: list[Action] = []
-    for kind in KINDS:
+    for kind in kinds:
         wanted = list(kind.desired(declaration))
         live = list(kind.live(observation, context))
         matched = _matches(kind, wanted, live, context)
@@ -80,4 +84,5 @@ def plan(declaration: Declaration, observation: Observation) -> Plan:
         actions=(*actions, *strays),
         registry=context.registry,
         warnings=tuple(context.warnings),
+        kinds=kinds.names,
     )

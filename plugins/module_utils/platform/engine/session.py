@@ -11,10 +11,6 @@ import botocore.exceptions as failures
 
 from .errors import PlatformError
 
-#: where AWS answers for services that are not regional, and for what CloudFront reads
-GLOBAL_REGION = "us-east-1"
-_GLOBAL = frozenset({"acm", "route53domains", "cloudfront", "route53", "iam"})
-
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _INVALID = frozenset(
     {
@@ -27,22 +23,9 @@ _INVALID = frozenset(
 )
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 
-#: IAM names its actions after the service's endpoint, or otherwise
-_IAM_PREFIX = {"CloudWatch": "cloudwatch", "Route 53": "route53", "Route 53 Domains": "route53domains"}
-
-#: operations that take an action of another name (Service Authorization Reference, Amazon S3)
-_IAM_ACTIONS = {
-    "s3:ListBuckets": "s3:ListAllMyBuckets",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "s3:GetBucketCors": "s3:GetBucketCORS",
-    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-}
-
 
 class Clients:
-    """One boto3 client per service, made when first asked for.
+    """One boto3 client per service and region, made when first asked for.
 
     environment: AWS_* variables of the inventory, which win over those of the process. Empty values count as unset.
     """
@@ -50,7 +33,7 @@ class Clients:
     def __init__(self, region: str, environment: Mapping[str, str]) -> None:
         self.region = region
         self.endpoint = environment.get("AWS_ENDPOINT_URL") or None
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         try:
             self._session = boto3.session.Session(
                 aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID") or None,
@@ -63,29 +46,35 @@ class Clients:
             raise explain(error, None) from error
 
     def __getitem__(self, service: str) -> Any:
-        if service not in self._clients:
-            region = GLOBAL_REGION if service in _GLOBAL else self.region
-            # STS is asked first, once: who cannot be reached is to be told soon, not after ten attempts.
+        return self.of(service)
+
+    def of(self, service: str, region: str = "") -> Any:
+        """The client of a service; region: where it is not the declared one."""
+        key = (service, region or self.region)
+        if key not in self._clients:
+            # STS is asked first, once: report an account that cannot be reached at once, not after ten attempts.
             config = botocore.config.Config(
                 retries={"mode": "adaptive", "max_attempts": 2 if service == "sts" else 10},
                 connect_timeout=5,
                 read_timeout=60,
                 max_pool_connections=32,
             )
-            self._clients[service] = self._session.client(
-                service, region_name=region, endpoint_url=self.endpoint, config=config
+            self._clients[key] = self._session.client(
+                service, region_name=key[1], endpoint_url=self.endpoint, config=config
             )
-        return self._clients[service]
+        return self._clients[key]
 
 
 def iam_action(service: str, operation: str) -> str:
     """``ec2:DescribeVpcs`` of what botocore calls EC2 and DescribeVpcs."""
-    prefix = _IAM_PREFIX.get(service, service.lower().replace(" ", ""))
-    return _IAM_ACTIONS.get(f"{prefix}:{operation}", f"{prefix}:{operation}")
+    return f"{service.lower().replace(' ', '')}:{operation}"
 
 
-def explain(error: Exception, client: Any) -> PlatformError:
-    """A failure of boto3 in the operator's terms: what is wrong and what to do."""
+def explain(error: Exception, client: Any, action: str = "") -> PlatformError:
+    """A failure of boto3 in the operator's terms: what is wrong and what to do.
+
+    action: the IAM action of the call, when it is not named like the operation.
+    """
     if isinstance(error, failures.ProfileNotFound):
         return PlatformError(f"{error}. Name an existing profile in AWS_PROFILE, or `aws configure --profile …` it.")
     if isinstance(error, (failures.NoCredentialsError, failures.PartialCredentialsError)):
@@ -96,7 +85,7 @@ def explain(error: Exception, client: Any) -> PlatformError:
     if isinstance(error, (failures.TokenRetrievalError, failures.UnauthorizedSSOTokenError)):
         return PlatformError(f"The SSO session has ended: {error}. Run `aws sso login`.")
     if isinstance(error, failures.ClientError):
-        return _explain_answer(error, client)
+        return _explain_answer(error, client, action)
     if isinstance(error, (failures.EndpointConnectionError, failures.ConnectTimeoutError, failures.ReadTimeoutError)):
         return PlatformError(
             f"AWS does not answer: {error}. Check the network, AWS_REGION and AWS_ENDPOINT_URL "
@@ -105,7 +94,7 @@ def explain(error: Exception, client: Any) -> PlatformError:
     return PlatformError(f"{type(error).__name__}: {error}")
 
 
-def _explain_answer(error: failures.ClientError, client: Any) -> PlatformError:
+def _explain_answer(error: failures.ClientError, client: Any, action: str) -> PlatformError:
     code = error.response.get("Error", {}).get("Code", "")
     message = error.response.get("Error", {}).get("Message", "")
     if code in _EXPIRED:
@@ -115,7 +104,7 @@ def _explain_answer(error: failures.ClientError, client: Any) -> PlatformError:
             f"AWS does not accept the credentials ({code}: {message}). Check AWS_PROFILE and the keys."
         )
     service = client.meta.service_model.service_id if client is not None else "AWS"
-    action = iam_action(service, error.operation_name)
+    action = action or iam_action(service, error.operation_name)
     if code in _DENIED:
         return PlatformError(
             f"The credentials may not {action} ({message}). Grant that action; "

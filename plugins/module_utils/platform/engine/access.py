@@ -1,0 +1,108 @@
+"""What a kind asks of AWS, as data: calls that read, calls that write, and the rights they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .declaration import Declaration
+
+Arguments = Mapping[str, Any]
+#: where below a subject of the snapshot an answer goes, and the arguments of the call
+Requests = Iterable[tuple[tuple[str, ...], Arguments]]
+
+
+def at(path: str) -> Callable[[Any], Any]:
+    """A function that returns the list at ``path`` of an answer, as ``DistributionList.Items``; empty when absent."""
+    steps = path.split(".")
+
+    def value(answer: Any) -> Any:
+        for step in steps:
+            # An empty list may be answered as no mapping at all.
+            answer = (answer or {}).get(step)
+        return answer or []
+
+    return value
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A statement of its own in the operator's policy, for a right that is narrower than those of its role.
+
+    resources: ARNs, from the declaration. condition: as IAM writes it.
+    """
+
+    sid: str
+    resources: Callable[[Declaration], Iterable[str]]
+    condition: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One API call that reads.
+
+    into: the subject of the snapshot that gets the answer. value: what is kept of the answer.
+    region: where it is asked, when not in the declared region.
+    absent: error codes that mean "there is none", answered as an empty mapping.
+    paged: False for a call whose first page is enough.
+    action: the IAM action, when it is not named like the operation. scope: see ``Scope``.
+    """
+
+    service: str
+    operation: str
+    into: str
+    value: Callable[[Any], Any]
+    region: str = ""
+    absent: frozenset[str] = frozenset()
+    paged: bool = True
+    action: str = ""
+    scope: Scope | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detail(Call):
+    """A call for each item that an earlier answer names.
+
+    each: from the declaration and that answer, where below ``into`` the value goes, and the arguments.
+    """
+
+    each: Callable[[Declaration, Any], Requests]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read(Call):
+    """A call that is made once. What its value is of an empty answer stands in the snapshot of an empty account.
+
+    arguments: fixed, or from the declaration; None means that the declaration does not need the call.
+    then: calls that the answer asks for.
+    """
+
+    arguments: Arguments | Callable[[Declaration], Arguments | None] = field(default_factory=dict)
+    then: tuple[Detail, ...] = ()
+
+    def arguments_for(self, declaration: Declaration) -> Arguments | None:
+        """The arguments of the call; None when it is not needed."""
+        return self.arguments(declaration) if callable(self.arguments) else self.arguments
+
+
+@dataclass(frozen=True)
+class Write:
+    """An IAM action that the role's modules use, and what of the plan announces it.
+
+    fields: patterns; a change of none of these makes no such call. Empty: any change may.
+    creates: it is the call that creates the resource, made once for each.
+    operations: what the API and its request log call it (``service:Operation``), when not like the action.
+    scope: see ``Scope``.
+    """
+
+    action: str
+    fields: tuple[str, ...] = ()
+    creates: bool = False
+    operations: tuple[str, ...] = ()
+    scope: Scope | None = None
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """Operations as the request log names them."""
+        return self.operations or (self.action,)

@@ -1,0 +1,35 @@
+"""What is known while planning."""
+
+from __future__ import annotations
+
+from .declaration import Declaration
+from .model import Live, Registry
+
+
+class Context:
+    """Live resources by declared name, and the way back."""
+
+    def __init__(self, declaration: Declaration) -> None:
+        self.declaration = declaration
+        self.registry: Registry = {}
+        self._names: dict[tuple[str, str], str] = {}
+        self.warnings: list[str] = []
+
+    def add(self, kind: str, name: str, live: Live) -> None:
+        """Remember that the declared ``name`` is this live resource."""
+        if live.attributes:
+            self.registry.setdefault(kind, {})[name] = dict(live.attributes)
+        self._names[(kind, live.id)] = name
+
+    def id(self, kind: str, name: str) -> str | None:
+        """The id of the live resource that is declared as ``name``; None while there is none."""
+        found: str | None = self.registry.get(kind, {}).get(name, {}).get("id")
+        return found
+
+    def name(self, kind: str, live_id: str) -> str:
+        """The declared name of a live resource, else its id."""
+        return self._names.get((kind, live_id), live_id)
+
+    def knows(self, kind: str, live_id: str) -> bool:
+        """Whether a live resource is declared."""
+        return (kind, live_id) in self._names

@@ -1,0 +1,54 @@
+"""From variables to a plan: check, observe, check against the account, plan. Reads AWS, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .catalogue import Catalogue
+from .declaration import COMMON, Declaration
+from .errors import DeclarationError, Problem
+from .model import Plan
+from .observe import account, observe
+from .plan import plan
+from .schema import Specs, check
+from .session import Clients
+
+
+def declaration_of(raw: Mapping[str, Any], specs: Specs, kinds: Catalogue) -> Declaration:
+    """The declaration with types and defaults applied. Raises DeclarationError with every problem in it."""
+    typed, problems = check(raw, specs, kinds.entries(), kinds.defaults(), COMMON)
+    declaration = Declaration(typed)
+    # Whether the parts fit each other can be asked only of parts that are what they should be.
+    problems = problems or kinds.check(declaration)
+    if problems:
+        raise DeclarationError(problems)
+    return declaration
+
+
+def plan_for(raw: Mapping[str, Any], specs: Specs, environment: Mapping[str, str], kinds: Catalogue) -> Plan:
+    """The plan for the account that ``environment`` (AWS_* variables) opens. Raises PlatformError.
+
+    raw: every variable of the declaration, as the inventory gives it. specs: by role, see ``schema.Specs``.
+    """
+    declaration = declaration_of(raw, specs, kinds)
+    clients = Clients(declaration.region, environment)
+    declaration.account = account(clients)
+    _stop_at(_wrong_account(declaration))
+    observation = observe(clients, declaration, kinds)
+    _stop_at(kinds.check_account(declaration, observation))
+    return plan(declaration, observation, kinds)
+
+
+def _wrong_account(declaration: Declaration) -> Sequence[Problem]:
+    """The account that the credentials open is the one that is declared."""
+    declared, observed = declaration.declared_account, declaration.account
+    if declared and declared != observed:
+        fix = f"use the credentials (AWS_PROFILE) of the declared account, or correct {declaration.ACCOUNT}"
+        return [Problem(declaration.ACCOUNT, f"{declared} is declared, the credentials open {observed}", fix)]
+    return []
+
+
+def _stop_at(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise DeclarationError(problems)
