@@ -1,6 +1,6 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse hosts shell down plan inventory configure verify audit test lint docs molecule e2e bench clean distclean
+.PHONY: help setup aws rehearse hosts shell down plan inventory configure ssh verify audit test lint docs molecule e2e bench clean distclean
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -57,6 +57,9 @@ inventory: setup ## Show the hosts and groups that the account holds
 configure: setup ## Configure the hosts (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/configure.yml -i $(INVENTORY)
 
+ssh: setup ## Log in to a host of INVENTORY: make ssh HOST=koin-prod (without HOST: which there are)
+	@INVENTORY=$(INVENTORY) bin/koin-ssh $(HOST)
+
 verify: setup ## Prove that account and hosts are what is declared
 	@ansible-playbook playbooks/verify.yml -i $(INVENTORY)
 
@@ -77,7 +80,7 @@ docs: setup ## Write the generated parts of the documentation again
 	@python bin/generate_docs.py
 
 molecule: setup ## Test the host roles, each on hosts of its own: make molecule SCENARIO=sshd (Linux, root or sudo)
-	@bin/molecule $(SCENARIO)
+	@bin/scenarios $(SCENARIO)
 
 e2e: setup ## Run the tests against real local hosts (Linux, root or sudo; no rehearsal may run in its range)
 	@TRIPWIRE_ALLOW=172.31.0.0/16 python -m pytest tests/e2e $(ARGS)

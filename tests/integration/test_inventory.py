@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -112,19 +113,34 @@ def test_list_hosts(live: LocalAws) -> None:
     assert [line.strip() for line in shown.splitlines()[1:] if line.strip()] == ["koin-prod", "koin-db"]
 
 
-def test_ssh_without_editing(live: LocalAws) -> None:
-    scripts = Path(sys.executable).parent
-    environment = live.process_environ | {
-        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-        "INVENTORY": "inventories/production",
-        "DRY_RUN": "1",
-    }
-    done = subprocess.run(
-        [sys.executable, "bin/ssh", "koin-prod", "uptime"],
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+def _koin_ssh(live: LocalAws, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run bin/koin-ssh as in a shell that has not activated .venv."""
+    environment = live.process_environ | {"PATH": "/usr/bin:/bin", "INVENTORY": "inventories/production", **environ}
+    return subprocess.run(
+        ["bin/koin-ssh", *arguments], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
+
+
+@pytest.mark.parametrize("host", ["koin-prod", "KOIN_PROD"])
+def test_ssh_without_editing(live: LocalAws, host: str) -> None:
+    done = _koin_ssh(live, host, "uptime", DRY_RUN="1")
     assert done.stdout.strip() == "ssh -p 22222 ubuntu@52.78.46.60 uptime", done.stderr
+
+
+def test_ssh_to_an_unknown_host_says_which_there_are(live: LocalAws) -> None:
+    done = _koin_ssh(live, "koin-prd")
+    assert done.returncode == 1
+    assert done.stderr.startswith("koin-ssh: no host koin-prd: inventories/production has bcsd-build, bcsdlab-internal")
+
+
+def test_ssh_with_a_broken_inventory_shows_its_message(live: LocalAws) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nobody = str(probe.getsockname()[1])
+    done = _koin_ssh(live, "koin-prod", INVENTORY="inventories/rehearsal", REHEARSAL_AWS_PORT=nobody)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[0] == "koin-ssh: inventories/rehearsal cannot be read:"
+    assert f'Could not connect to the endpoint URL: "http://127.0.0.1:{nobody}/"' in lines[1]
+    assert len(lines) == 4

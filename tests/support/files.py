@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from types import ModuleType
 
 from .local_aws import REPOSITORY
@@ -14,7 +15,9 @@ from .local_aws import REPOSITORY
 def load_file(path: str) -> ModuleType:
     """Import a file of the repository by its path in it, once."""
     file = REPOSITORY / path
-    spec = importlib.util.spec_from_file_location(f"file_under_test_{file.stem}", file)
+    name = f"file_under_test_{file.stem}"
+    # Programs have no suffix, so the loader is named.
+    spec = importlib.util.spec_from_loader(name, SourceFileLoader(name, str(file)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
