@@ -16,14 +16,21 @@ from rehearsal.aws.state import State
 #: groups that every inventory has, and those that say nothing about a host's role
 _PLAIN = {"all", "ungrouped", "aws_ec2", "platform"}
 
+#: the lines that need hosts
+ON_HOSTS = """\
+  make shell HOST=KOIN_PROD           log in to a host
+  curl --noproxy '*' --cacert {authority} --resolve api.koreatech.in:443:172.31.0.20 https://api.koreatech.in/
+                                      edge, Swarm, database: a row over TLS
+"""
+#: the line that stands for them
+NO_HOSTS = """\
+  make rehearse                       start and configure the hosts as well (Linux, root or sudo)
+"""
 NEXT = """\
 Next:
   make plan                           what would change now (nothing)
   make inventory                      the hosts as groups
-  make shell HOST=KOIN_PROD           log in to a host (after a run without HOSTS=no)
-  curl --noproxy '*' --cacert {directory}/ca.pem --resolve api.koreatech.in:443:172.31.0.20 https://api.koreatech.in/
-                                      edge, Swarm, database: a row over TLS
-  eval "$(make -s aws)"               point aws, boto3 … at this local account
+{hosts}  eval "$(make -s aws)"               point aws, boto3 … at this local account
   edit group_vars/all/, make plan     see what your change would do
   make clean                          stop and forget it all"""
 
@@ -73,6 +80,12 @@ def hosts(inventory: Mapping[str, Any]) -> str:
     return table(rows)
 
 
+def what_next(state: State) -> str:
+    """What to run now; commands that need configured hosts only where a run has got that far."""
+    lines = ON_HOSTS.format(authority=state.authority) if state.authority.exists() else NO_HOSTS
+    return NEXT.format(hosts=lines)
+
+
 def main(argv: list[str]) -> int:
     """Print the summary; exit status 1 when the inventory cannot be read."""
     argparse.ArgumentParser(prog="python -m rehearsal summary", description=__doc__).parse_args(argv)
@@ -88,6 +101,6 @@ def main(argv: list[str]) -> int:
         print(listing.stderr, file=sys.stderr)
         return 1
     plan = json.loads((state.directory / "plan.json").read_text())
-    table_of_hosts, what_next = hosts(json.loads(listing.stdout)), NEXT.format(directory=state.directory)
-    print(f"Rehearsal on {state.endpoint}\n\n{done(plan)}\n\n{table_of_hosts}\n\n{what_next}")
+    table_of_hosts = hosts(json.loads(listing.stdout))
+    print(f"Rehearsal on {state.endpoint}\n\n{done(plan)}\n\n{table_of_hosts}\n\n{what_next(state)}")
     return 0

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from rehearsal import COMMAND, REPOSITORY, summary
 from rehearsal.aws.state import State
@@ -38,14 +37,14 @@ class Parts:
         return "\n".join(f"  {name:<34} {seconds:4.0f} s" for name, seconds in rows)
 
 
-def _save_authority(directory: Path) -> bool:
+def _save_authority(state: State) -> bool:
     """Keep the certificate that a browser or curl needs for the rehearsal's pages."""
     shell = [*COMMAND, "hosts", "shell", "KOIN_PROD", "cat", AUTHORITY]
     read = subprocess.run(shell, cwd=REPOSITORY, capture_output=True, check=False)
     if read.returncode:
         print(f"cannot read {AUTHORITY} on KOIN_PROD: {read.stderr.decode().strip()}", file=sys.stderr)
         return False
-    (directory / "ca.pem").write_bytes(read.stdout)
+    state.authority.write_bytes(read.stdout)
     return True
 
 
@@ -71,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
         )
         good = (
             good
-            and _save_authority(state.directory)
+            and _save_authority(state)
             and parts.run("verify", "ansible-playbook", "playbooks/verify.yml", "-i", INVENTORY)
         )
     if not good:

@@ -7,6 +7,7 @@ import fcntl
 import importlib.util
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -220,11 +221,19 @@ def _holder(port: int) -> str:
         if not shutil.which(command[0]):
             continue
         output = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-        if command[0] == "ss" and "users:((" in output:
-            return output.split("users:((", 1)[1].rstrip(")").replace('"', "").replace(",", " ")
-        if command[0] == "lsof" and output:
-            return "pid " + output.replace("\nc", " ").removeprefix("p").split("\n")[0]
+        if found := (ss_holders if command[0] == "ss" else lsof_holders)(output):
+            return ", ".join(found)
     return "another process"
+
+
+def ss_holders(output: str) -> list[str]:
+    """The processes of `ss -Hltnp`, each once: one may hold several listeners, and one listener several processes."""
+    return list(dict.fromkeys(f"{name} (pid {pid})" for name, pid in re.findall(r'\("([^"]*)",pid=(\d+)', output)))
+
+
+def lsof_holders(output: str) -> list[str]:
+    """The processes of `lsof -Fpc`, each once."""
+    return list(dict.fromkeys(f"{name} (pid {pid})" for pid, name in re.findall(r"^p(\d+)\nc(.*)", output, re.M)))
 
 
 def _last_line(path: Path) -> str:

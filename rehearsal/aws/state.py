@@ -65,6 +65,11 @@ class State:
         return self.directory / "ssh" / "id_ed25519"
 
     @property
+    def authority(self) -> Path:
+        """The certificate that signs the pages of configured hosts; there while such hosts are."""
+        return self.directory / "ca.pem"
+
+    @property
     def endpoint(self) -> str:
         """The one URL of every service."""
         return f"http://{HOST}:{self.port}"

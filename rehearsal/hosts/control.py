@@ -130,6 +130,7 @@ def down(state: HostsState) -> str:
         nets = networks.remove(state)
         native = binfmt.release()
         state.known_hosts.unlink(missing_ok=True)
+        state.aws.authority.unlink(missing_ok=True)
         state.identity_file.unlink(missing_ok=True)
     text = f"{removed} hosts and {nets} networks removed ({time.monotonic() - began:.1f} s)"
     return f"{text}; {architecture.ARM} programs are not emulated here any longer" if native else text
