@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.host_packages import ARGUMENTS, Outcome, known, needed
+import ansible.module_utils
 from ansible.plugins.action import ActionBase
+
+# Modules find plugins/module_utils through ansible.cfg, plugins of the controller do not.
+_UTILS = str(Path(__file__).parent.parent / "module_utils")
+if _UTILS not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(_UTILS)
+
+from ansible.module_utils.host_packages import ARGUMENTS, Outcome, known, needed  # noqa: E402 - after the path is set
 
 
 class ActionModule(ActionBase):
