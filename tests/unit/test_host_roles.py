@@ -11,6 +11,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import filter_loader
 from ansible.template import Templar
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -86,6 +87,7 @@ def rendered(role: Path, machine: str) -> dict[str, str]:
     required = {"valkey_admin_password": "x" * 32}
     host = {"inventory_hostname": "koin-any", "ansible_facts": FACTS | {"architecture": machine, "machine": machine}}
     known = own | declared((REPOSITORY / "group_vars/all", "*.yml")) | declared((role, "vars/*.yml")) | required | host
+    filter_loader.add_directory(str(role / "filter_plugins"))
     templar = Templar(loader=DataLoader(), variables=known)
 
     def render(name: str) -> str:

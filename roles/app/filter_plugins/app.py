@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,98 @@ def app_digest(folder: str, *more: Any) -> str:
     return digest.hexdigest()[:16]
 
 
+def app_images(builds: Mapping[str, Mapping[str, Any]], repository: str, release: str, revision: Any) -> dict[str, str]:
+    """Images that are built here, by name; the tag is a digest of what they are made of."""
+    return {
+        name: f"{build['image']}:{release}-"
+        + app_digest(f"{repository}/{build['context']}", build.get("packages", []), release, revision)
+        for name, build in builds.items()
+    }
+
+
+def _short(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def app_secret_names(stacks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, dict[str, str]]]:
+    """Full names of secrets by stack, service and name. The digest of 32 bits tells versions apart, no value."""
+    return {
+        stack: {
+            service: {
+                secret: f"{stack}_{secret}-{_short(f'{stack}/{secret}/{value}', 8)}"
+                for secret, value in content.get("secrets", {}).items()
+            }
+            for service, content in declared["services"].items()
+        }
+        for stack, declared in stacks.items()
+    }
+
+
+def app_secret_values(stacks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Values of secrets by stack and full name."""
+    return {
+        stack: {
+            full: stacks[stack]["services"][service]["secrets"][secret]
+            for service, secrets in services.items()
+            for secret, full in secrets.items()
+        }
+        for stack, services in app_secret_names(stacks).items()
+    }
+
+
+def app_managers(hosts: Sequence[str], variables: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Hosts of the play that have answered as managers."""
+    answers = {host: variables[host]["__app_found"] for host in hosts if "__app_found" in variables[host]}
+    return [host for host, answer in answers.items() if "manager" in answer.get("stdout_lines", [])]
+
+
+def app_files(content: Mapping[str, str], folder: str) -> dict[str, dict[str, str]]:
+    """Stack files, as host_files takes them."""
+    return {
+        f"{folder}/{name}.yml": {
+            "content": text,
+            "mode": "0640",
+            "validate": "docker stack config --compose-file %s",
+        }
+        for name, text in content.items()
+    }
+
+
+def app_declared(
+    stacks: Mapping[str, Mapping[str, Any]],
+    images: Mapping[str, str],
+    content: Mapping[str, str],
+    login: str,
+    folder: str,
+) -> dict[str, dict[str, Any]]:
+    """Stacks as the module app_stacks takes them. Services keep the login that they were deployed with."""
+    return {
+        name: {
+            "file": f"{folder}/{name}.yml",
+            "digest": _short(content[name] + login, 16),
+            "services": {
+                service: {
+                    "image": images[entry["build"]] if "build" in entry else entry["image"],
+                    "replicas": entry.get("replicas", 1),
+                }
+                for service, entry in stack["services"].items()
+            },
+        }
+        for name, stack in stacks.items()
+    }
+
+
 class FilterModule:
     """What Ansible asks for."""
 
     def filters(self) -> dict[str, Any]:
         """Filters by name."""
-        return {"app_digest": app_digest}
+        return {
+            "app_declared": app_declared,
+            "app_digest": app_digest,
+            "app_files": app_files,
+            "app_images": app_images,
+            "app_managers": app_managers,
+            "app_secret_names": app_secret_names,
+            "app_secret_values": app_secret_values,
+        }

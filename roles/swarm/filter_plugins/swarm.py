@@ -137,9 +137,15 @@ def swarm_members(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {host: {key: member[key] for key in keys} for host, member in found.items() if member["state"] != "absent"}
 
 
+def swarm_found(hosts: Sequence[str], variables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What each host of the run has found out about itself. A play may leave some hosts out."""
+    answers = {host: variables[host]["__swarm_member"] for host in hosts if "__swarm_member" in variables[host]}
+    return {host: answer["member"] for host, answer in answers.items() if "member" in answer}
+
+
 class FilterModule:
     """The filters of the role."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """By name."""
-        return {"swarm_plan": swarm_plan, "swarm_members": swarm_members}
+        return {"swarm_found": swarm_found, "swarm_plan": swarm_plan, "swarm_members": swarm_members}

@@ -1,0 +1,122 @@
+"""What the filters of host roles make of declarations."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.files import load_file
+
+
+def call(role: str, name: str, *arguments: Any) -> Any:
+    """Call a filter of a role by its name, as a template does."""
+    return load_file(f"roles/{role}/filter_plugins/{role}.py").FilterModule().filters()[name](*arguments)
+
+
+STACKS = {
+    "koin": {
+        "services": {
+            "api": {"build": "api", "replicas": 2, "secrets": {"key": "one", "pin": 7}},
+            "web": {"image": "nginx:1"},
+        }
+    }
+}
+KEY = "koin_key-" + hashlib.sha256(b"koin/key/one").hexdigest()[:8]
+PIN = "koin_pin-" + hashlib.sha256(b"koin/pin/7").hexdigest()[:8]
+ROOT = {"state": "directory", "owner": "", "group": "www-data", "mode": "2755"}
+USERS = {"template": "users.j2", "group": "www-data", "mode": "0640", "secret": True}
+SECRET = {"group": "prometheus", "mode": "0640", "secret": True}
+SECRETS = {"state": "directory", "group": "prometheus", "mode": "0750"}
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "arguments", "expected"),
+    [
+        ("base", "base_admin_keys", [{}], {}),
+        (
+            "base",
+            "base_admin_keys",
+            [{"a": {"keys": ["k"]}, "b": {"state": "absent", "keys": ["k"]}, "c": {"state": "present"}}],
+            {"a": ["k"], "c": []},
+        ),
+        (
+            "docker",
+            "docker_certificates",
+            [{"r:5000": {"ca": "\nPEM\n\n"}}],
+            {"/etc/docker/certs.d/r:5000/ca.crt": {"content": "PEM\n"}},
+        ),
+        ("edge", "edge_roots", [{"a": {"root": "/srv/a"}, "b": {"redirect": "https://x.in"}}], {"/srv/a": ROOT}),
+        (
+            "edge",
+            "edge_users",
+            [{"a": {"users": {"u": "p"}}, "b": {"users": {}}, "c": {}}, "/etc/edge"],
+            {"/etc/edge/users/a": USERS | {"vars": {"edge_site": "a"}}},
+        ),
+        (
+            "monitoring",
+            "monitoring_secrets",
+            [{"slack": {"url": "https://x"}, "mail": {"password": "p"}, "quiet": {"to": "a@b"}}, "/s"],
+            {"/s": SECRETS, "/s/slack": SECRET | {"content": "https://x"}, "/s/mail": SECRET | {"content": "p"}},
+        ),
+        (
+            "swarm",
+            "swarm_found",
+            [["a", "b", "c"], {"a": {"__swarm_member": {"member": {"x": 1}}}, "b": {"__swarm_member": {}}, "c": {}}],
+            {"a": {"x": 1}},
+        ),
+        (
+            "app",
+            "app_managers",
+            [
+                ["a", "b", "c", "d"],
+                {
+                    "a": {"__app_found": {"stdout_lines": ["ipvs"]}},
+                    "b": {"__app_found": {"stdout_lines": ["manager", "ipvs"]}},
+                    "c": {"__app_found": {"unreachable": True}},
+                    "d": {},
+                },
+            ],
+            ["b"],
+        ),
+        ("app", "app_secret_names", [STACKS], {"koin": {"api": {"key": KEY, "pin": PIN}, "web": {}}}),
+        ("app", "app_secret_values", [STACKS], {"koin": {KEY: "one", PIN: 7}}),
+        (
+            "app",
+            "app_files",
+            [{"koin": "text"}, "/f"],
+            {"/f/koin.yml": {"content": "text", "mode": "0640", "validate": "docker stack config --compose-file %s"}},
+        ),
+        (
+            "app",
+            "app_declared",
+            [STACKS, {"api": "r/api:1"}, {"koin": "text"}, "user pass", "/f"],
+            {
+                "koin": {
+                    "file": "/f/koin.yml",
+                    "digest": hashlib.sha256(b"textuser pass").hexdigest()[:16],
+                    "services": {
+                        "api": {"image": "r/api:1", "replicas": 2},
+                        "web": {"image": "nginx:1", "replicas": 1},
+                    },
+                }
+            },
+        ),
+    ],
+)
+def test_filters(role: str, name: str, arguments: list[Any], expected: Any) -> None:
+    assert call(role, name, *arguments) == expected
+
+
+def test_the_tag_of_an_image_follows_what_it_is_made_of(tmp_path: Path) -> None:
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api/app.py").write_text("one")
+    builds = {"api": {"image": "r:5000/api", "context": "api"}}
+    first = call("app", "app_images", builds, str(tmp_path), "trixie", 1)["api"]
+    assert first.startswith("r:5000/api:trixie-")
+    assert call("app", "app_images", builds, str(tmp_path), "trixie", 1)["api"] == first
+    assert call("app", "app_images", builds, str(tmp_path), "trixie", 2)["api"] != first
+    (tmp_path / "api/app.py").write_text("two")
+    assert call("app", "app_images", builds, str(tmp_path), "trixie", 1)["api"] != first
