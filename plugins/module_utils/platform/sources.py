@@ -1,4 +1,4 @@
-"""The files of the declaration as they are written: where each variable stands.
+"""The files of the declaration as they are written: where each variable stands, and what is wrong with the files.
 
 Works on text and on the marks of PyYAML, so it needs nothing of Ansible and knows lines that a loaded value no longer
 has. ``read`` is the only part that opens files.
@@ -6,20 +6,30 @@ has. ``read`` is the only part that opens files.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
+from jinja2 import Environment, TemplateSyntaxError, nodes
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from .origin import shown
+from . import readable
+from .errors import Problem
+from .origin import repository, shown
 
-_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-#: endings that Ansible reads in group_vars/ and host_vars/
-_READ = ("", ".yml", ".yaml", ".json")
+#: what a template may name without its being declared: Ansible's own variables, those of the dynamic inventory, and
+#: what a role reads at its start
+_GIVEN = re.compile(
+    r"(ansible|ec2)_\w+|groups|group_names|hostvars|inventory_\w+|playbook_dir|play_hosts|role_\w+|omit|vars|item|loop"
+    r"|lookup|query|q|now|undef|range|dict|namespace|cycler|joiner|lipsum|secrets_values"
+)
+#: groups that Ansible and the dynamic inventory make
+_GROUPS = frozenset({"all", "ungrouped", "aws_ec2", "platform"})
+#: files beside inventory sources that Ansible passes over, and that nobody takes for one
+_NO_SOURCE = (".md", ".orig", ".bak", ".swp", ".retry")
 _INDEX = re.compile(r"\[?(\d+)\]?(?:\.|(?=\[)|$)")
 
 
@@ -49,12 +59,6 @@ class Place(NamedTuple):
         return int(self.key.start_mark.line) + 1
 
 
-def compose(text: str) -> Node | None:
-    """The nodes of a YAML text with their marks; None for an empty one. Raises ``yaml.YAMLError``."""
-    node: Node | None = yaml.compose(text, Loader=_Loader)
-    return node
-
-
 def pairs(node: Node | None) -> Iterator[tuple[ScalarNode, Node]]:
     """Keys and values of a mapping as they are written; nothing for any other node."""
     if isinstance(node, MappingNode):
@@ -69,26 +73,99 @@ def child(node: Node | None, name: str) -> Node | None:
 class Sources:
     """The declaration as one inventory sees it."""
 
-    def __init__(self, files: Iterable[Source]) -> None:
+    def __init__(self, files: Iterable[Source], roles: Iterable[str] = (), unread: Iterable[Problem] = ()) -> None:
+        """``roles``: the roles of the repository, whose names begin their variables. ``unread``: see ``read``."""
         self.files = tuple(files)
+        self._roles = tuple(roles)
+        self._unread = tuple(unread)
 
     @cached_property
-    def _nodes(self) -> dict[str, Node | None]:
-        """Every file that can be read, by path."""
-        nodes: dict[str, Node | None] = {}
+    def _checked(self) -> dict[str, tuple[Node | None, list[Problem]]]:
+        """The nodes of every file, if it can be read, and what is wrong with it."""
+        return {file.path: readable.check(file.path, file.content) for file in self.files}
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong with the files. Their contents are looked at together once each can be read."""
+        found = [*self._unread, *(problem for _, problems in self._checked.values() for problem in problems)]
+        return found or [*self._twice(), *self._strangers(), *self._undeclared()]
+
+    def _twice(self) -> Iterator[Problem]:
+        """Of two files of one group, the later in the alphabet would win."""
+        for name, places in self.variables.items():
+            seen: dict[str, Place] = {}
+            for place in places:
+                first = seen.setdefault(place.scope, place)
+                if first.path != place.path and not place.path.startswith("inventories/"):
+                    what = f"`{name}` is declared in {first.path}:{first.line} already"
+                    yield Problem(f"{place.path}:{place.line}", what, "keep it in one of the two files")
+
+    def _strangers(self) -> Iterator[Problem]:
+        """Folders of variables that no host would get."""
+        instances = self._entries("aws_compute_instances")
+        if not instances:
+            return
+        groups, hosts = set(_GROUPS), {"localhost"}
+        for name, entry in instances.items():
+            hosts.add(name.lower().replace("_", "-"))
+            for field in ("role", "functions"):
+                value = child(entry, field)
+                items = value.value if isinstance(value, SequenceNode) else [value]
+                groups |= {item.value for item in items if isinstance(item, ScalarNode)}
         for file in self.files:
-            try:
-                nodes[file.path] = compose(file.content.decode("utf-8-sig"))
-            except (yaml.YAMLError, UnicodeDecodeError):
-                nodes[file.path] = None
-        return nodes
+            if not file.scope:
+                groups |= set(_inventory_groups(self._checked[file.path][0]))
+        seen: set[str] = set()
+        for file in self.files:
+            kind, known = ("host", hosts) if file.scope.startswith("host ") else ("group", groups)
+            name = file.scope.removeprefix("host ")
+            if not name or name in known or file.scope in seen or name.startswith("arch_"):
+                continue
+            seen.add(file.scope)
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+            fix = f"rename it to `{near[0]}`" if near else f"name it as one of {', '.join(sorted(known))}"
+            if file.path.endswith(f"group_vars/{name}.yml"):
+                fix += ", or move it to group_vars/all/"
+            yield Problem(file.path, f"`{name}` is no {kind}, so no host reads this file", fix)
+
+    def _entries(self, variable: str) -> dict[str, Node]:
+        return {key.value: value for place in self.variables.get(variable, []) for key, value in pairs(place.value)}
+
+    def _undeclared(self) -> Iterator[Problem]:
+        """Variables that templates use and no file declares."""
+        missing: dict[str, str] = {}
+        for places in list(self.variables.values()):
+            for place in places:
+                for node in _templates(place.value):
+                    where = f"{place.path}:{node.start_mark.line + 1}"
+                    try:
+                        names = _names(node.value)
+                    except TemplateSyntaxError as error:
+                        yield Problem(
+                            where, f"the template cannot be read: {error.message}", "correct what is in {{ }}"
+                        )
+                        continue
+                    for name in names - self.variables.keys():
+                        if not _GIVEN.fullmatch(name):
+                            missing.setdefault(name, where)
+        for name, where in missing.items():
+            role = max((role for role in self._roles if name.startswith(f"{role}_")), key=len, default="")
+            near = difflib.get_close_matches(name, self.variables, n=1, cutoff=0.85)
+            if not role:  # `aws` holds what the roles aws_* share
+                first = name.partition("_")[0]
+                role = first if any(other.startswith(f"{first}_") for other in self._roles) else ""
+            home = f"group_vars/all/{role}.yml" if role else "group_vars"
+            fix = f"declare it in {home}" + (" (is the file deleted, or empty?)" if role else "")
+            if near:
+                fix = f"write `{near[0]}`, or {fix}"
+            yield Problem(where, f"uses `{name}`, which is declared nowhere", fix)
 
     @cached_property
     def variables(self) -> dict[str, list[Place]]:
         """Every declared variable, and each place that declares it."""
         found: dict[str, list[Place]] = {}
         for file in self.files:
-            node = self._nodes[file.path]
+            node = self._checked[file.path][0]
             for scope, holder in [(file.scope, node)] if file.scope else _inventory_variables(node):
                 for key, value in pairs(holder):
                     found.setdefault(key.value, []).append(Place(scope, file.path, key, value))
@@ -157,27 +234,114 @@ def _inventory_variables(node: Node | None) -> Iterator[tuple[str, Node]]:
             yield from _inventory_variables(children)
 
 
+def _inventory_groups(node: Node | None) -> Iterator[str]:
+    """The groups of a static inventory."""
+    for group, body in pairs(node):
+        yield group.value
+        yield from _inventory_groups(child(body, "children"))
+
+
+# -- templates ----------------------------------------------------------------------------------------------------
+
+_JINJA = Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"], autoescape=False)
+
+
+def _templates(node: Node) -> Iterator[ScalarNode]:
+    """Every text below a node that holds a template."""
+    if isinstance(node, ScalarNode):
+        if "{{" in node.value or "{%" in node.value:
+            yield node
+    elif isinstance(node, MappingNode):
+        for key, value in node.value:
+            yield from (*_templates(key), *_templates(value))
+    elif isinstance(node, SequenceNode):
+        for item in node.value:
+            yield from _templates(item)
+
+
+def _names(text: str) -> set[str]:
+    """The variables that a template cannot do without."""
+    tree = _JINJA.parse(text)
+    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx in ("store", "param")}
+    return set(_needed(tree)) - own
+
+
+def _needed(node: nodes.Node) -> Iterator[str]:
+    if isinstance(node, nodes.Filter) and node.name in ("default", "d"):
+        # Its first input may be undefined; what it falls back on may not.
+        for argument in (*node.args, *node.kwargs):
+            yield from _needed(argument)
+    elif isinstance(node, nodes.Test) and node.name in ("defined", "undefined"):
+        return
+    elif isinstance(node, nodes.Name):
+        if node.ctx == "load":
+            yield node.name
+    else:
+        for inner in node.iter_child_nodes():
+            yield from _needed(inner)
+
+
+# -- files --------------------------------------------------------------------------------------------------------
+
+
 def read(folder: Path) -> Sources:
     """The declaration that an inventory loads: the files of its folder, and its group_vars/ and host_vars/."""
-    return Sources(Source(shown(path), scope, path.read_bytes()) for path, scope in _files(folder))
+    top = repository(folder.resolve())
+    roles = [path.name for path in _sorted(top / "roles")] if top else []
+    files = [Source(shown(path), scope, path.read_bytes()) for path, scope in _files(folder)]
+    return Sources(files, roles, _unread(folder))
+
+
+def signature(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Changes whenever a file does that ``read`` reads."""
+    found = []
+    for path, _ in _files(folder):
+        stat = path.stat()
+        found.append((str(path), stat.st_mtime_ns, stat.st_size))
+    return tuple(found)
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Every file that Ansible reads for an inventory, and whose variables it holds."""
     for path in _sorted(folder):
-        if path.is_file() and path.suffix in (".yml", ".yaml"):
+        if path.is_file() and path.suffix == ".yml":
             yield path, ""
     for kind, prefix in (("group_vars", ""), ("host_vars", "host ")):
         for path in _sorted(folder / kind):
             scope = prefix + (path.name if path.is_dir() else path.stem)
-            yield from ((file, scope) for file in _below(path))
+            yield from ((file, scope) for file in _below(path) if file.suffix == ".yml")
+
+
+def _unread(folder: Path) -> Iterator[Problem]:
+    """Files that Ansible passes over without a word, or reads although they have another name than ours."""
+    if not (folder / "group_vars").is_dir():
+        fix = f"ln -s ../../group_vars {shown(folder)}/group_vars"
+        yield Problem(f"{shown(folder)}/group_vars", "is missing: Ansible would load no declaration", fix)
+    for path in _sorted(folder):
+        if path.is_file() and path.suffix != ".yml" and path.suffix not in _NO_SOURCE:
+            yield _misnamed(path, "is no inventory")
+    for kind in ("group_vars", "host_vars"):
+        for path in _sorted(folder / kind):
+            if path.is_file() and (folder / kind / path.stem).is_dir():
+                fix = f"move it to {shown(path.with_suffix(''))}/"
+                yield Problem(shown(path), "is not read, for there is a folder of that name", fix)
+            for file in _below(path):
+                if file.suffix not in (".yml", ".md"):
+                    yield _misnamed(file, "is not read" if file.suffix not in (".yaml", ".json", "") else "is misnamed")
+
+
+def _misnamed(path: Path, what: str) -> Problem:
+    name = path.name.split(".")[0] + ".yml"
+    taken = (path.parent / name).exists()
+    fix = "delete it, or move it elsewhere" if taken else f"name it {name}, or move it elsewhere"
+    return Problem(shown(path), f"{what}: variables are in files that end in .yml", fix)
 
 
 def _below(path: Path) -> Iterator[Path]:
     if path.is_dir():
         for inner in _sorted(path):
             yield from _below(inner)
-    elif path.suffix in _READ:
+    else:
         yield path
 
 
