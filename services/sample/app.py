@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import platform
 import signal
 import socket
 import sys
@@ -80,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
         """Where this runs, and who asks."""
         return {
             "host": os.environ.get("NODE_NAME", socket.gethostname()),
-            "architecture": platform.machine(),
+            "architecture": os.uname().machine,
             "forwarded_for": self.headers.get("X-Forwarded-For"),
             "stack": os.environ.get("STACK_NAME"),
         }

@@ -16,9 +16,10 @@ from ansible.module_utils.platform.engine.plan import plan
 from ansible.module_utils.platform.engine.workflow import declaration_of
 from ansible.module_utils.platform.kinds import KINDS
 
+from rehearsal import REPOSITORY
 from tests.bench import terraform_config
 from tests.bench.measure import BenchError, Sample, run
-from tests.support.local_aws import REPOSITORY, LocalAws
+from tests.support.local_aws import LocalAws
 from tests.support.platform import declared, specs
 
 #: a directory that holds Terraform's providers, laid out as a filesystem mirror; without it Terraform's own settings

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.local_aws import REPOSITORY, LocalAws
+from rehearsal import REPOSITORY
+from tests.support.local_aws import LocalAws
 from tests.support.local_hosts import LocalHosts, machine
 from tests.support.platform import Platform
 

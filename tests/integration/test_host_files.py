@@ -24,7 +24,10 @@ def play(folder: Path, files: dict[str, Any], *options: str, **extra: Any) -> tu
     defaults = {"owner": USER, "group": GROUP}
     wanted = {str(folder / name): {**defaults, **entry} for name, entry in files.items()}
     task = {"name": "Write", "host_files": {"files": wanted, **extra}, "register": "result", "ignore_errors": True}
-    note = {"name": "Note", "ansible.builtin.copy": {"content": "{{ result | to_json }}", "dest": f"{folder}.json"}}
+    note: dict[str, Any] = {
+        "name": "Note",
+        "ansible.builtin.copy": {"content": "{{ result | to_json }}", "dest": f"{folder}.json"},
+    }
     note["check_mode"] = False
     head = {"name": "Test", "hosts": "localhost", "connection": "local", "gather_facts": False}
     playbook = folder.parent / "playbook.yml"

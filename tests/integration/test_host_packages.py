@@ -27,7 +27,7 @@ def test_a_host_is_asked_only_when_there_is_something_to_do(tmp_path: Path) -> N
     head = {"name": "Test", "hosts": "localhost", "connection": "local", "gather_facts": False}
     playbook = tmp_path / "playbook.yml"
     playbook.write_text(json.dumps([{**head, "tasks": tasks}]))
-    ansible = [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,"]
+    ansible = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,"]
     done = subprocess.run(
         [*ansible, "-e", "ansible_python_interpreter=/nonexistent/python3", str(playbook)],
         cwd=REPOSITORY,

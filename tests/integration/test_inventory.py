@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from rehearsal import REPOSITORY
 from tests.support import live_account
-from tests.support.local_aws import REPOSITORY, LocalAws
+from tests.support.local_aws import LocalAws
 
 GROUPS = {
     "BCSD_Build": ["bcsd-build"],

@@ -9,8 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+from rehearsal import REPOSITORY
 from tests.support.inventory import inventory
-from tests.support.local_aws import REPOSITORY, LocalAws
+from tests.support.local_aws import LocalAws
 from tests.support.platform import Platform, fields
 
 #: kill when so many writes have been made: in the network, at the sites, among the buckets, at the instances

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
 
-from .local_aws import REPOSITORY
+from rehearsal import REPOSITORY
 
 
 @cache

@@ -19,7 +19,7 @@ from ansible.template import Templar
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
-from .local_aws import REPOSITORY
+from rehearsal import REPOSITORY
 
 
 def host_name(instance: str) -> str:

@@ -57,8 +57,9 @@ class LocalHosts:
     def killed(self, *arguments: str, after: float) -> None:
         """Run `rehearsal hosts` and kill it; what it has just called goes on to its own end."""
         command = [*COMMAND, "hosts", *arguments]
-        quiet = {"stderr": subprocess.DEVNULL, "start_new_session": True}
-        with subprocess.Popen(command, cwd=REPOSITORY, env=self._environ, **quiet) as process:
+        with subprocess.Popen(
+            command, cwd=REPOSITORY, env=self._environ, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as process:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(after)
             with contextlib.suppress(ProcessLookupError):

@@ -21,7 +21,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 
-from .local_aws import REPOSITORY, LocalAws
+from rehearsal import REPOSITORY
+
+from .local_aws import LocalAws
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJlaGVhcnNhbC1rZXktb2YtdGhlLXRlc3RzLW9ubHkhISEh test"
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from rehearsal import REPOSITORY
 from tests.support.files import load_file
 
 SSH = load_file("bin/koin-ssh")
-KNOWN = {"koin-prod": {}, "koin-db": {}, "Old_Host": {}}
+KNOWN: dict[str, dict[str, Any]] = {"koin-prod": {}, "koin-db": {}, "Old_Host": {}}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,34 @@ def test_roles_are_under_the_license_of_the_repository() -> None:
     assert (REPOSITORY / "LICENSE").read_text().startswith("MIT License\n")
     for path in REPOSITORY.glob("roles/*/meta/main.yml"):
         assert yaml.safe_load(path.read_text())["galaxy_info"]["license"] == "MIT", path
+
+
+def python_files() -> set[str]:
+    """Every tracked Python file, by its ending or its first line."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    found = set()
+    for name in filter(None, listed.stdout.split("\0")):
+        path = REPOSITORY / name
+        if path.is_file() and not path.is_symlink():
+            first = path.read_bytes().split(b"\n", 1)[0]
+            if path.suffix == ".py" or (first.startswith(b"#!") and b"python" in first and path.suffix != ".j2"):
+                found.add(name)
+    return found
+
+
+def test_ruff_and_mypy_see_every_python_file() -> None:
+    shown = subprocess.run(
+        [REPOSITORY / ".venv/bin/ruff", "check", "--show-files"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seen = {str(Path(line).relative_to(REPOSITORY)) for line in shown.stdout.split("\n") if line}
+    assert python_files() - seen == set()
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    checked = [Path(entry) for entry in settings["tool"]["mypy"]["files"]]
+    missed = {name for name in python_files() if not any(Path(name).is_relative_to(entry) for entry in checked)}
+    # A folder stands for its files with an ending; the others are named one by one.
+    missed |= {name for name in python_files() if not name.endswith(".py") and Path(name) not in checked}
+    assert missed == set()

@@ -12,8 +12,8 @@ from ansible.module_utils.platform.engine.errors import DeclarationError
 from ansible.module_utils.platform.engine.workflow import declaration_of
 from ansible.module_utils.platform.kinds import KINDS
 
+from rehearsal import REPOSITORY
 from tests.support.hosts import DeclaredHosts
-from tests.support.local_aws import REPOSITORY
 from tests.support.platform import declared, specs
 
 CONFIGURE = REPOSITORY / "playbooks/configure"

@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 
 from rehearsal.aws.state import State
-from rehearsal.hosts import architecture, binfmt, control, image, qemu, scenario, seed
+from rehearsal.hosts import (
+    architecture,
+    binfmt,
+    containers,
+    control,
+    image,
+    machine_apt,
+    networks,
+    qemu,
+    scenario,
+    seed,
+)
 from rehearsal.hosts.binfmt import Entry
 from rehearsal.hosts.containers import emulation
 from rehearsal.hosts.errors import LocalHostsError
@@ -145,14 +156,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(f"{host.name} of {reference}")
         return host.inventory_name
 
-    monkeypatch.setattr(control.containers, "remove", lambda names: found.extend(f"remove {name}" for name in names))
-    monkeypatch.setattr(control.containers, "stop", lambda names: found.extend(f"stop {name}" for name in names))
-    monkeypatch.setattr(control.containers, "start", lambda names: found.append(f"start {' '.join(names)}".strip()))
-    monkeypatch.setattr(control.containers, "create", create)
-    monkeypatch.setattr(control.networks, "ensure", lambda _state, _fleet: None)
-    monkeypatch.setattr(control.machine_apt, "read", lambda: APT)
-    monkeypatch.setattr(control.image, "ensure", ensure)
-    monkeypatch.setattr(control.binfmt, "registered", registered)
+    monkeypatch.setattr(containers, "remove", lambda names: found.extend(f"remove {name}" for name in names))
+    monkeypatch.setattr(containers, "stop", lambda names: found.extend(f"stop {name}" for name in names))
+    monkeypatch.setattr(containers, "start", lambda names: found.append(f"start {' '.join(names)}".strip()))
+    monkeypatch.setattr(containers, "create", create)
+    monkeypatch.setattr(networks, "ensure", lambda _state, _fleet: None)
+    monkeypatch.setattr(machine_apt, "read", lambda: APT)
+    monkeypatch.setattr(image, "ensure", ensure)
+    monkeypatch.setattr(binfmt, "registered", registered)
     return found
 
 

@@ -15,7 +15,7 @@ from rehearsal.hosts.fleet import Fleet, fleet
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 VPC = {"VpcId": "vpc-1", "CidrBlock": "172.31.0.0/16"}
-SUBNETS = [
+SUBNETS: list[dict[str, Any]] = [
     {
         "SubnetId": "subnet-b",
         "VpcId": "vpc-1",

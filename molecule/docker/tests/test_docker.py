@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-VPC = ipaddress.ip_network("172.31.0.0/16")
+VPC = ipaddress.IPv4Network("172.31.0.0/16")
 
 
 def docker(host: Host, command: str) -> str:
@@ -73,7 +73,7 @@ def test_no_network_overlaps_the_vpc(host: Host) -> None:
     finally:
         docker(host, "network rm probe")
     bridges = {
-        link["ifname"]: ipaddress.ip_interface(f"{item['local']}/{item['prefixlen']}").network
+        link["ifname"]: ipaddress.IPv4Interface(f"{item['local']}/{item['prefixlen']}").network
         for link in addresses
         for item in link["addr_info"]
         if item["family"] == "inet" and link["ifname"].startswith(("docker", "br-"))
@@ -81,7 +81,7 @@ def test_no_network_overlaps_the_vpc(host: Host) -> None:
     assert len(bridges) == 2
     assert str(bridges.pop("docker0")) == "10.200.0.0/24"
     assert [network for network in bridges.values() if network.overlaps(VPC)] == []
-    assert all(network.subnet_of(ipaddress.ip_network("10.201.0.0/16")) for network in bridges.values())
+    assert all(network.subnet_of(ipaddress.IPv4Network("10.201.0.0/16")) for network in bridges.values())
 
 
 def test_nothing_listens_but_ssh(host: Host) -> None:

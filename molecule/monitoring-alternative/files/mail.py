@@ -14,13 +14,15 @@ class Mail(socketserver.StreamRequestHandler):
     def say(self, line: str) -> None:
         """Send a line."""
         self.wfile.write(f"{line}\r\n".encode())
+        self.wfile.flush()
 
     def secure(self) -> None:
         """Go on with TLS."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain("/etc/koin/tls/mail/cert.pem", "/etc/koin/tls/mail/key.pem")
         self.secured = context.wrap_socket(self.request, server_side=True)
-        self.rfile, self.wfile = self.secured.makefile("rb"), self.secured.makefile("wb", buffering=0)
+        self.rfile = self.secured.makefile("rb")
+        self.wfile = self.secured.makefile("wb")
 
     def handle(self) -> None:
         """Talk SMTP."""

@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,7 @@ def test_a_backup_that_is_too_old_is_told(host: Host, target: Host) -> None:
     for hours in (25, 27):
         success = now - hours * 3600
         target.check_output(f"echo '{sample} {success}' > {TEXTFILES}/backup.prom")
-        assert wait_for(lambda success=success: query(host, f"{sample} == {success}"))
+        assert wait_for(partial(query, host, f"{sample} == {success}"))
         if hours == 25:
             time.sleep(5)
             assert not told(host, "BackupOld", "firing")

@@ -8,6 +8,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,9 +156,14 @@ def answers(name: str, image: str) -> set[str]:
     return set(answered.split())
 
 
+def reaches_all(name: str, image: str) -> bool:
+    """Whether the tasks on every node answer a host."""
+    return answers(name, image) == set(NAMES)
+
+
 def test_tasks_reach_each_other_between_all_hosts(service: str, image: str) -> None:
     for name in NAMES:
-        eventually(lambda name=name: answers(name, image) == set(NAMES))
+        eventually(partial(reaches_all, name, image))
 
 
 def test_a_node_that_has_left_comes_back_and_makes_no_second_swarm(host: Host, service: str) -> None:

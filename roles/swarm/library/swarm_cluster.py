@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -130,6 +131,11 @@ class Cluster:
         """Whether a node takes part in decisions now."""
         return "ManagerStatus" in self.nodes.get(node_id, {})
 
+    def has_state(self, node_id: str, state: str) -> bool:
+        """Whether the Swarm reports a node in this state."""
+        found: str | None = self.nodes.get(node_id, {}).get("Status", {}).get("State")
+        return found == state
+
     def is_reachable(self, node_id: str) -> bool:
         """Whether it answers as a manager."""
         status = self.nodes.get(node_id, {}).get("ManagerStatus") or {}
@@ -157,7 +163,7 @@ class Cluster:
         for name, member in members.items():
             node_id = member["node_id"]
             self.wait(
-                lambda node_id=node_id: self.nodes.get(node_id, {}).get("Status", {}).get("State") == "ready",
+                partial(self.has_state, node_id, "ready"),
                 f"{name} becoming ready",
             )
 
@@ -166,9 +172,9 @@ class Cluster:
         for name, member in members.items():
             node_id = member["node_id"]
             if member["role"] == "manager" and self.nodes[node_id]["Spec"]["Role"] != "manager":
-                self.do(f"{name}: make it a manager", lambda node_id=node_id: self.write(node_id, Role="manager"))
+                self.do(f"{name}: make it a manager", partial(self.write, node_id, Role="manager"))
                 if not self.check:
-                    self.wait(lambda node_id=node_id: self.is_reachable(node_id), f"{name} becoming a manager")
+                    self.wait(partial(self.is_reachable, node_id), f"{name} becoming a manager")
 
     def remove_replaced(self, members: dict[str, dict[str, Any]]) -> None:
         """Entries with a host's name that are not the host: what is left of its predecessors."""
@@ -181,12 +187,12 @@ class Cluster:
             # A host has one engine, so this one cannot be alive; the Swarm takes some seconds to notice.
             if not self.check:
                 self.wait(
-                    lambda node_id=node_id: self.nodes[node_id]["Status"]["State"] == "down",
+                    partial(self.has_state, node_id, "down"),
                     f"the former {name} ({node_id}) counting as down",
                 )
             if self.is_manager(node_id):
                 self.demote(node_id, f"the former {name} ({node_id})")
-            self.do(f"{name}: remove its former entry {node_id}", lambda node_id=node_id: self.remove(node_id))
+            self.do(f"{name}: remove its former entry {node_id}", partial(self.remove, node_id))
 
     def remove(self, node_id: str) -> None:
         """Take a node's entry away."""
@@ -202,7 +208,7 @@ class Cluster:
                 listed = ", ".join(f"{key}={value}" for key, value in sorted(member["labels"].items())) or "none"
                 self.do(
                     f"{name}: labels {listed}",
-                    lambda node_id=node_id, labels=member["labels"]: self.write(node_id, Labels=labels),
+                    partial(self.write, node_id, Labels=member["labels"]),
                 )
 
     def dismiss(self, members: dict[str, dict[str, Any]]) -> None:
@@ -212,7 +218,7 @@ class Cluster:
                 self.demote(member["node_id"], name)
         for name, member in members.items():
             if member["role"] == "none" and member["node_id"] != self.own_id:
-                self.do(f"{name}: remove its entry", lambda node_id=member["node_id"]: self.remove(node_id))
+                self.do(f"{name}: remove its entry", partial(self.remove, member["node_id"]))
 
     # --- The rest ---
 
@@ -264,7 +270,7 @@ class Cluster:
                 ):
                     continue
                 reason = "remove it" if entry.get("state") == "absent" else f"make it anew ({', '.join(different)})"
-                self.do(f"network {name}: {reason}", lambda now=now: self.disconnect(now))
+                self.do(f"network {name}: {reason}", partial(self.disconnect, now))
             if entry.get("state", "present") == "present":
                 if now is None:
                     self.actions.append(f"network {name}: make it")
