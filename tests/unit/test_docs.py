@@ -1,4 +1,4 @@
-"""The documentation says what the code does: generated parts are current, both READMEs agree, links lead somewhere."""
+"""The documentation says what the code does: generated parts are current, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -178,54 +178,10 @@ def test_no_box_leaves_the_picture() -> None:
 # --- The READMEs -----------------------------------------------------------------------------------------------------
 
 
-def headings(text: str) -> list[int]:
-    """Levels of the headings, code left out."""
-    plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    return [len(marks) for marks in re.findall(r"^(#+) ", plain, flags=re.MULTILINE)]
-
-
-def code_blocks(text: str) -> list[str]:
-    """Fenced code with its language."""
-    return re.findall(r"```.*?```", text, flags=re.DOTALL)
-
-
 def links(text: str) -> list[str]:
     """Targets of links and pictures, code left out."""
     plain = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
     return re.findall(r"\]\(([^)\s]+)\)", plain)
-
-
-def table_rows(text: str) -> list[int]:
-    """Number of cells of each table row."""
-    plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    return [line.count("|") for line in plain.splitlines() if line.startswith("|")]
-
-
-def parts(text: str) -> dict[str, list[Any]]:
-    """What is the same in every language."""
-    own = {"README.md", "README.ko.md"}
-    return {
-        "headings": headings(text),
-        "code": code_blocks(text),
-        "links": [link for link in links(text) if link not in own],
-        "tables": table_rows(text),
-        "commands": sorted(re.findall(r"^\| (`[^`]+`|\[playbooks[^]]+])", text, flags=re.MULTILINE)),
-    }
-
-
-def test_both_readmes_have_the_same_parts() -> None:
-    english = (REPOSITORY / "README.md").read_text()
-    korean = (REPOSITORY / "README.ko.md").read_text()
-    assert parts(english) == parts(korean)
-    assert "README.ko.md" in links(english)
-    assert "README.md" in links(korean)
-
-
-def test_the_comparison_notices_what_one_of_them_lacks() -> None:
-    page = "# A\n\n```sh\nmake\n```\n\n[x](docs/x.md)\n\n| a | b |\n"
-    for other in (page.replace("# A", "text"), page.replace("make", "do"), page.replace("x.md", "y.md")):
-        assert parts(page) != parts(other)
-    assert parts(page) != parts(page.replace("| a | b |", "| a |"))
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
