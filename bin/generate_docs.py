@@ -25,6 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import filter_loader
+from ansible.template import Templar
 from botocore import xform_name
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -49,12 +52,20 @@ def _yaml(path: Path) -> Any:
     return yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
+#: variables that follow from others
+_DERIVED = ("aws_dns_records", "aws_security_groups", "secrets_parameters")
+
+
 def declaration() -> dict[str, Any]:
-    """Every variable of group_vars/all, templates as they are written."""
+    """Every variable of group_vars/all, templates as they are written, apart from those that follow from others."""
     merged: dict[str, Any] = {}
+    loader = DataLoader()
     for path in sorted((REPOSITORY / "group_vars/all").glob("*.yml")):
-        merged |= _yaml(path)
-    return merged
+        merged |= loader.load_from_file(str(path), trusted_as_template=True)
+    filter_loader.add_directory(str(REPOSITORY / "plugins/filter"))
+    # The picture says who they are; the ranges are declared by each inventory.
+    templar = Templar(loader, variables={**merged, "aws_security_admin_cidrs": ["the administrators"]})
+    return merged | {name: templar.template(merged[name]) for name in _DERIVED}
 
 
 def specs(role: str) -> dict[str, Any]:

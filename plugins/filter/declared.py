@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
+
+from ansible.errors import AnsibleFilterError
 
 Entry = Mapping[str, Any]
 
@@ -36,9 +38,299 @@ def checked_inventory(
     return {"all": {"hosts": hosts, "children": children}}
 
 
+# --- Offers: who listens where, for whom -----------------------------------------------------------------------------
+
+
+def offered_rules(offers: Mapping[str, Entry], group: str, administrators: Iterable[str]) -> dict[str, Any]:
+    """The inbound rules of a security group, by the name of the offer that each is for."""
+    rules = {}
+    for name, offer in offers.items():
+        if group not in offer["groups"]:
+            continue
+        rule: dict[str, Any] = {"protocol": offer.get("protocol", "tcp")}
+        if "port" in offer:
+            rule["port"] = offer["port"]
+        clients = offer["clients"]
+        if clients == "internet":
+            rule["cidrs"] = ["0.0.0.0/0"]
+        elif clients == "administrators":
+            rule["cidrs"] = list(administrators)
+        elif isinstance(clients, str):
+            raise AnsibleFilterError(
+                f"platform_offers.{name}.clients is `{clients}`: write internet, administrators or [SECURITY GROUP]"
+            )
+        else:
+            rule["groups"] = list(clients)
+        rules[name] = rule
+    return rules
+
+
+def _port(offer: Entry) -> str:
+    return f"{offer.get('protocol', 'tcp')} {offer['port']}"
+
+
+def listening(offers: Mapping[str, Entry], groups: Collection[str]) -> list[str]:
+    """What always listens on a host of these groups, as `tcp 3306`."""
+    always = [offer for offer in offers.values() if "port" in offer and offer.get("listens") != "sometimes"]
+    return sorted({_port(offer) for offer in always if offer["function"] in groups})
+
+
+def listening_sometimes(offers: Mapping[str, Entry]) -> list[str]:
+    """What may listen, or not."""
+    return sorted({_port(offer) for offer in offers.values() if offer.get("listens") == "sometimes"})
+
+
+# --- Monitoring ------------------------------------------------------------------------------------------------------
+
+
+def host_labels(
+    instances: Mapping[str, Entry], hostvars: Mapping[str, Entry], hosts: Iterable[str], environments: Entry
+) -> dict[str, dict[str, str]]:
+    """The labels of every host of the platform."""
+    roles = {host_name(name): entry["role"] for name, entry in instances.items()}
+    return {
+        host: {
+            "host": host,
+            "role": roles[host],
+            "env": environments.get(roles[host], "shared"),
+            "arch": hostvars[host]["ec2_architecture"],
+        }
+        for host in hosts
+    }
+
+
+def monitoring_jobs(
+    offers: Mapping[str, Entry],
+    groups: Mapping[str, Iterable[str]],
+    addresses: Mapping[str, str],
+    labels: Mapping[str, Entry],
+) -> dict[str, Any]:
+    """What Prometheus asks, by job: the hosts of every offer that has metrics."""
+    jobs = {}
+    for offer in offers.values():
+        if "metrics" in offer:
+            targets = {
+                host: {"address": f"{addresses[host]}:{offer['port']}", "labels": labels[host]}
+                for host in groups.get(offer["function"], [])
+            }
+            metrics = offer["metrics"]
+            certificate = metrics.get("client_certificate", False)
+            jobs[metrics["job"]] = {"client_certificate": certificate, "targets": targets}
+    return jobs
+
+
+def site_probes(
+    sites: Mapping[str, Mapping[str, Entry]], addresses: Mapping[str, str], labels: Mapping[str, Entry]
+) -> dict[str, Any]:
+    """Every public name, asked of the host that serves it."""
+    return {
+        name: {"url": f"https://{addresses[host]}/", "hostname": name, "labels": labels[host]}
+        for instance, of_instance in sites.items()
+        if (host := host_name(instance)) in addresses
+        for site in of_instance.values()
+        for name in site["names"]
+    }
+
+
+def offer_probes(
+    offers: Mapping[str, Entry],
+    groups: Mapping[str, Iterable[str]],
+    addresses: Mapping[str, str],
+    labels: Mapping[str, Entry],
+) -> dict[str, Any]:
+    """Every offer with a path to ask for."""
+    return {
+        name: {
+            "url": f"https://{addresses[host]}:{offer['port']}{offer['probe']}",
+            "hostname": host,
+            "labels": labels[host],
+        }
+        for name, offer in offers.items()
+        if "probe" in offer
+        for host in groups.get(offer["function"], [])
+    }
+
+
+# --- Sites: public names and what serves them ------------------------------------------------------------------------
+
+
+def site_names(sites: Mapping[str, Mapping[str, Entry]], instance: str) -> list[str]:
+    """The public names that an instance serves."""
+    return [name for site in sites.get(instance, {}).values() for name in site["names"]]
+
+
+def names_elsewhere(sites: Mapping[str, Mapping[str, Entry]]) -> list[str]:
+    """The public names whose pages come from a project of their own."""
+    return [
+        name
+        for of_instance in sites.values()
+        for site in of_instance.values()
+        if site.get("elsewhere", False)
+        for name in site["names"]
+    ]
+
+
+def site_records(sites: Mapping[str, Mapping[str, Entry]], zones: Iterable[str]) -> dict[str, dict[str, str]]:
+    """A record for every public name, in the zone that holds it."""
+    known = sorted(zones, key=len, reverse=True)
+    records: dict[str, dict[str, str]] = {}
+    for instance, of_instance in sites.items():
+        for site, entry in of_instance.items():
+            where = f"platform_sites.{instance}.{site}.names"
+            for name in entry["names"]:
+                zone = next((zone for zone in known if name == zone or name.endswith(f".{zone}")), "")
+                if not zone:
+                    raise AnsibleFilterError(
+                        f"{where}: {name} lies in no zone of aws_dns_zones; declare its zone there"
+                    )
+                if name in records:
+                    other = records[name]["host"]
+                    raise AnsibleFilterError(f"{where}: {name} is declared for {other} as well; keep one of the two")
+                records[name] = {"zone": zone, "type": "A", "host": instance}
+    return records
+
+
+def edge_sites(
+    sites: Mapping[str, Mapping[str, Entry]], instance: str, address: str, stacks: Mapping[str, Entry]
+) -> dict[str, dict[str, Any]]:
+    """The sites of an instance, as the role edge takes them; a `service` becomes the port that it publishes."""
+    found = {}
+    for name, site in sites.get(instance, {}).items():
+        entry = {key: value for key, value in site.items() if key not in ("elsewhere", "service")}
+        if "service" in site:
+            where = f"platform_sites.{instance}.{name}.service"
+            entry["upstreams"] = [f"{address}:{_published(where, site['service'], stacks)}"]
+        found[name] = entry
+    return found
+
+
+def _published(where: str, service: str, stacks: Mapping[str, Entry]) -> int:
+    known = {f"{stack}/{name}": of for stack, entry in stacks.items() for name, of in entry["services"].items()}
+    if service not in known:
+        raise AnsibleFilterError(f"{where}: no service `{service}` in platform_stacks; write one of {', '.join(known)}")
+    ports = list(known[service].get("publish", {}))
+    if len(ports) != 1:
+        raise AnsibleFilterError(f"{where}: {service} publishes {len(ports)} ports; `publish` exactly one")
+    return int(ports[0])
+
+
+def published_ports(stacks: Mapping[str, Entry], labels: Mapping[str, str]) -> list[str]:
+    """The ports of services that run on a node with these labels, as `tcp 8080`."""
+    return sorted(
+        {
+            f"tcp {port}"
+            for stack in stacks.values()
+            for service in stack["services"].values()
+            if all(labels.get(label) == value for label, value in service.get("placement", {}).items())
+            for port in service.get("publish", {})
+        }
+    )
+
+
+# --- Databases and what uses them ------------------------------------------------------------------------------------
+
+
+def password_parameters(entries: Mapping[str, Entry], server: str) -> dict[str, dict[str, str]]:
+    """The SSM parameter of every entry's password, by the name of the secret."""
+    return {f"{server}_{name}": {"path": entry["password"]} for name, entry in entries.items()}
+
+
+def declared_databases(databases: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
+    """The databases, as the role mariadb takes them."""
+    return {name: {} for name in databases}
+
+
+def database_users(
+    databases: Mapping[str, Entry], secrets: Mapping[str, str], hosts: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """The user of every database, as the role mariadb takes them."""
+    return {
+        name: {
+            "password": secrets[f"mariadb_{name}"],
+            "hosts": list(hosts),
+            "privileges": {f"{name}.*": "ALL"},
+            **{key: value for key, value in entry.items() if key != "password"},
+        }
+        for name, entry in databases.items()
+    }
+
+
+def cache_users(users: Mapping[str, Entry], secrets: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Users of the cache, as the role valkey takes them."""
+    return {
+        name: {
+            "password": secrets[f"valkey_{name}"],
+            "keys": [f"{entry['prefix']}:*"],
+            "channels": [f"{entry['prefix']}:*"],
+        }
+        for name, entry in users.items()
+    }
+
+
+def app_stacks(
+    stacks: Mapping[str, Entry], databases: Mapping[str, Entry], server: Entry, secrets: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    """The stacks, as the role app takes them; a service with a `database` is told where it is and gets its password."""
+    return {
+        stack: {
+            **entry,
+            "services": {
+                name: _with_database(f"platform_stacks.{stack}.services.{name}", service, databases, server, secrets)
+                for name, service in entry["services"].items()
+            },
+        }
+        for stack, entry in stacks.items()
+    }
+
+
+def _with_database(
+    where: str, service: Entry, databases: Mapping[str, Entry], server: Entry, secrets: Mapping[str, str]
+) -> dict[str, Any]:
+    plain = {key: value for key, value in service.items() if key != "database"}
+    if "database" not in service:
+        return plain
+    database = service["database"]
+    if database not in databases:
+        fix = f"declare it in platform_databases, or write one of {', '.join(databases)}"
+        raise AnsibleFilterError(f"{where}.database: `{database}` is not declared; {fix}")
+    connection = {
+        "DATABASE_HOST": server["name"],
+        "DATABASE_PORT": server["port"],
+        "DATABASE_NAME": database,
+        "DATABASE_USER": database,
+        "DATABASE_PASSWORD_FILE": "/run/secrets/database",
+    }
+    return plain | {
+        "environment": connection | dict(service.get("environment", {})),
+        "extra_hosts": {server["name"]: server["address"]} | dict(service.get("extra_hosts", {})),
+        "secrets": {"database": secrets[f"mariadb_{database}"]} | dict(service.get("secrets", {})),
+    }
+
+
 class FilterModule:
     """Ansible's entry point."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Filters by name."""
-        return {"checked_inventory": checked_inventory, "missing_hosts": missing_hosts}
+        known: tuple[Callable[..., Any], ...] = (
+            app_stacks,
+            cache_users,
+            checked_inventory,
+            database_users,
+            declared_databases,
+            edge_sites,
+            host_labels,
+            listening,
+            listening_sometimes,
+            missing_hosts,
+            monitoring_jobs,
+            names_elsewhere,
+            offer_probes,
+            offered_rules,
+            password_parameters,
+            published_ports,
+            site_names,
+            site_probes,
+            site_records,
+        )
+        return {function.__name__: function for function in known}

@@ -21,6 +21,8 @@ from ansible.vars.manager import VariableManager
 
 from rehearsal import REPOSITORY
 
+from .platform import PUBLIC_KEY
+
 
 def host_name(instance: str) -> str:
     """What the inventory calls an instance."""
@@ -38,20 +40,20 @@ def _found(instance: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-class Secrets(dict[str, Any]):
-    """A value for every secret that is asked for by name; it says which one it is."""
-
-    def __missing__(self, name: str) -> str:
-        return f"secret {name}"
+def _secret(name: str, entry: Mapping[str, Any]) -> Any:
+    """A value that says which secret it is."""
+    if entry.get("kind") == "authority":
+        return {"certificate": "certificate of the authority", "key": "key of the authority"}
+    return f"secret {name}"
 
 
 class DeclaredHosts:
     """An inventory of the declared instances in a folder of its own.
 
-    folder: an empty folder. group_vars: the declaration; by default the repository's.
+    folder: an empty folder. group_vars: the declaration; by default the repository's. secrets: whether they were read.
     """
 
-    def __init__(self, folder: Path, group_vars: Path = REPOSITORY / "group_vars") -> None:
+    def __init__(self, folder: Path, group_vars: Path = REPOSITORY / "group_vars", secrets: bool = True) -> None:
         instances = yaml.safe_load((group_vars / "all/aws_compute.yml").read_text())["aws_compute_instances"]
         found = {host_name(name): _found(name, entry) for name, entry in instances.items()}
         (folder / "group_vars").symlink_to(group_vars)
@@ -59,14 +61,19 @@ class DeclaredHosts:
         for name in ("hosts.yml", "platform.yml"):
             (folder / name).symlink_to(REPOSITORY / "inventories/rehearsal" / name)
         self._loader = DataLoader()
+        # The group_vars/ of the current directory would be loaded as well.
+        self._loader.set_basedir(str(folder))
         self._inventory = InventoryManager(self._loader, sources=[str(folder)])
         self._variables = VariableManager(self._loader, self._inventory)
         self._hostvars = HostVars(self._inventory, self._variables, self._loader)
-        authority = {"certificate": "certificate of the authority", "key": "key of the authority"}
         for name, known in found.items():
-            secrets = Secrets(authority=authority)
             facts = {"default_ipv4": {"address": known["ec2_private_ip_address"]}}
-            self._variables.set_nonpersistent_facts(name, {"secrets_values": secrets, "ansible_facts": facts})
+            self._variables.set_nonpersistent_facts(name, {"ansible_facts": facts})
+        if secrets:
+            for name in found:
+                parameters = self.value(name, "secrets_parameters")
+                values = {secret: _secret(secret, entry) for secret, entry in parameters.items()}
+                self._variables.set_nonpersistent_facts(name, {"secrets_values": values})
 
     @property
     def names(self) -> list[str]:
@@ -78,9 +85,17 @@ class DeclaredHosts:
         host = self._inventory.get_host(name)
         return sorted(group.name for group in host.get_groups() if group.name not in ("all", "aws_ec2"))
 
+    def declared(self, host: str) -> dict[str, Any]:
+        """The variables of a host, templates as they are written."""
+        found: dict[str, Any] = self._variables.get_vars(host=self._inventory.get_host(host))
+        return found
+
+    def has(self, host: str, variable: str) -> bool:
+        """Whether a variable is declared for a host."""
+        return variable in self.declared(host)
+
     def value(self, host: str, variable: str) -> Any:
         """What a variable is on a host, as plain data."""
-        variables = self._variables.get_vars(host=self._inventory.get_host(host))
-        variables |= {"ansible_playbook_python": sys.executable}
-        templar = Templar(self._loader, variables=variables)
-        return json.loads(json.dumps(templar.template(variables[variable])))
+        own = {"ansible_playbook_python": sys.executable, "aws_compute_public_key": PUBLIC_KEY}
+        variables = self.declared(host) | own
+        return json.loads(json.dumps(Templar(self._loader, variables=variables).template(variables[variable])))

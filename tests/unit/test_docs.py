@@ -125,7 +125,7 @@ def test_secrets_are_open_below_their_paths_only() -> None:
     statement = policy()["Secrets"]
     assert statement["Action"] == ["ssm:GetParameters", "ssm:PutParameter", "ssm:AddTagsToResource"]
     assert statement["Resource"] == ["arn:aws:ssm:ap-northeast-2:*:parameter/koin/*"]
-    declared = yaml.safe_load((REPOSITORY / "group_vars/all/secrets.yml").read_text())["secrets_parameters"]
+    declared = generator().declaration()["secrets_parameters"]
     assert {entry["path"].split("/")[1] for entry in declared.values()} == {"koin"}
 
 

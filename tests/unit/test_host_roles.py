@@ -131,32 +131,3 @@ def unit(handler: dict[str, Any]) -> str:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value] if value else []
-
-
-def group_variables() -> list[tuple[Path, dict[str, Any]]]:
-    """Every file of group_vars with what it declares."""
-    return [(path, yaml.safe_load(path.read_text())) for path in sorted((REPOSITORY / "group_vars").rglob("*.yml"))]
-
-
-def test_secrets_are_declared_and_used() -> None:
-    used: set[str] = set()
-    declared: set[str] = set()
-    for _, variables in group_variables():
-        declared |= set(variables.get("secrets_parameters", {}))
-        for text in strings(variables):
-            used |= set(re.findall(r"platform_secrets\.(\w+)", text))
-    assert used == declared
-
-
-#: what a group's host is called in the declaration
-INSTANCES = {"BCSD_Build": "BCSD_Build", "INTERNAL": "BCSDLAB_INTERNAL", "PROD": "KOIN_PROD", "STAGE": "KOIN_STAGE"}
-
-
-def test_each_name_is_served_where_dns_leads() -> None:
-    records = yaml.safe_load((REPOSITORY / "group_vars/all/aws_dns.yml").read_text())["aws_dns_records"]
-    leads = {(name, entry["host"]) for name, entry in records.items() if "host" in entry}
-    serves = set()
-    for group, instance in INSTANCES.items():
-        sites = yaml.safe_load((REPOSITORY / f"group_vars/{group}/edge.yml").read_text())["edge_sites"]
-        serves |= {(name, instance) for site in sites.values() for name in site["names"]}
-    assert serves == leads

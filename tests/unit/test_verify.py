@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support.files import load_file
 
@@ -45,12 +44,6 @@ def test_a_service_that_restarts_again_and_again_is_noticed(state: Any, noticed:
     shown = f"{NOW}\n\n{service('active', 'running', 0, 9999)}\n\n{service(*state)}\n"
     host = SimpleNamespace(check_output=lambda _: shown)
     assert bool(HOSTS.restarting(host)) is noticed
-
-
-def test_pages_of_others_are_declared_names() -> None:
-    elsewhere = yaml.safe_load((REPOSITORY / "group_vars/all/verify.yml").read_text())["verify_names_elsewhere"]
-    records = yaml.safe_load((REPOSITORY / "group_vars/all/aws_dns.yml").read_text())["aws_dns_records"]
-    assert set(elsewhere) <= {name for name, record in records.items() if "host" in record}
 
 
 class Visit:

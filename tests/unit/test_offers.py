@@ -1,0 +1,215 @@
+"""What follows from the declared offers, sites, databases and stacks: for the platform as it is, and for a new service.
+
+tests/fixtures/koin.json holds what KOIN's declaration comes to. Where it is meant to change, write it anew with
+`python -m tests.unit.test_offers`, and read the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible.module_utils.platform.workflow import declaration_of
+
+from tests.support.files import load_file
+from tests.support.hosts import DeclaredHosts
+from tests.support.local_aws import REPOSITORY
+from tests.support.platform import PUBLIC_KEY, specs
+
+FILTERS = load_file("plugins/filter/declared.py")
+FIXTURE = REPOSITORY / "tests/fixtures/koin.json"
+#: what follows on the controller, and on every host that has it
+ACCOUNT = ("aws_dns_records", "aws_security_groups")
+HOST = (
+    *("ansible_port", "app_registry", "app_stacks", "base_hosts", "docker_registries", "edge_sites"),
+    *("mariadb_databases", "mariadb_users", "monitoring_jobs", "monitoring_probes", "node_exporter_clients"),
+    *("node_exporter_swarm", "registry_users", "secrets_parameters", "sshd_port", "swarm_labels", "swarm_managers"),
+    *("swarm_workers", "valkey_users", "verify_listening", "verify_listening_sometimes", "verify_names"),
+    "verify_names_elsewhere",
+)
+
+
+def follows(hosts: DeclaredHosts) -> dict[str, Any]:
+    """What a declaration comes to."""
+    found = {
+        name: {variable: hosts.value(name, variable) for variable in HOST if hosts.has(name, variable)}
+        for name in hosts.names
+    }
+    for known in found.values():
+        for variable in ("verify_listening", "verify_names_elsewhere"):
+            known[variable] = sorted(known[variable])
+    return {"account": {name: hosts.value("localhost", name) for name in ACCOUNT}, "hosts": found}
+
+
+@pytest.fixture(scope="module")
+def koin(tmp_path_factory: pytest.TempPathFactory) -> DeclaredHosts:
+    """The hosts of KOIN."""
+    return DeclaredHosts(tmp_path_factory.mktemp("inventory"))
+
+
+def test_the_declaration_comes_to_what_it_did(koin: DeclaredHosts) -> None:
+    assert follows(koin) == json.loads(FIXTURE.read_text())
+
+
+def test_every_secret_is_used(koin: DeclaredHosts) -> None:
+    parameters = koin.value("koin-db", "secrets_parameters")
+    passwords = [name for name, entry in parameters.items() if entry.get("kind") != "authority"]
+    cache = [koin.value("koin-db", f"valkey_{name}_password") for name in ("admin", "exporter")]
+    used = json.dumps([follows(koin), cache])
+    assert [name for name in passwords if f"secret {name}" not in used] == []
+
+
+def test_what_verify_compares_needs_no_secret(tmp_path: Path) -> None:
+    hosts = DeclaredHosts(tmp_path, secrets=False)
+    for variable in ("verify_listening", "verify_listening_sometimes", "verify_names", "verify_names_elsewhere"):
+        assert hosts.value("koin-prod", variable)
+
+
+# --- A new service ---------------------------------------------------------------------------------------------------
+
+#: file, the line after which an edit goes, the edit: one place each
+SITE = (
+    "all/sites.yml",
+    "  KOIN_PROD:\n",
+    "    notice: {names: [notice.koreatech.in], service: koin-notice/web}\n",
+)
+STACK = (
+    "all/app.yml",
+    "platform_stacks:\n",
+    """\
+  koin-notice:
+    services:
+      web: {image: "bcsd-build:5000/koin/notice:1", publish: {8090: 8080}, placement: {env: prod}DATABASE}
+""",
+)
+DATABASE = (
+    "all/databases.yml",
+    "platform_databases:\n",
+    "  koin_notice: {password: /koin/prod/mariadb/notice}\n",
+)
+
+
+def edited(folder: Path, *edits: tuple[str, str, str]) -> DeclaredHosts:
+    """The hosts of a copy of the declaration with some edits."""
+    copy = folder / "group_vars"
+    shutil.copytree(REPOSITORY / "group_vars", copy)
+    for file, after, text in edits:
+        before = (copy / file).read_text()
+        assert before.count(after) == 1
+        (copy / file).write_text(before.replace(after, after + text))
+    inventory = folder / "inventory"
+    inventory.mkdir()
+    return DeclaredHosts(inventory, copy)
+
+
+def difference(before: Any, after: Any) -> dict[str, Any]:
+    """Keys of `after` that `before` does not have, or has otherwise."""
+    return {key: value for key, value in after.items() if before.get(key) != value}
+
+
+def planned(hosts: DeclaredHosts) -> Any:
+    """The account's part of a declaration, checked as the plan checks it."""
+    # Its public half is made by each rehearsal.
+    own = {"aws_compute_public_key": PUBLIC_KEY}
+    names = [name for name in hosts.declared("localhost") if name.startswith("aws_") and name not in own]
+    return declaration_of({name: hosts.value("localhost", name) for name in names} | own, specs())
+
+
+def test_a_service_behind_the_edge_takes_two_edits(koin: DeclaredHosts, tmp_path: Path) -> None:
+    file, after, text = STACK
+    edits = [SITE, (file, after, text.replace("DATABASE", ""))]
+    assert len(edits) <= 2
+    new = edited(tmp_path, *edits)
+    before, after_ = follows(koin), follows(new)
+    record = {"zone": "koreatech.in", "type": "A", "host": "KOIN_PROD"}
+    assert planned(new).entries("aws_dns_records")["notice.koreatech.in"].items() >= record.items()
+    assert difference(before["account"], after_["account"]) == {
+        "aws_dns_records": before["account"]["aws_dns_records"] | {"notice.koreatech.in": record}
+    }
+    prod = difference(before["hosts"]["koin-prod"], after_["hosts"]["koin-prod"])
+    assert set(prod) == {"app_stacks", "edge_sites", "verify_listening", "verify_names"}
+    assert prod["edge_sites"]["notice"] == {"names": ["notice.koreatech.in"], "upstreams": ["172.31.0.20:8090"]}
+    assert "tcp 8090" in prod["verify_listening"]
+    assert "tcp 8090" not in after_["hosts"]["koin-stage"]["verify_listening"]
+    assert prod["app_stacks"]["koin-notice"]["services"]["web"] == {
+        "image": "bcsd-build:5000/koin/notice:1",
+        "publish": {"8090": 8080},
+        "placement": {"env": "prod"},
+    }
+    probe = after_["hosts"]["bcsdlab-internal"]["monitoring_probes"]["notice.koreatech.in"]
+    assert (probe["url"], probe["labels"]["host"]) == ("https://172.31.0.20/", "koin-prod")
+
+
+def test_a_service_with_a_database_takes_three(koin: DeclaredHosts, tmp_path: Path) -> None:
+    file, after, text = STACK
+    edits = [SITE, (file, after, text.replace("DATABASE", ", database: koin_notice")), DATABASE]
+    assert len(edits) <= 3
+    new = edited(tmp_path, *edits)
+    planned(new)
+    before, after_ = follows(koin)["hosts"]["koin-db"], follows(new)["hosts"]["koin-db"]
+    changed = difference(before, after_)
+    assert set(changed) == {"app_stacks", "mariadb_databases", "mariadb_users", "secrets_parameters"}
+    assert difference(before["secrets_parameters"], after_["secrets_parameters"]) == {
+        "mariadb_koin_notice": {"path": "/koin/prod/mariadb/notice"}
+    }
+    assert difference(before["mariadb_databases"], after_["mariadb_databases"]) == {"koin_notice": {}}
+    assert difference(before["mariadb_users"], after_["mariadb_users"]) == {
+        "koin_notice": {
+            "password": "secret mariadb_koin_notice",
+            "hosts": ["172.31.%"],
+            "privileges": {"koin_notice.*": "ALL"},
+        }
+    }
+    service = after_["app_stacks"]["koin-notice"]["services"]["web"]
+    assert service["secrets"] == {"database": "secret mariadb_koin_notice"}
+    assert service["extra_hosts"] == {"koin-db": "172.31.32.20"}
+    assert service["environment"] == {
+        "DATABASE_HOST": "koin-db",
+        "DATABASE_PORT": 3306,
+        "DATABASE_NAME": "koin_notice",
+        "DATABASE_USER": "koin_notice",
+        "DATABASE_PASSWORD_FILE": "/run/secrets/database",
+    }
+
+
+# --- Mistakes --------------------------------------------------------------------------------------------------------
+
+STACKS = {"a": {"services": {"web": {"publish": {8080: 80}}, "job": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: FILTERS.site_records({"A": {"s": {"names": ["x.org"]}}}, ["y.org"]), "x.org lies in no zone"),
+        (
+            lambda: FILTERS.site_records(
+                {"A": {"s": {"names": ["y.org"]}}, "B": {"s": {"names": ["y.org"]}}}, ["y.org"]
+            ),
+            "platform_sites.B.s.names: y.org is declared for A as well",
+        ),
+        (lambda: FILTERS.edge_sites({"A": {"s": {"service": "a/wed"}}}, "A", "", STACKS), "write one of a/web, a/job"),
+        (lambda: FILTERS.edge_sites({"A": {"s": {"service": "a/job"}}}, "A", "", STACKS), "a/job publishes 0 ports"),
+        (
+            lambda: FILTERS.app_stacks({"a": {"services": {"web": {"database": "x"}}}}, {"y": {}}, {}, {}),
+            "platform_stacks.a.services.web.database: `x` is not declared",
+        ),
+        (
+            lambda: FILTERS.offered_rules({"http": {"groups": ["Web"], "clients": "Web"}}, "Web", []),
+            "platform_offers.http.clients is `Web`",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_a_fix(call: Any, said: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=said.replace(".", r"\.")):
+        call()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        content = follows(DeclaredHosts(Path(name)))
+    FIXTURE.write_text(json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
