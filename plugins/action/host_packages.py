@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 from ansible.plugins.action import ActionBase
 
 # Modules find plugins/module_utils through ansible.cfg, plugins of the controller do not.
-_UTILS = str(Path(__file__).parent.parent / "module_utils")
-if _UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(_UTILS)
+runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
 from ansible.module_utils.host_packages import ARGUMENTS, Outcome, known, needed  # noqa: E402 - after the path is set
 

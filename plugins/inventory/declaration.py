@@ -6,11 +6,11 @@ ansible.cfg. It never parses a source itself.
 
 from __future__ import annotations
 
+import runpy
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-import ansible.module_utils
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.display import Display
 
@@ -25,11 +25,9 @@ options: {}
 """
 
 # Modules find plugins/module_utils through ansible.cfg, plugins of the controller do not.
-_UTILS = str(Path(__file__).parent.parent / "module_utils")
-if _UTILS not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(_UTILS)
+runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform.errors import Problem  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.engine.errors import Problem  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.sources import read, signature  # noqa: E402
 
 #: more than these are not helpful at once

@@ -57,7 +57,7 @@ class DeclaredHosts:
         instances = yaml.safe_load((group_vars / "all/aws_compute.yml").read_text())["aws_compute_instances"]
         found = {host_name(name): _found(name, entry) for name, entry in instances.items()}
         (folder / "group_vars").symlink_to(group_vars)
-        (folder / "aws_ec2.json").write_text(json.dumps({"all": {"children": {"aws_ec2": {"hosts": found}}}}))
+        (folder / "found.yml").write_text(json.dumps({"all": {"children": {"aws_ec2": {"hosts": found}}}}))
         for name in ("hosts.yml", "platform.yml"):
             (folder / name).symlink_to(REPOSITORY / "inventories/rehearsal" / name)
         self._loader = DataLoader()

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible.module_utils.platform.workflow import declaration_of
+from ansible.module_utils.platform.engine.workflow import declaration_of
+from ansible.module_utils.platform.kinds import KINDS
 
+from rehearsal import REPOSITORY
 from tests.support.files import load_file
 from tests.support.hosts import DeclaredHosts
-from tests.support.local_aws import REPOSITORY
 from tests.support.platform import PUBLIC_KEY, specs
 
 FILTERS = load_file("plugins/filter/declared.py")
@@ -117,7 +118,7 @@ def planned(hosts: DeclaredHosts) -> Any:
     # Its public half is made by each rehearsal.
     own = {"aws_compute_public_key": PUBLIC_KEY}
     names = [name for name in hosts.declared("localhost") if name.startswith("aws_") and name not in own]
-    return declaration_of({name: hosts.value("localhost", name) for name in names} | own, specs())
+    return declaration_of({name: hosts.value("localhost", name) for name in names} | own, specs(), KINDS)
 
 
 def test_a_service_behind_the_edge_takes_two_edits(koin: DeclaredHosts, tmp_path: Path) -> None:

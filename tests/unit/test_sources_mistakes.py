@@ -19,6 +19,7 @@ from ansible.module_utils.platform.sources import read
 from ansible.plugins.loader import inventory_loader
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+OFFERS, DATABASES = "group_vars/all/offers.yml", "group_vars/all/databases.yml"
 INSTANCES, DNS, SECURITY = (f"group_vars/all/aws_{name}.yml" for name in ("compute", "dns", "security"))
 PROD_SUBNET = "    subnet: BCSDLab-a\n    private_ip: 172.31.0.20\n"
 
@@ -91,7 +92,7 @@ MISTAKES = [
     Mistake(
         "the first key of an entry one space too far",
         INSTANCES,
-        replace("    role: PROD\n", "     role: PROD\n", PROD_SUBNET),
+        replace("    role: PROD\n", "     role: PROD\n", f"    functions: [swarm_managers, edge]\n{PROD_SUBNET}"),
         ["is indented by 4 spaces, line", "by 5"],
     ),
     Mistake("a tab", INSTANCES, replace("    role: PROD", "\t  role: PROD", "\t"), ["tab", "spaces"]),
@@ -116,13 +117,13 @@ MISTAKES = [
         replace("    role: PROD\n", "<<<<<<< HEAD\n    role: PROD\n=======\n    role: X\n>>>>>>> x\n", "<<<<<<<"),
         ["merge conflict", "keep one"],
     ),
-    Mistake("[%]", "group_vars/DB/mariadb.yml", replace("[172.31.%]", "[%]", "[%]"), ['"%"']),
+    Mistake("[%]", DATABASES, replace("max_connections: 25", "max_connections: [%]", "[%]"), ['"%"']),
     Mistake("a value that begins with %", "group_vars/all/app.yml", replace("user: koin", "user: %u", "%u"), ['"%u"']),
     Mistake("a value that begins with @", "group_vars/all/app.yml", replace("user: koin", "user: @u", "@u"), ['"@u"']),
     Mistake(
         "a value that begins with `", "group_vars/all/app.yml", replace("user: koin", "user: `u`", "`u"), ['"`u`"']
     ),
-    Mistake("a * for all", "group_vars/DB/valkey.yml", replace("[stage:*]", "[*]", "[*]"), ['"*"']),
+    Mistake("a * for all", DATABASES, replace("prefix: stage", "prefix: [*]", "[*]"), ['"*"']),
     Mistake("a tag", "group_vars/all/app.yml", replace("user: koin", "user: !koin", "!koin"), ["tag", "quotes"]),
     Mistake(
         "an unquoted template",
@@ -147,13 +148,13 @@ MISTAKES = [
         ["holds a colon", 'write it in quotes: "SSH: from the administrators"'],
     ),
     Mistake("no space behind a colon", INSTANCES, replace("role: PROD", "role:PROD", "role:PROD"), ["`role: PROD`"]),
-    Mistake("no space behind a colon in {}", SECURITY, replace("port: 443", "port:443", "port:443"), ["`port: 443`"]),
+    Mistake("no space behind a colon in {}", OFFERS, replace("port: 443", "port:443", "port:443"), ["`port: 443`"]),
     Mistake("a line without a colon", INSTANCES, replace("role: PROD", "role PROD", "role PROD"), ["role PROD"]),
     Mistake("a bracket left open", INSTANCES, replace("[SSH, DB]", "[SSH, DB", "[SSH, DB"), ["`[` is not closed"]),
     Mistake(
         "a brace left open",
-        SECURITY,
-        replace("port: 443, cidrs: [0.0.0.0/0]}", "port: 443, cidrs: [0.0.0.0/0]", "https:"),
+        OFFERS,
+        replace("port: 443, groups: [Web], clients: internet}", "port: 443, groups: [Web]", "https:"),
         ["`{` is not closed"],
     ),
     Mistake(
@@ -172,7 +173,7 @@ MISTAKES = [
     ),
     Mistake(
         "a key twice in {}",
-        SECURITY,
+        OFFERS,
         replace("port: 443,", "port: 443, port: 8443,", "port: 443,"),
         ["`port` is declared"],
     ),

@@ -17,7 +17,7 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from . import readable
-from .errors import Problem
+from .engine.errors import Problem
 from .origin import repository, shown
 
 #: what a template may name without its being declared: Ansible's own variables, those of the dynamic inventory, and
