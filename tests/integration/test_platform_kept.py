@@ -13,7 +13,7 @@ from tests.support.local_aws import LocalAws
 from tests.support.plan_calls import mismatches
 from tests.support.platform import Platform, declared, fields
 
-HOST, ALARM, TOPIC, WEBHOOK = "KOIN_STAGE", "KOIN_DB disk", "koin-alarms", "https://hooks.example.com/chat"
+HOST, ALARM, TOPIC, WEBHOOK = "KOIN_STAGE", "KOIN_DB cpu-credits", "koin-alarms", "https://hooks.example.com/chat"
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ class Drift:
 
 
 VPC, IGW, SUBNET, TABLE, ACL = "BCSDLab", "BCSDLab", "BCSDLab-b", "BCSDLab-public", "BCSDLab-open"
-HOST, BUCKET, SITE, ROLE, ALARM = "KOIN_STAGE", "kap-test", "static", "koin-prod", "KOIN_DB disk"
+HOST, BUCKET, SITE, ROLE, ALARM = "KOIN_STAGE", "kap-test", "static", "koin-prod", "KOIN_DB cpu-credits"
 
 
 def _tags(kind: str, name: str, *keys: str) -> list[Drift]:
@@ -516,7 +516,7 @@ MONITORING = [
     Drift("alarm", ALARM, "metric", _alarm(MetricName="other")),
     Drift("alarm", ALARM, "dimensions", _alarm(Dimensions=[{"Name": "path", "Value": "/"}])),
     Drift("alarm", ALARM, "statistic", _alarm(Statistic="Average")),
-    Drift("alarm", ALARM, "comparison", _alarm(ComparisonOperator="LessThanThreshold")),
+    Drift("alarm", ALARM, "comparison", _alarm(ComparisonOperator="GreaterThanThreshold")),
     Drift("alarm", ALARM, "threshold", _alarm(Threshold=99.0)),
     Drift("alarm", ALARM, "period", _alarm(Period=60)),
     Drift("alarm", ALARM, "evaluation_periods", _alarm(EvaluationPeriods=9)),

@@ -352,8 +352,8 @@ ROWS: list[tuple[str, Change, str, str]] = [
     ),
     (
         "type",
-        _set("aws_monitoring_instance_alarms", "disk", "threshold", value="much"),
-        "aws_monitoring_instance_alarms.disk",
+        _set("aws_monitoring_instance_alarms", "status-check", "threshold", value="much"),
+        "aws_monitoring_instance_alarms.status-check",
         "cannot be converted to a float",
     ),
     (
