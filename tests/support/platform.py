@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.platform.engine.model import Plan
 from ansible.module_utils.platform.engine.specs import role_specs
@@ -49,6 +50,12 @@ def declared(inventory: str = "rehearsal") -> dict[str, Any]:
     """Every aws_* variable of an inventory, templated; a copy that a test may change."""
     copy: dict[str, Any] = json.loads(json.dumps(_variables(inventory)))
     return copy
+
+
+def fixture() -> dict[str, Any]:
+    """A small platform of the tests' own, so that editing KOIN's declaration breaks only tests about that."""
+    content: dict[str, Any] = yaml.safe_load((REPOSITORY / "tests/fixtures/platform.yml").read_text())
+    return content
 
 
 @dataclass

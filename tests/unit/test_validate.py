@@ -10,7 +10,7 @@ from ansible.module_utils.platform.engine.errors import DeclarationError
 from ansible.module_utils.platform.engine.workflow import declaration_of
 from ansible.module_utils.platform.kinds import KINDS
 
-from tests.support.platform import declared, specs
+from tests.support.platform import declared, fixture, specs
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -373,7 +373,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
 
 @pytest.mark.parametrize(("change", "where", "answer"), [pytest.param(*row[1:], id=row[0]) for row in ROWS])
 def test_bad_input_is_named_with_its_place_and_a_fix(change: Change, where: str, answer: str) -> None:
-    raw = declared()
+    raw = fixture()
     change(raw)
     with pytest.raises(DeclarationError) as raised:
         declaration_of(raw, specs(), KINDS)
@@ -388,7 +388,7 @@ def test_the_declaration_of_the_repository_is_good() -> None:
 
 
 def test_numbers_may_come_as_text_from_a_template() -> None:
-    raw = declared()
+    raw = fixture()
     raw["aws_security_groups"]["SSH"]["ingress"]["ssh"]["port"] = "22222"
     group = declaration_of(raw, specs(), KINDS).entries("aws_security_groups")["SSH"]
     assert group["ingress"]["ssh"]["port"] == 22222

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .access import Call, Read
-from .checks import references
+from .checks import references, tokens
 from .declaration import Declaration
 from .errors import Problem
 
@@ -65,7 +65,9 @@ class Catalogue(tuple["Kind", ...]):
     def check(self, declaration: Declaration) -> list[Problem]:
         """Every problem that the declaration shows by itself."""
         found = [problem for kind in self for problem in references(kind, self, declaration)]
-        return found + [problem for kind in self for problem in kind.check(declaration)]
+        found += [problem for kind in self for problem in kind.check(declaration)]
+        # Whether a token leads to something can be asked only of a declaration that is whole.
+        return found or list(tokens(self, declaration))
 
     def check_account(self, declaration: Declaration, observation: Mapping[str, Any]) -> list[Problem]:
         """Every problem that only the account shows."""

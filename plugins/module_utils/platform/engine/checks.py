@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from . import refs
 from .declaration import Declaration
 from .errors import Problem
 
@@ -42,6 +43,22 @@ def references(kind: Kind, kinds: Catalogue, declaration: Declaration) -> Iterat
             for where, used in _used(entry, path.split("."), f"{kind.variable}.{name}"):
                 if used not in known:
                     yield missing(where, used, variable, known)
+
+
+def tokens(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
+    """Tokens that an entry writes itself, as ``${bucket:images:id}``, and that nothing can fill in."""
+    for kind in kinds:
+        for entry_name, entry in declaration.entries(kind.variable).items():
+            where = f"{kind.variable}.{entry_name}"
+            for target, name, attribute in refs.tokens(entry, kinds.names):
+                text, other = refs.ref(target, name, attribute), kinds.named(target)
+                if attribute not in other.offers:
+                    fix = f"write one of {', '.join(other.offers)}" if other.offers else "refer to something else"
+                    yield Problem(where, f"`{text}`: a {target} does not offer `{attribute}`", fix)
+                elif name not in (want.name for want in other.desired(declaration)):
+                    yield Problem(
+                        where, f"`{text}`: no {target} `{name}` is declared", "declare it, or correct the name"
+                    )
 
 
 def network(value: str) -> ipaddress.IPv4Network | None:

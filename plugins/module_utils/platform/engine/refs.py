@@ -34,15 +34,20 @@ def resolve(value: Any, registry: Registry) -> Any:
     return value
 
 
+def tokens(value: Any, kinds: Collection[str]) -> list[tuple[str, str, str]]:
+    """Kind, name and attribute of each token of these kinds in ``value``."""
+    if isinstance(value, str):
+        return [(kind, name, attribute) for kind, name, attribute in _TOKEN.findall(value) if kind in kinds]
+    if isinstance(value, dict):
+        return [token for pair in value.items() for part in pair for token in tokens(part, kinds)]
+    if isinstance(value, (list, tuple)):
+        return [token for item in value for token in tokens(item, kinds)]
+    return []
+
+
 def unresolved(value: Any, kinds: Collection[str]) -> list[str]:
     """The tokens of these kinds still in ``value``, as ``kind name attribute``."""
-    if isinstance(value, str):
-        return [" ".join(match) for match in _TOKEN.findall(value) if match[0] in kinds]
-    if isinstance(value, dict):
-        return [token for pair in value.items() for part in pair for token in unresolved(part, kinds)]
-    if isinstance(value, (list, tuple)):
-        return [token for item in value for token in unresolved(item, kinds)]
-    return []
+    return [" ".join(token) for token in tokens(value, kinds)]
 
 
 def readable(text: str, kinds: Collection[str]) -> str:
