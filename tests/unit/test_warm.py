@@ -7,13 +7,15 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import botocore.session
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.platform.engine import warm
+
+from tests.support.files import load_file
 
 
 def _arguments() -> dict[str, Any]:
@@ -138,3 +140,37 @@ def test_a_module_that_dies_is_a_failure() -> None:
     [(_, status, answer)] = _run(_die, count=1)
     assert status == 9
     assert answer == {"failed": True, "msg": "the module ended without a result"}
+
+
+class _Called(Exception):  # noqa: N818 - not an error
+    """The modules were about to run in forks."""
+
+
+def _action(monkeypatch: pytest.MonkeyPatch, answers: list[dict[str, Any]]) -> Any:
+    """The action, with what Ansible would answer when it runs a module the ordinary way."""
+    action = object.__new__(load_file("plugins/action/platform_each.py").ActionModule)
+    action._task = SimpleNamespace(args={}, environment=[])
+
+    def forks(*arguments: Any) -> None:
+        raise _Called
+
+    monkeypatch.setattr(action, "_run_warm", forks)
+    monkeypatch.setattr(action, "_execute_module", lambda **arguments: answers[arguments["module_args"]["n"]])
+    return action
+
+
+ITEMS = [{"kind": "topic", "name": name, "action": "create"} for name in "abc"]
+CALLS = [{"n": n} for n in range(3)]
+
+
+def test_modules_run_in_forks_where_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(_Called):
+        _action(monkeypatch, [])._call("a_module", CALLS, ITEMS, {})
+
+
+def test_without_the_names_modules_run_the_ordinary_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[dict[str, Any]] = [{"changed": True}, {"failed": True, "msg": "no"}, {"changed": True}]
+    action = _action(monkeypatch, answers)
+    monkeypatch.delattr(basic, "_ANSIBLE_ARGS")
+    # Nothing is started after a failure.
+    assert action._call("a_module", CALLS, ITEMS, {}) == ([*answers[:2], {}], ["create topic b: no"])
