@@ -42,3 +42,6 @@ class CallbackModule(Default):
         """A task has succeeded on a host."""
         if result.task.action not in _SPEAKS:
             super().v2_runner_on_ok(result)
+
+    def v2_playbook_on_no_hosts_remaining(self) -> None:
+        """Every host has failed: that was said with each failure, and the recap counts it."""

@@ -1,7 +1,8 @@
-"""Before Ansible loads anything of an inventory: can its files be read?
+"""Before Ansible loads anything of an inventory: can its files be read? And does AWS answer?
 
 Ansible asks every inventory plugin about every source, before any of them talks to AWS, so this one is listed first in
-ansible.cfg. It never parses a source itself.
+ansible.cfg. Sources of ``amazon.aws.aws_ec2`` are handed to that plugin from here: where it fails, Ansible would try
+all others and print the errors of each.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.plugins.loader import inventory_loader
 from ansible.utils.display import Display
 
 DOCUMENTATION = """
 name: declaration
-short_description: Stops the run when a file of the declaration cannot be read
+short_description: Stops the run when a file of the declaration cannot be read or AWS does not answer
 description:
   - Checks the files of the inventory's folder and its C(group_vars/) and C(host_vars/) as they are written. Ends the
     command with one message that names file, line and fix.
-  - Parses no inventory source. Has to be the first of C(enable_plugins).
+  - Hands sources of C(amazon.aws.aws_ec2) to that plugin, and ends the command with one message when it fails.
+  - Has to be the first of C(enable_plugins).
 options: {}
 """
 
@@ -28,6 +32,7 @@ options: {}
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
 from ansible.module_utils.platform.engine.errors import Problem  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.origin import shown  # noqa: E402
 from ansible.module_utils.platform.sources import read, signature  # noqa: E402
 
 #: more than these are not helpful at once
@@ -39,25 +44,40 @@ display = Display()
 
 
 class InventoryModule(BaseInventoryPlugin):
-    """Looks at the folder of each source; never takes one over."""
+    """Looks at the folder of each source, and takes over those that ask AWS."""
 
     NAME = "declaration"
 
     def verify_file(self, path: str) -> bool:
-        """Refuse the run, or decline the source."""
+        """End the run when a file cannot be read; else take only what asks AWS."""
         folder = Path(path).parent
+        asks_aws = path.endswith("aws_ec2.yml")
         if not (folder / "group_vars").is_dir() and folder.parent.name != "inventories":
-            return False
+            return asks_aws
         try:
             problems = _problems(folder, signature(folder))
         except Exception as error:  # Ansible takes any exception for "not mine", and would go on unchecked
             _end(f"The declaration in {folder} could not be checked: {type(error).__name__}: {error}")
         if problems:
             _end(_message(problems))
-        return False
+        return asks_aws
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
-        """Never called: every source is declined."""
+        """Have amazon.aws.aws_ec2 parse its source."""
+        plugin = inventory_loader.get("amazon.aws.aws_ec2")
+        try:
+            plugin.parse(inventory, loader, path, cache=cache)
+            plugin.update_cache_if_changed()
+        except AnsibleError as error:
+            _end(f"The hosts cannot be read from AWS; nothing was done.\n  {shown(Path(path))}: {_explained(error)}")
+
+
+def _explained(error: BaseException) -> str:
+    """What AWS or boto3 said, with what to do about it."""
+    # Only now, for it imports boto3.
+    from ansible.module_utils.platform.engine.session import explain_failure
+
+    return explain_failure(error)
 
 
 @cache

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.support.drift.monitoring import ALARM_SETTINGS
 
 from tests.support.drift import Account
+from tests.support.drift.monitoring import ALARM_SETTINGS
 from tests.support.local_aws import LocalAws
 from tests.support.plan_calls import mismatches
 from tests.support.platform import Platform, declared, fields

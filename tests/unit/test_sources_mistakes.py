@@ -26,15 +26,15 @@ PROD_SUBNET = "    subnet: BCSDLab-a\n    private_ip: 172.31.0.20\n"
 Change = Callable[[Path], int | None]
 
 
-def replace(old: str, new: str, at: str) -> Change:
-    """Replace a text; the problem is where ``at`` stands afterwards."""
+def replace(old: str, new: str, at: str, below: int = 0) -> Change:
+    """Replace a text; the problem is where ``at`` stands afterwards, or so many lines below."""
 
     def change(file: Path) -> int:
         text = file.read_text()
         assert old in text, f"{file} does not hold {old!r}"
         text = text.replace(old, new, 1)
         file.write_text(text)
-        return text[: text.index(at) + len(at) - len(at.lstrip("\n"))].count("\n") + 1
+        return text[: text.index(at) + len(at) - len(at.lstrip("\n"))].count("\n") + 1 + below
 
     return change
 
@@ -92,7 +92,7 @@ MISTAKES = [
     Mistake(
         "the first key of an entry one space too far",
         INSTANCES,
-        replace("    role: PROD\n", "     role: PROD\n", f"    functions: [swarm_managers, edge]\n{PROD_SUBNET}"),
+        replace("    role: PROD\n", "     role: PROD\n", "     role: PROD\n", below=1),
         ["is indented by 4 spaces, line", "by 5"],
     ),
     Mistake("a tab", INSTANCES, replace("    role: PROD", "\t  role: PROD", "\t"), ["tab", "spaces"]),
@@ -117,13 +117,13 @@ MISTAKES = [
         replace("    role: PROD\n", "<<<<<<< HEAD\n    role: PROD\n=======\n    role: X\n>>>>>>> x\n", "<<<<<<<"),
         ["merge conflict", "keep one"],
     ),
-    Mistake("[%]", DATABASES, replace("max_connections: 25", "max_connections: [%]", "[%]"), ['"%"']),
+    Mistake("[%]", INSTANCES, replace("[SSH, DB]", "[%]", "[%]"), ['"%"']),
     Mistake("a value that begins with %", "group_vars/all/app.yml", replace("user: koin", "user: %u", "%u"), ['"%u"']),
     Mistake("a value that begins with @", "group_vars/all/app.yml", replace("user: koin", "user: @u", "@u"), ['"@u"']),
     Mistake(
         "a value that begins with `", "group_vars/all/app.yml", replace("user: koin", "user: `u`", "`u"), ['"`u`"']
     ),
-    Mistake("a * for all", DATABASES, replace("prefix: stage", "prefix: [*]", "[*]"), ['"*"']),
+    Mistake("a * for all", INSTANCES, replace("[SSH, DB]", "[*]", "[*]"), ['"*"']),
     Mistake("a tag", "group_vars/all/app.yml", replace("user: koin", "user: !koin", "!koin"), ["tag", "quotes"]),
     Mistake(
         "an unquoted template",
@@ -148,13 +148,18 @@ MISTAKES = [
         ["holds a colon", 'write it in quotes: "SSH: from the administrators"'],
     ),
     Mistake("no space behind a colon", INSTANCES, replace("role: PROD", "role:PROD", "role:PROD"), ["`role: PROD`"]),
-    Mistake("no space behind a colon in {}", OFFERS, replace("port: 443", "port:443", "port:443"), ["`port: 443`"]),
+    Mistake(
+        "no space behind a colon in {}",
+        SECURITY,
+        replace("{protocol: all", "{protocol:all", "{protocol:all"),
+        ["`protocol: all`"],
+    ),
     Mistake("a line without a colon", INSTANCES, replace("role: PROD", "role PROD", "role PROD"), ["role PROD"]),
     Mistake("a bracket left open", INSTANCES, replace("[SSH, DB]", "[SSH, DB", "[SSH, DB"), ["`[` is not closed"]),
     Mistake(
         "a brace left open",
-        OFFERS,
-        replace("port: 443, groups: [Web], clients: internet}", "port: 443, groups: [Web]", "https:"),
+        SECURITY,
+        replace("all, cidrs: [0.0.0.0/0]}", "all, cidrs: [0.0.0.0/0]", "all: {"),
         ["`{` is not closed"],
     ),
     Mistake(
@@ -173,9 +178,9 @@ MISTAKES = [
     ),
     Mistake(
         "a key twice in {}",
-        OFFERS,
-        replace("port: 443,", "port: 443, port: 8443,", "port: 443,"),
-        ["`port` is declared"],
+        SECURITY,
+        replace("{protocol: all,", "{protocol: all, protocol: tcp,", "protocol: tcp"),
+        ["`protocol` is declared"],
     ),
     Mistake(
         "a variable twice", SECURITY, append("aws_security_ssh_port: 22\n", "aws_security_ssh_port: 22\n"), ["twice"]
@@ -336,6 +341,17 @@ def _plugin() -> Any:
     return inventory_loader.get("declaration")
 
 
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).parent / command[0]), *command[1:]],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
 PLAN = ["ansible-playbook", "playbooks/plan.yml", "-i"]
 
 
@@ -353,20 +369,33 @@ PLAN = ["ansible-playbook", "playbooks/plan.yml", "-i"]
 )
 def test_a_command_ends_with_one_message(command: list[str], copy: Path) -> None:
     (copy / INSTANCES).write_text((copy / INSTANCES).read_text().replace("    role: PROD", "     role: PROD"))
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / command[0]), *command[1:]],
-        cwd=copy,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = _run(command, copy)
     assert done.returncode == 4
     assert done.stderr.count(INSTANCES) == done.stderr.count("[ERROR]") == 1
     assert f"{INSTANCES}:" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert "platform.yml" not in done.stderr
     assert "PLAY" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [[*PLAN, "inventories/production"], ["ansible-inventory", "--graph", "-i", "inventories/production"]]
+)
+def test_without_credentials_a_command_ends_with_one_message(command: list[str]) -> None:
+    done = _run(command, REPOSITORY)
+    assert done.returncode == 4
+    assert done.stderr.count("inventories/production/aws_ec2.yml: No AWS credentials: ") == 1
+    assert "AWS_PROFILE" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 2
+    assert done.stdout == ""
+
+
+def test_a_failure_is_not_followed_by_what_the_recap_says() -> None:
+    """configure.yml asks for hosts that hosts.yml alone does not have."""
+    done = _run(["ansible-playbook", "playbooks/configure.yml", "-i", "inventories/production/hosts.yml"], REPOSITORY)
+    assert done.returncode == 2
+    assert "Declared to run, and not in the inventory: " in done.stdout + done.stderr
+    assert "NO MORE HOSTS LEFT" not in done.stdout
 
 
 def test_a_check_that_fails_does_not_let_the_run_go_on(

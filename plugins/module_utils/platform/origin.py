@@ -6,6 +6,7 @@ value that a template made, there is no answer. ``sources.Sources.line_of`` need
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,16 @@ def repository(path: Path) -> Path | None:
 
 def shown(path: Path) -> str:
     """A path as operators read it: links resolved, relative to the repository."""
-    real = path.resolve()
-    top = repository(real.parent)
-    return str(real.relative_to(top)) if top else str(real)
+    if path.is_symlink():
+        path = path.resolve()
+    return str(_shown_folder(path.parent) / path.name)
+
+
+@cache
+def _shown_folder(folder: Path) -> Path:
+    real = folder.resolve()
+    top = repository(real)
+    return real.relative_to(top) if top else real
 
 
 def locate(value: Any) -> str | None:

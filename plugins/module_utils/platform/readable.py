@@ -25,6 +25,9 @@ _GLUED = re.compile(r"^\s*(?:- +)*([A-Za-z_][\w.-]*):(?![\s/:])(\S.*)$")
 _TEMPLATE = re.compile(r"(?<![\"'\w])\{\{.*?\}\}[^,\]}#]*")
 _NUMBER = re.compile(r"[-+]?(?:\d[\d_]*(?::[0-5]?\d)+(?:\.\d*)?|0[xob][\da-fA-F_]+|0\d+|\.\d+|\d[\d_]*\.?[\d_]*"
                      r"(?:[eE][-+]?\d+)?|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)")  # fmt: skip
+_NUMERIC = frozenset("+-.0123456789")
+#: a number that everybody reads the same way
+_PLAIN = re.compile(r"-?(?:0|[1-9]\d*)")
 _TAG = "tag:yaml.org,2002:"
 #: tags that Ansible knows
 _TAGS = frozenset(
@@ -126,6 +129,8 @@ def _unseen(character: str) -> bool:
 
 def _wide(text: str) -> tuple[str, str] | None:
     """The first full-width (or curly) form of an ASCII character, and that character."""
+    if text.isascii():
+        return None
     for character in text:
         plain = _EUROPEAN.get(character) or (
             unicodedata.normalize("NFKC", character) if "\uff01" <= character <= "\uff5e" else ""
@@ -340,13 +345,13 @@ class _Walk:
             yield from self._template(node)
             return
         text, line = node.value, _line(node)
-        written = self.file.text(line).strip()
         if node.end_mark.line > node.start_mark.line:
             what = f"the {kind} `{text.split()[0]}` goes on in line {node.end_mark.line + 1}"
             fix = f"line {node.end_mark.line + 1} lacks a colon or is indented too far; begin a longer text with >-"
             yield self.file.problem(line, what, fix)
         elif wide := _wide(text):
             fix = f"type `{wide[1]}`; where it is meant, put the {kind} in quotes"
+            written = self.file.text(line).strip()
             yield self.file.problem(line, f"`{wide[0]}` in `{written}` is a full-width or curly character", fix)
         elif kind == "key" and (text.startswith("?") or " #" in text):
             yield self.file.problem(line, f"`{text}` is not a key", "put it in quotes")
@@ -357,6 +362,8 @@ class _Walk:
 
     def _template(self, node: ScalarNode) -> Iterator[Problem]:
         text = node.value
+        if "{" not in text:
+            return
         for opening, closing in (("{{", "}}"), ("{%", "%}")):
             if opening in text and text.count(opening) > text.count(closing):
                 yield self.file.problem(_line(node), f"`{opening}` is not closed", f"close it with `{closing}`")
@@ -390,7 +397,7 @@ def _read_as(node: ScalarNode, kind: str) -> tuple[str, str] | None:
         return f"YAML reads the {kind} `{text}` as a date", f"write {quoted}"
     if tag in ("value", "merge"):
         return f"`{text}` means something else in YAML", f"write {quoted}"
-    if not _NUMBER.fullmatch(text):
+    if text[:1] not in _NUMERIC or not _NUMBER.fullmatch(text) or (kind == "value" and _PLAIN.fullmatch(text)):
         return None
     meant = _as_number(text, tag)
     if kind == "key" and tag == "float":

@@ -235,7 +235,10 @@ def _inventory_variables(node: Node | None) -> Iterator[tuple[str, Node]]:
 
 
 def _inventory_groups(node: Node | None) -> Iterator[str]:
-    """The groups of a static inventory."""
+    """The groups of a static inventory, or those that a plugin's configuration makes."""
+    if child(node, "plugin") is not None:
+        yield from (key.value for key, _ in pairs(child(node, "groups")))
+        return
     for group, body in pairs(node):
         yield group.value
         yield from _inventory_groups(child(body, "children"))
@@ -244,6 +247,10 @@ def _inventory_groups(node: Node | None) -> Iterator[str]:
 # -- templates ----------------------------------------------------------------------------------------------------
 
 _JINJA = Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"], autoescape=False)
+
+
+#: a variable alone, or an attribute of one: most templates
+_SIMPLE = re.compile(r"\{\{ ([A-Za-z_]\w*)(?:\.[A-Za-z_]\w*)* \}\}")
 
 
 def _templates(node: Node) -> Iterator[ScalarNode]:
@@ -261,6 +268,8 @@ def _templates(node: Node) -> Iterator[ScalarNode]:
 
 def _names(text: str) -> set[str]:
     """The variables that a template cannot do without."""
+    if simple := _SIMPLE.fullmatch(text):
+        return {simple[1]}
     tree = _JINJA.parse(text)
     own = {name.name for name in tree.find_all(nodes.Name) if name.ctx in ("store", "param")}
     return set(_needed(tree)) - own

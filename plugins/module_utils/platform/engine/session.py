@@ -94,6 +94,16 @@ def explain(error: Exception, client: Any, action: str = "") -> PlatformError:
     return PlatformError(f"{type(error).__name__}: {error}")
 
 
+def explain_failure(error: BaseException) -> str:
+    """The same for an error that was raised because of one of boto3, and that has no client at hand."""
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, (failures.BotoCoreError, failures.ClientError)):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, failures.BotoCoreError):
+        return str(explain(cause, None))
+    return f"{error}. Check AWS_PROFILE, and what its user may do (roles/aws_plan/README.md)."
+
+
 def _explain_answer(error: failures.ClientError, client: Any, action: str) -> PlatformError:
     code = error.response.get("Error", {}).get("Code", "")
     message = error.response.get("Error", {}).get("Message", "")
