@@ -112,8 +112,8 @@ ROWS: list[tuple[str, Change, str, str]] = [
     (
         "protocol",
         _set(*RULE, value={"protocol": "sctp", "port": 1, "cidrs": WORLD}),
-        "aws_security_groups.Web.ingress.x",
-        "value of protocol must be one of",
+        "aws_security_groups.Web.ingress.x.protocol",
+        "`sctp` is not one of",
     ),
     (
         "ssh-to-world",
@@ -319,7 +319,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "aws_network_acls.BCSDLab-open.ingress.40000",
         "choose one from 1 to 32766",
     ),
-    ("misspelt-variable", _set("aws_netwrok_subnets", value={}), "group_vars", "write `aws_network_subnets`"),
+    ("misspelt-variable", _set("aws_netwrok_subnets", value={}), "aws_netwrok_subnets", "write `aws_network_subnets`"),
     (
         "misspelt-key",
         _set(*PROD, "elastic_up", value="1.2.3.4"),
@@ -348,19 +348,19 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "missing-key",
         _drop("aws_network_subnets", "BCSDLab-a", "cidr"),
         "aws_network_subnets.BCSDLab-a",
-        "missing required arguments: cidr",
+        "`cidr` is missing",
     ),
     (
         "type",
         _set("aws_monitoring_instance_alarms", "status-check", "threshold", value="much"),
-        "aws_monitoring_instance_alarms.status-check",
-        "cannot be converted to a float",
+        "aws_monitoring_instance_alarms.status-check.threshold",
+        "`much` is not a number",
     ),
     (
         "list-for-entries",
         _set("aws_iam_roles", value=["koin-prod"]),
-        "group_vars",
-        "cannot be converted to a dict",
+        "aws_iam_roles",
+        "is a list, not a mapping keyed by name",
     ),
     (
         "text-for-an-entry",

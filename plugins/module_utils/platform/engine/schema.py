@@ -6,13 +6,11 @@ variable that is keyed by name. The caller says which describes which. Pure: eve
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
 from .errors import Problem
+from .options import check_options, unknown_key
 
 #: role -> entry point -> options, as in ``meta/argument_specs.yml``
 Specs = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -38,58 +36,29 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def unknown_key(where: str, key: str, known: Iterable[str]) -> Problem:
-    """The problem of a key that nothing reads, with the nearest one that something does."""
-    known = sorted(known)
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    fix = f"write `{near[0]}`" if near else f"remove it; known here: {', '.join(known)}"
-    return Problem(where, f"`{key}` is not a known key", fix)
-
-
-def _unknown_in(where: str, value: Mapping[str, Any], options: Mapping[str, Any]) -> list[Problem]:
-    problems = [unknown_key(where, str(key), options) for key in value if key not in options]
-    for key, option in options.items():
-        inner = value.get(key)
-        if option.get("options") and isinstance(inner, Mapping):
-            problems += _unknown_in(f"{where}.{key}", inner, option["options"])
-    return problems
-
-
-def _without_none(value: Any) -> Any:
-    """The validator fills what is left out with None; here a key that is left out is absent."""
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    return value
-
-
 class _Checker:
     """Walks the declaration; collects the problems and the entries with their types and defaults applied."""
 
-    def __init__(self, specs: Specs, entries: Entries) -> None:
+    def __init__(self, specs: Specs, entries: Entries, *, null: bool) -> None:
         self.specs = specs
         self.entries = entries
+        self.null = null
         self.problems: list[Problem] = []
-        self._validators: dict[int, ArgumentSpecValidator] = {}
 
-    def typed(self, where: str, value: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        unknown = _unknown_in(where, value, options)
-        if unknown:
-            self.problems += unknown
-            return dict(value)
-        # One validator per spec: building it costs more than using it.
-        validator = self._validators.setdefault(id(options), ArgumentSpecValidator(dict(options)))
-        result = validator.validate(dict(value))
-        for message in result.error_messages:
-            self.problems.append(Problem(where, message, "see `ansible-doc -t role` of the role for what goes here"))
-        return dict(_without_none(result.validated_parameters))
+    def typed(
+        self, where: str, value: Mapping[str, Any], options: Mapping[str, Any], *, partial: bool = False
+    ) -> dict[str, Any]:
+        typed, problems = check_options(where, value, options, null=self.null, partial=partial)
+        self.problems += problems
+        return typed
 
     def keyed(self, pattern: str, where: str, value: Any) -> dict[str, Any]:
-        """Entries keyed by name; ``pattern`` is a key of ``self.entries``."""
+        """Entries keyed by name; ``pattern`` is a key of ``entries``."""
         role, entry_point = self.entries[pattern]
         options = self.specs[role][entry_point]
         if not isinstance(value, Mapping):
             fix = "write `name: {...}` for each entry"
-            self.problems.append(Problem(where, f"is a {type(value).__name__}, not a mapping keyed by name", fix))
+            self.problems.append(Problem(where, f"is {_called(value)}, not a mapping keyed by name", fix))
             return {}
         entries: dict[str, Any] = {}
         for key, entry in value.items():
@@ -111,30 +80,50 @@ def check(
     entries: Entries,
     defaults: Mapping[str, str],
     common: Mapping[str, Mapping[str, Any]],
+    *,
+    null: bool = True,
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The declaration with types, entry defaults and spec defaults applied, and every problem found.
 
-    raw: every variable of the declaration, as the inventory gives it.
-    entries: which variables are keyed by name, and what describes their entries.
-    defaults: variable -> the variable that stands under each of its entries.
-    common: variables that belong to no role, with their specs.
+    raw: every variable that a role of ``specs`` may own, as the inventory gives it
+    entries: variable, and what is keyed by name inside its entries -> (role, entry point)
+    defaults: variable -> the variable that stands under its entries
+    common: options that the roles share
+    null: whether `key: null` leaves a key out, rather than being a mistake
     """
     known = variables(specs, common)
-    checker = _Checker(specs, entries)
+    checker = _Checker(specs, entries, null=null)
     for name in raw:
         if name not in known:
-            checker.problems.append(unknown_key("group_vars", name, known))
-    top = checker.typed("group_vars", {name: raw[name] for name in known if name in raw}, known)
-    for name, (role, entry_point) in entries.items():
-        if "." in name or name not in top:
+            checker.problems.append(unknown_key(name, name, known))
+    given = {name: raw[name] for name in known if name in raw}
+    # What is keyed by name says so itself when it is something else.
+    plain = {name: option for name, option in known.items() if name not in entries}
+    top = checker.typed("", {name: value for name, value in given.items() if name in plain}, plain)
+    for name in entries:
+        if "." in name or name not in known:
             continue
-        found = top[name]
-        if name in defaults and isinstance(found, Mapping):
+        content = given.get(name, known[name].get("default"))
+        if name not in given and content is None:
+            if known[name].get("required"):
+                checker.problems.append(Problem(name, "is not declared", "declare it; {} when there is none"))
+            continue
+        if name in defaults and isinstance(content, Mapping):
+            role, entry_point = entries[name]
             under = top.get(defaults[name], {})
-            misspelt = _unknown_in(defaults[name], under, specs[role][entry_point])
-            if misspelt:  # Said once, there, rather than for every entry below.
-                checker.problems += misspelt
+            before = len(checker.problems)
+            checker.typed(defaults[name], under, specs[role][entry_point], partial=True)
+            if len(checker.problems) > before:  # Said once, there, rather than for every entry below.
                 continue
-            found = {key: _merge(under, entry) if isinstance(entry, Mapping) else entry for key, entry in found.items()}
-        top[name] = checker.keyed(name, name, found)
+            content = {
+                key: _merge(under, entry) if isinstance(entry, Mapping) else entry for key, entry in content.items()
+            }
+        top[name] = checker.keyed(name, name, content)
     return top, checker.problems
+
+
+def _called(value: Any) -> str:
+    """How a person calls the type of a value."""
+    if value is None:
+        return "empty"
+    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, Mapping) else "text"
