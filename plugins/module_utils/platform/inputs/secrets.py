@@ -1,0 +1,36 @@
+"""Rules of role secrets: parameters in SSM Parameter Store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..errors import Problem
+from .rules import RoleInput, Values, in_range, one_of, spelled
+
+_PATH = re.compile(r"(/[A-Za-z0-9_.-]+)+")
+
+
+class Input(RoleInput):
+    """secrets_*."""
+
+    entries = {"secrets_parameters": "parameter"}
+
+    def problems(self, values: Values) -> Iterator[Problem]:
+        taken: dict[str, str] = {}
+        parameters = values.get("secrets_parameters", {})
+        for name, parameter in parameters.items():
+            where, path = f"secrets_parameters.{name}", parameter.get("path", "")
+            fix = "write one with a slash in front, as /koin/prod/mariadb/password"
+            yield from spelled(f"{where}.path", path, _PATH, "a path of SSM", fix)
+            if path.startswith(("/aws", "/ssm")):
+                yield Problem(f"{where}.path", "AWS keeps paths that begin with /aws or /ssm", "begin with /koin/")
+            if taken.setdefault(path, name) != name:
+                yield Problem(f"{where}.path", f"{path} is also that of {taken[path]}", "give each its own")
+            yield from in_range(f"{where}.length", parameter.get("length"), 16, 128, "(characters)")
+        for number, name in enumerate(values.get("secrets_rotate", ())):
+            yield from one_of(f"secrets_rotate.{number}", name, parameters, "in secrets_parameters")
+        if values.get("secrets_account"):
+            fix = 'write its 12 digits in quotes, as "123456789012"'
+            pattern = re.compile(r"\d{12}")
+            yield from spelled("secrets_account", values["secrets_account"], pattern, "the number of an account", fix)
