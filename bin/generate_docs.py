@@ -76,7 +76,7 @@ def specs(role: str) -> dict[str, Any]:
 
 def roles() -> list[str]:
     """The aws_* roles, in the order in which playbooks/provision.yml runs them."""
-    play = _yaml(REPOSITORY / "playbooks/provision.yml")[0]
+    play = next(play for play in _yaml(REPOSITORY / "playbooks/provision.yml") if "roles" in play)
     order = list(dict.fromkeys(entry["role"] for entry in play["roles"]))
     known = {path.parent.parent.name for path in REPOSITORY.glob("roles/aws_*/meta/argument_specs.yml")}
     return [*(role for role in order if role in known), *sorted(known - set(order))]

@@ -83,7 +83,12 @@ def test_nodes_of_the_swarm_report_it(hosts: DeclaredHosts) -> None:
     ("key", "value", "where", "said"),
     [
         ("role", "PRDO", ".role", "write one of BCSD_Build, INTERNAL, STAGE, PROD, DB"),
-        ("functions", ["databse"], "", "cache, database, edge, monitoring, registry, swarm_managers, swarm_workers"),
+        (
+            "functions",
+            ["databse"],
+            ".functions.0",
+            "cache, database, edge, monitoring, registry, swarm_managers, swarm_workers",
+        ),
         ("functions", ["swarm_managers", "swarm_workers"], ".functions", "keep swarm_managers"),
     ],
 )

@@ -12,14 +12,20 @@ class Problem(NamedTuple):
     where: the variable and the key, as ``aws_network_subnets.BCSDLab-a.cidr``.
     what: what is wrong there.
     fix: what the operator should do.
+    source: file and line, as ``group_vars/all/aws_network.yml:12``; empty when it is not known.
+    hosts: who has it; empty when it is about the account.
     """
 
     where: str
     what: str
     fix: str
+    source: str = ""
+    hosts: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}\n    fix: {self.fix}"
+        place = f" ({self.source})" if self.source else ""
+        who = f" [{', '.join(self.hosts)}]" if self.hosts else ""
+        return f"{self.where}{place}{who}: {self.what}\n    fix: {self.fix}"
 
 
 class PlatformError(Exception):

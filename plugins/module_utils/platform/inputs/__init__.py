@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from ..errors import Problem
-from ..options import Options, check_options, unknown_key
-from ..schema import Specs, check
+from ..engine.errors import Problem
+from ..engine.options import Options, check_options, unknown_key
+from ..engine.schema import Specs, check
 from .rules import Look, Platform, RoleInput, Values
 
 __all__ = ["Look", "Platform", "RoleInput", "Values", "check_role", "inputs", "platform_problems", "specs_of"]

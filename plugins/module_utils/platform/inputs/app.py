@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import Problem
+from ..engine.errors import Problem
 from .rules import LABEL, Platform, RoleInput, Values, address, in_range, keys_spelled, one_of, port, ranges
 
 _TAGGED = re.compile(r".*:[A-Za-z0-9_][A-Za-z0-9_.-]*|.*@sha256:[0-9a-f]{64}")

@@ -10,15 +10,15 @@ import zoneinfo
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import Problem
-from ..options import nearest
+from ..engine.errors import Problem
+from ..engine.options import nearest
 from .rules import LABEL, Look, RoleInput, Values, address, debian_only, keys_spelled, ranges, spelled
 
 #: as useradd of Debian takes it
 _LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 #: accounts of the system and of what the roles install
 _SYSTEM = frozenset(
-    [
+    (
         "root",
         "daemon",
         "bin",
@@ -52,7 +52,7 @@ _SYSTEM = frozenset(
         "sudo",
         "adm",
         "nogroup",
-    ]
+    )
 )
 _SETTING = re.compile(r"[a-z0-9_*-]+([./][A-Za-z0-9_*-]+)+")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import Problem
+from ..engine.errors import Problem
 from .rules import Look, Platform, RoleInput, Values, debian_only, host_port, network, ranges, spelled
 
 _SIZE = re.compile(r"[1-9]\d*[kmg]")

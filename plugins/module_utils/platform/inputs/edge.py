@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import Problem
-from ..options import nearest
+from ..engine.errors import Problem
+from ..engine.options import nearest
 from .rules import (
     HOST_NAME,
     LABEL,

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import Problem
-from ..options import nearest
+from ..engine.errors import Problem
+from ..engine.options import nearest
 from .rules import (
     ACCOUNT,
     HOST_NAME,
@@ -145,7 +145,8 @@ class Input(RoleInput):
         yield from debian_only("mariadb", facts)
         pool, budget = int(look("__mariadb_pool_mib")), int(look("__mariadb_budget_mib"))
         if pool < 128:
-            what = f"{values['mariadb_max_connections']} connections leave {pool} MiB of {budget} for the buffer pool, less than 128"
+            connections = values["mariadb_max_connections"]
+            what = f"{connections} connections leave {pool} MiB of {budget} for the buffer pool, less than 128"
             yield Problem("mariadb_max_connections", what, "lower it, or raise mariadb_memory_percent")
 
     def listens(self, values: Values) -> Iterator[tuple[int, str, str]]:

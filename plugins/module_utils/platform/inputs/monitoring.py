@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import Problem
+from ..engine.errors import Problem
 from .rules import DURATION, Platform, RoleInput, Values, host_port, in_range, keys_spelled, one_of, ranges, spelled
 
 #: jobs of the role itself

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..errors import Problem
+from ..engine.errors import Problem
 from .rules import RoleInput, Values, address, ports
 
 #: collectors whose flags the role sets

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import Problem
+from ..engine.errors import Problem
 from .rules import Look, RoleInput, Values, address, debian_only, ports, ranges, spelled
 
 _USER = re.compile(r"[A-Za-z0-9._-]+")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..errors import Problem
-from ..options import nearest, shown
+from ..engine.errors import Problem
+from ..engine.options import nearest, shown
 
 #: what a rule gets: the role's variables by name, with types and the defaults of entries applied
 Values = Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..errors import Problem
+from ..engine.errors import Problem
 from .rules import RoleInput, Values, in_range, one_of, spelled
 
 _PATH = re.compile(r"(/[A-Za-z0-9_.-]+)+")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import Problem
+from ..engine.errors import Problem
 from .rules import Look, Platform, RoleInput, Values, address, networks, port, ports
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ..errors import Problem
+from ..engine.errors import Problem
 from .rules import Platform, RoleInput, Values, address, keys_spelled, network, one_of, ranges
 
 _NETWORK = re.compile(r"[a-z0-9][a-z0-9_.-]*")

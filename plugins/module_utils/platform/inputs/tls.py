@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..errors import Problem
+from ..engine.errors import Problem
 from .rules import RoleInput, Values, ranges
 
 

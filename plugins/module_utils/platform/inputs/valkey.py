@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import Problem
+from ..engine.errors import Problem
 from .rules import (
     ACCOUNT,
     Look,

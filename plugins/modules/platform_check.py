@@ -1,0 +1,27 @@
+"""Documentation of the action ``platform_check``; the code is in plugins/action/platform_check.py."""
+
+DOCUMENTATION = r"""
+---
+module: platform_check
+short_description: Check everything that is declared, before AWS or any host is asked
+description:
+  - Checks the variables whose name begins with C(aws_), and for every host of C(aws_compute_instances), with its own
+    variables, every role that C(playbooks/configure.yml) gives it, against the argument specs and rules of the roles.
+  - Fails with every problem at once, each with its variable, file and line, and what to write.
+  - Runs on the controller. Needs no credentials.
+options: {}
+author: BCSDLab
+"""
+
+EXAMPLES = r"""
+- name: Check the declaration
+  platform_check:
+  run_once: true
+"""
+
+RETURN = r"""
+problem:
+  description: What is wrong, where it is declared, and what to do.
+  returned: failure
+  type: str
+"""
