@@ -11,8 +11,8 @@ from ansible.plugins.action import ActionBase
 
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform.input_check import InputCheck, grouped  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine.specs import role_specs  # noqa: E402
+from ansible.module_utils.platform.input_check import InputCheck, grouped  # noqa: E402 - after the path is set
 
 _ROLES = Path(__file__).parent.parent.parent / "roles"
 

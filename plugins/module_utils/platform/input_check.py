@@ -16,12 +16,12 @@ from ansible.parsing.dataloader import DataLoader
 from . import sources
 from .declared_hosts import DeclaredHosts, Playbooks, TemplateFailedError, filled, needs_a_host
 from .engine.errors import DeclarationError, Problem
+from .engine.schema import Specs
+from .engine.workflow import declaration_of
 from .inputs import check_role, inputs, owner, platform_problems, specs_of, unknown_variables
 from .inputs.rules import Platform
 from .kinds import KINDS
 from .plain_secrets import literal_secrets
-from .engine.schema import Specs
-from .engine.workflow import declaration_of
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 
