@@ -9,28 +9,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
 
 from . import sources
-from .declared_hosts import DeclaredHosts, Playbooks, TemplateFailedError, filled, needs_a_host
+from .declared_hosts import DeclaredHosts, Playbooks, TemplateFailedError, compiled_once, filled, needs_a_host
 from .engine.errors import DeclarationError, Problem
 from .engine.schema import Specs
 from .engine.workflow import declaration_of
-from .inputs import check_role, inputs, owner, platform_problems, specs_of, unknown_variables
-from .inputs.rules import Platform
+from .inputs import check_hosts, inputs, owner, specs_of, unknown_variables
 from .kinds import KINDS
 from .plain_secrets import literal_secrets
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
-
-
-class Found(NamedTuple):
-    """A problem and the hosts that have it; none for what concerns the account."""
-
-    problem: Problem
-    hosts: tuple[str, ...]
 
 
 class InputCheck:
@@ -44,8 +36,12 @@ class InputCheck:
 
     def problems(self) -> list[Problem]:
         """Every problem, those of the account first, each once, with the hosts that share it and its file and line."""
-        aws = self._account()
-        self._hosts(aws)
+        with compiled_once():
+            aws = self.account()
+            values = self.roles()
+        for problem, hosts in check_hosts(values, aws, self.hosts.instances).items():
+            for host in hosts:
+                self._add(problem, host)
         found: dict[tuple[str, str, str], Problem] = {}
         for problem, hosts in self._found.items():
             located = self._located(problem, hosts)
@@ -58,7 +54,7 @@ class InputCheck:
         if host and host not in hosts:
             hosts.append(host)
 
-    def _account(self) -> dict[str, Any]:
+    def account(self) -> dict[str, Any]:
         """Check the aws_* variables; they, typed, when nothing is wrong with them."""
         raw = self.hosts.raw()
         templar = self.hosts.templar("localhost")
@@ -83,61 +79,48 @@ class InputCheck:
             return {}
         return {name: declaration.value(name) for name in values}
 
-    def _hosts(self, aws: Mapping[str, Any]) -> None:
+    def roles(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """By host and role, the variables of the role's specs, templates filled in."""
         self.hosts.keep_secrets(self._parameters())
         gets: dict[str, dict[str, dict[str, Any]]] = {host: {"secrets": {}} for host in self.hosts.instances}
         for pattern, handed in Playbooks(_REPOSITORY / "playbooks/configure.yml").plays:
             for host in self.hosts.members(pattern):
                 gets[host] |= {role: variables for role, variables in handed.items() if role in inputs()}
-        typed = {host: self._host(host, roles) for host, roles in gets.items()}
-        platform = Platform(hosts=typed, aws=aws, instances=self.hosts.instances)
-        for problem, hosts in platform_problems(platform).items():
-            for host in hosts:
-                self._add(problem, host)
+        return {host: self._values(host, roles) for host, roles in gets.items()}
 
     def _parameters(self) -> Mapping[str, Any]:
         for host in self.hosts.instances:
-            declared = self.hosts.raw(host).get("secrets_parameters", {})
+            try:
+                declared = filled(self.hosts.templar(host), "", self.hosts.raw(host).get("secrets_parameters", {}))
+            except TemplateFailedError:  # said where the variables of role secrets are checked
+                return {}
             return declared if isinstance(declared, Mapping) else {}
         return {}
 
-    def _host(self, host: str, roles: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Check every role of a host; its values by role, for what is asked across hosts.
+    def _values(self, host: str, roles: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The variables of every role of a host.
 
-        roles: the variables that plays hand over, by role.
+        roles: the variables that plays hand over, by role. A role whose variables have to wait for the running host, or
+        have a template that does not work, is left out.
         """
         defaults: dict[str, Any] = {}
+        secrets: dict[str, re.Pattern[str]] = {}
         for role in roles:
             defaults |= role_defaults(role)
+            secrets |= secret_paths(role)
         raw = self.hosts.raw(host, defaults)
-        for problem in unknown_variables(raw):
-            self._add(problem, host)
-        for problem in literal_secrets(
-            raw, {name: option for role in roles for name, option in secret_paths(role).items()}
-        ):
+        for problem in (*unknown_variables(raw), *literal_secrets(raw, secrets)):
             self._add(problem, host)
         templar = self.hosts.templar(host, defaults)
-        typed = {}
-        for role in roles:
-            values: dict[str, Any] = dict(roles[role])
-            skipped = False
-            for name in specs_of(role)["main"]:
-                if name not in raw:
-                    continue
-                try:
-                    values[name] = filled(templar, name, raw[name])
-                except TemplateFailedError as error:
-                    if needs_a_host(raw[name]):
-                        skipped = True
-                        continue
+        found: dict[str, dict[str, Any]] = {}
+        for role, handed in roles.items():
+            values = {**{name: raw[name] for name in specs_of(role)["main"] if name in raw}, **handed}
+            try:
+                found[role] = {name: filled(templar, name, value) for name, value in values.items()}
+            except TemplateFailedError as error:
+                if not needs_a_host(error.part):
                     self._add(Problem(error.where, f"its template does not work: {error.reason}", "correct it"), host)
-                    skipped = True
-            content, problems = check_role(role, values)
-            for problem in problems:
-                self._add(problem, host)
-            if not problems and not skipped:
-                typed[role] = content
-        return typed
+        return found
 
     def _located(self, problem: Problem, hosts: Sequence[str]) -> Problem:
         if self._files is None:

@@ -18,8 +18,8 @@ _SECRET_VALUE = re.compile(
     r"|\bxox[abprs]-[0-9A-Za-z-]{10,}"
     r"|https://hooks\.slack\.com/services/\S+|https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\S+"
 )
-#: says of itself that it is none: what the local AWS takes for a password
-_SAYS_NOT = re.compile(r"not-a-secret\b")
+#: no secret: what says so of itself (as the local AWS's password), and the path of a parameter or file
+_NONE = re.compile(r"not-a-secret\b.*|(/[A-Za-z0-9_.-]+){2,}", re.DOTALL)
 _FIX = 'declare it in secrets_parameters, write "{{ platform_secrets.… }}", and change it: the old one is known now'
 
 
@@ -40,7 +40,7 @@ def _walk(where: str, value: Any, paths: list[re.Pattern[str]]) -> Iterator[Prob
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _walk(f"{where}.{number}", item, paths)
-    elif isinstance(value, str) and "{{" not in value and not _SAYS_NOT.match(value):
+    elif isinstance(value, str) and "{{" not in value and not _NONE.fullmatch(value):
         key = where.rpartition(".")[2]
         named = bool(_SECRET_KEY.search(key)) and not _NO_SECRET.search(key)
         if value and (named or _SECRET_VALUE.search(value) or any(path.fullmatch(where) for path in paths)):

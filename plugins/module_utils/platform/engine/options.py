@@ -34,8 +34,12 @@ _MIB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0 * 1024.0}
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that was probably meant; empty when none is near."""
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    return near[0] if near else ""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return near[0]
+    # `production` for `prod`.
+    return next((other for other in names if len(other) > 2 and name.lower().startswith(other.lower())), "")
 
 
 def unknown_key(where: str, key: str, known: Iterable[str]) -> Problem:
@@ -80,11 +84,13 @@ def check_options(
     """
     typed: dict[str, Any] = {}
     problems = [unknown_key(where, str(key), options) for key in value if key not in options]
+    # A key that is missing because it is misspelt is said once.
+    misspelt = {nearest(str(key), options) for key in value if key not in options}
     for key, option in options.items():
         given = value.get(key)
         here = f"{where}.{key}" if where else key
         if key not in value or (given is None and null):
-            if option.get("required") and not partial:
+            if option.get("required") and not partial and key not in misspelt:
                 about = described(option)
                 problems.append(
                     Problem(where, f"`{key}` is missing", f"add `{key}: …`" + (f" ({about})" * bool(about)))

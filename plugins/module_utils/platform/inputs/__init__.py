@@ -15,10 +15,9 @@ from ..engine.options import Options, check_options, unknown_key
 from ..engine.schema import Specs, check
 from .rules import Look, Platform, RoleInput, Values
 
-__all__ = ["Look", "Platform", "RoleInput", "Values", "check_role", "inputs", "platform_problems", "specs_of"]
+__all__ = ["Look", "Platform", "RoleInput", "Values", "check_hosts", "check_role", "inputs", "specs_of"]
 
 _ROLES = Path(__file__).resolve().parents[4] / "roles"
-#: role -> the module with its rules, where that is not called like the role
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -88,12 +87,32 @@ def check_role(role: str, raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[
     return typed, problems
 
 
-def platform_problems(platform: Platform) -> dict[Problem, list[str]]:
-    """What does not fit between hosts: each problem with the hosts that have it."""
+def check_hosts(
+    raw: Mapping[str, Mapping[str, Mapping[str, Any]]], aws: Mapping[str, Any], instances: Mapping[str, str]
+) -> dict[Problem, list[str]]:
+    """Every problem of the hosts' roles, by themselves and between hosts, each with the hosts that have it.
+
+    raw: by host and role, the variables of the role's specs, templates filled in.
+    aws: the aws_* variables; empty when something is wrong with them. instances: by host, its key there.
+    """
     found: dict[Problem, list[str]] = {}
-    for host, roles in platform.hosts.items():
+    typed: dict[str, dict[str, Values]] = {}
+    wrong: set[str] = set()
+    for host, roles in raw.items():
+        typed[host] = {}
         for role, values in roles.items():
-            for problem in inputs()[role].across(host, values, platform):
+            content, problems = check_role(role, values)
+            for problem in problems:
+                found.setdefault(problem, []).append(host)
+            if problems:
+                wrong.add(role)
+            else:
+                typed[host][role] = content
+    platform = Platform(hosts=typed, aws=aws, instances=instances)
+    for host, roles in typed.items():
+        for role, values in roles.items():
+            rules = inputs()[role]
+            for problem in () if wrong & set(rules.needs) else rules.across(host, values, platform):
                 found.setdefault(problem, []).append(host)
         for problem in _same_port(roles):
             found.setdefault(problem, []).append(host)

@@ -38,6 +38,7 @@ class Input(RoleInput):
     }
     records = {"app_registry": "registry"}
     secrets = ("app_stacks.*.services.*.secrets.*", "app_registry.password")
+    needs = ("docker", "swarm")
 
     def problems(self, values: Values) -> Iterator[Problem]:
         yield from ranges(values, app_timeout_seconds=(1, 3600))

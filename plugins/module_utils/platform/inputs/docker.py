@@ -8,9 +8,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..engine.errors import Problem
+from ..engine.options import check_options
 from .rules import Look, Platform, RoleInput, Values, debian_only, host_port, network, ranges, spelled
 
 _SIZE = re.compile(r"[1-9]\d*[kmg]")
+#: an entry of default-address-pools, which goes to Docker as it is
+_POOL = {
+    "base": {"type": "str", "required": True, "description": "The range"},
+    "size": {"type": "int", "required": True, "description": "Prefix length of each network"},
+}
 _PROXY = re.compile(r"https?://[^\s/]+(/\S*)?")
 
 
@@ -33,7 +39,9 @@ class Input(RoleInput):
             yield Problem("docker_bridge_address", f"`{bridge}` is not an address with its prefix length", fix)
         for number, pool in enumerate(values.get("docker_address_pools", ())):
             where = f"docker_address_pools.{number}"
-            if not isinstance(pool, Mapping) or "base" not in pool or "size" not in pool:
+            pool, found = check_options(where, pool, _POOL)
+            if found:
+                yield from found
                 continue
             yield from network(f"{where}.base", pool["base"], bare=False)
             prefix = str(pool["base"]).rpartition("/")[2]

@@ -49,11 +49,13 @@ class RoleInput:
     entries: what is keyed by name -> the entry point that describes one, as ``app_stacks.*.services``.
     records: variables that hold one mapping, or {} for none -> the entry point that describes it.
     secrets: paths of secrets that the specs cannot mark with ``no_log``, ``*`` for any key.
+    needs: roles whose values ``across`` compares with; while something is wrong with those, it is not asked.
     """
 
     entries: ClassVar[Mapping[str, str]] = {}
     records: ClassVar[Mapping[str, str]] = {}
     secrets: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, folder: Path) -> None:
         """folder: the role's, for rules about files that it brings along."""

@@ -16,6 +16,7 @@ class Input(RoleInput):
     """swarm_*."""
 
     entries = {"swarm_networks": "network"}
+    needs = ("swarm",)
 
     def problems(self, values: Values) -> Iterator[Problem]:
         managers, workers = values.get("swarm_managers") or [], values.get("swarm_workers") or []
@@ -42,6 +43,10 @@ class Input(RoleInput):
                 yield Problem(f"swarm_networks.{name}", f"Docker keeps `{name}` for itself", "take another name")
 
     def across(self, host: str, values: Values, platform: Platform) -> Iterator[Problem]:
+        count = len(values.get("swarm_managers") or ())
+        if count and count % 2 == 0:
+            what = f"{count} managers tolerate no more failures than {count - 1}: {count // 2 + 1} have to be up"
+            yield Problem("swarm_managers", what, "name one, three or five hosts; the others are swarm_workers")
         for variable in ("swarm_managers", "swarm_workers"):
             for number, name in enumerate(values.get(variable) or ()):
                 where = f"{variable}.{number}"
@@ -60,10 +65,6 @@ class Input(RoleInput):
 def _members(managers: Sequence[str], workers: Sequence[str]) -> Iterator[Problem]:
     if not managers:
         yield Problem("swarm_managers", "is empty: a Swarm needs a manager", "name one, three or five hosts")
-    elif len(managers) % 2 == 0:
-        count = len(managers)
-        what = f"{count} managers tolerate no more failures than {count - 1}: a majority of {count} is {count // 2 + 1}"
-        yield Problem("swarm_managers", what, "name one, three or five hosts; the others are swarm_workers")
     elif len(managers) > 7:
         yield Problem("swarm_managers", f"{len(managers)} managers are slow to agree", "name three or five hosts")
     for variable, names in (("swarm_managers", managers), ("swarm_workers", workers)):
