@@ -6,22 +6,17 @@ import copy
 import json
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.platform.engine.errors import Problem
-from ansible.module_utils.platform.engine.specs import role_specs
-from ansible.module_utils.platform.input_check import InputCheck
 from ansible.module_utils.platform.inputs import check_hosts, inputs, specs_of, unknown_variables
 from ansible.module_utils.platform.inputs.base import wrong_key
 from ansible.module_utils.platform.plain_secrets import literal_secrets
-from ansible.parsing.dataloader import DataLoader
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.support.input_check import input_check, rehearsal_folder
+
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJlaGVhcnNhbC1rZXktb2YtdGhlLXRlc3RzLW9ubHkh test"
-#: what rehearsals and tests say with `-e`; no local hosts are made here
-INVENTORY = str(REPOSITORY / "inventories/rehearsal/hosts.yml")
 
 Raw = dict[str, dict[str, dict[str, Any]]]
 Change = Callable[[Raw], object]
@@ -29,9 +24,10 @@ Change = Callable[[Raw], object]
 
 @cache
 def _gathered() -> tuple[str, dict[str, Any], dict[str, str]]:
-    check = InputCheck([INVENTORY], DataLoader(), role_specs(REPOSITORY / "roles"))
-    aws = check.account()
-    return json.dumps(check.roles()), aws, dict(check.hosts.instances)
+    with rehearsal_folder():
+        check = input_check()
+        aws = check.account()
+        return json.dumps(check.roles()), aws, dict(check.hosts.instances)
 
 
 def problems(change: Change) -> dict[Problem, list[str]]:
@@ -460,8 +456,9 @@ def test_each_mistake_is_said_once_with_its_place_and_a_fix(change: Change, wher
 
 
 def test_what_is_declared_has_no_problem() -> None:
-    check = InputCheck([INVENTORY], DataLoader(), role_specs(REPOSITORY / "roles"))
-    assert [str(problem) for problem in check.problems() if "aws_compute_key_pairs" not in problem.where] == []
+    with rehearsal_folder():
+        check = input_check()
+        assert [str(problem) for problem in check.problems()] == []
     assert sorted(check.hosts.instances) == ["bcsd-build", "bcsdlab-internal", "koin-db", "koin-prod", "koin-stage"]
 
 
