@@ -181,14 +181,29 @@ class Sources:
         # Names of keys may have dots; names of variables do not.
         variable, _, rest = where.partition(".")
         variable, bracket, index = variable.partition("[")
+        inside = bracket + index + ("." if index and rest else "") + rest
+        place = self._place(variable, host, groups)
+        if place is None:
+            return None
+        # A variable that is made of others often keeps their shape: the value then stands with one of those.
+        made_of = (self._place(name, host, groups) for name in _names_in(place.value))
+        for source in [place, *(found for found in made_of if found is not None)]:
+            if line := _line_inside(source.value, inside):
+                return f"{source.path}:{line}"
+        return f"{place.path}:{place.line}"
+
+    def _place(self, variable: str, host: str, groups: Sequence[str]) -> Place | None:
+        """Where the value of a variable stands that counts for this host."""
         order = [f"host {host}", *reversed(groups), "all"]
         known = self.variables.get(variable, [])
         places = [place for scope in order for place in reversed(known) if place.scope == scope] or known
-        if not places:
-            return None
-        inside = bracket + index + ("." if index and rest else "") + rest
-        line = _line_inside(places[0].value, inside) or places[0].line
-        return f"{places[0].path}:{line}"
+        return places[0] if places else None
+
+
+def _names_in(node: Node) -> list[str]:
+    """Words of a template that may be names of variables, in their order."""
+    is_template = isinstance(node, ScalarNode) and "{{" in node.value
+    return re.findall(r"[a-z_][a-z0-9_]*", node.value) if is_template else []
 
 
 def _line_inside(node: Node, rest: str) -> int | None:
