@@ -47,10 +47,11 @@ def references(kind: Kind, kinds: Catalogue, declaration: Declaration) -> Iterat
 
 def tokens(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
     """Tokens that an entry writes itself, as ``${bucket:images:id}``, and that nothing can fill in."""
+    names = kinds.names
     for kind in kinds:
         for entry_name, entry in declaration.entries(kind.variable).items():
             where = f"{kind.variable}.{entry_name}"
-            for target, name, attribute in refs.tokens(entry, kinds.names):
+            for target, name, attribute in refs.tokens(entry, names):
                 text, other = refs.ref(target, name, attribute), kinds.named(target)
                 if attribute not in other.offers:
                     fix = f"write one of {', '.join(other.offers)}" if other.offers else "refer to something else"

@@ -37,7 +37,8 @@ def resolve(value: Any, registry: Registry) -> Any:
 def tokens(value: Any, kinds: Collection[str]) -> list[tuple[str, str, str]]:
     """Kind, name and attribute of each token of these kinds in ``value``."""
     if isinstance(value, str):
-        return [(kind, name, attribute) for kind, name, attribute in _TOKEN.findall(value) if kind in kinds]
+        found = _TOKEN.findall(value) if "${" in value else ()
+        return [(kind, name, attribute) for kind, name, attribute in found if kind in kinds]
     if isinstance(value, dict):
         return [token for pair in value.items() for part in pair for token in tokens(part, kinds)]
     if isinstance(value, (list, tuple)):
