@@ -155,6 +155,7 @@ MISTAKES = [
         ["`protocol: all`"],
     ),
     Mistake("a line without a colon", INSTANCES, replace("role: PROD", "role PROD", "role PROD"), ["role PROD"]),
+    Mistake("a last line without a colon", DNS, append("more\n", "more\n"), ["`more` has no colon"]),
     Mistake("a bracket left open", INSTANCES, replace("[SSH, DB]", "[SSH, DB", "[SSH, DB"), ["`[` is not closed"]),
     Mistake(
         "a brace left open",

@@ -176,9 +176,17 @@ def _refused(file: _Lines, error: yaml.MarkedYAMLError) -> Problem:
         return file.problem(begun, what, f"separate the items by commas and close with `{closing}`")
     if problem := _indentation(file, noticed):
         return problem
+    if error.problem and "could not find expected ':'" in error.problem and _content(file.text(begun)):
+        return file.problem(
+            begun, f"`{file.text(begun).strip()}` has no colon", "write `key: value`, or delete the line"
+        )
     what = " ".join(filter(None, (error.context, error.problem)))
     shown = file.text(noticed).strip() or "the end of the file"
-    return file.problem(noticed, f"YAML cannot read `{shown}` ({what})", "compare it with the lines above")
+    return file.problem(
+        noticed,
+        f"YAML cannot read `{shown}` ({what})",
+        "if a value is text, put it in quotes; else compare with the lines above",
+    )
 
 
 def _suspect(file: _Lines, number: int) -> Problem | None:
