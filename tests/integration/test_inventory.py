@@ -143,5 +143,6 @@ def test_ssh_with_a_broken_inventory_shows_its_message(live: LocalAws) -> None:
     assert "Traceback" not in done.stderr
     lines = done.stderr.splitlines()
     assert lines[0] == "koin-ssh: inventories/rehearsal cannot be read:"
-    assert f'Could not connect to the endpoint URL: "http://127.0.0.1:{nobody}/"' in lines[1]
+    assert f'Could not connect to the endpoint URL: "http://127.0.0.1:{nobody}/"' in lines[2]
+    assert lines[3] == "`make rehearse` starts the rehearsal."
     assert len(lines) == 4
