@@ -50,6 +50,9 @@ class InventoryModule(BaseInventoryPlugin):
 
     def verify_file(self, path: str) -> bool:
         """End the run when a file cannot be read; else take only what asks AWS."""
+        # A list of hosts on the command line, as `-i localhost,`: no file, so no folder beside it.
+        if "," in path:
+            return False
         folder = Path(path).parent
         asks_aws = path.endswith("aws_ec2.yml")
         if not (folder / "group_vars").is_dir() and folder.parent.name != "inventories":
