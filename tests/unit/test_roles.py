@@ -251,6 +251,30 @@ def test_plays_fail_as_one(path: Path) -> None:
         assert loose(content) == []
 
 
+def shared_facts(content: Any) -> list[str]:
+    """Tasks that set a fact with run_once: hosts that have no facts yet share one set of them from then on.
+
+    ansible-core 2.21 gives each host the same, empty, dictionary. The Swarm's managers then listened on one address.
+    """
+    found = []
+    for item in content if isinstance(content, list) else []:
+        for part in ("tasks", "pre_tasks", "post_tasks", "block"):
+            found += shared_facts(item.get(part))
+        if item.get("run_once") and "ansible.builtin.set_fact" in item:
+            found.append(item["name"])
+    return found
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_no_fact_is_set_for_all_hosts_at_once(path: Path) -> None:
+    assert shared_facts(yaml.safe_load(path.read_text())) == []
+
+
+def test_a_fact_for_all_hosts_at_once_is_noticed() -> None:
+    task = {"name": "x", "ansible.builtin.set_fact": {"a": 1}, "run_once": True}
+    assert shared_facts([{"hosts": "all", "tasks": [{"block": [task]}]}]) == ["x"]
+
+
 def test_there_are_playbooks_to_look_at() -> None:
     assert {"plan.yml", "provision.yml"} <= {path.name for path in PLAYBOOKS}
 
