@@ -197,6 +197,8 @@ class DeclaredHosts:
 
 def filled(templar: Templar, where: str, value: Any) -> Any:
     """A value with its templates filled in. Raises TemplateFailedError, which names the innermost part that fails."""
+    if not _has_template(value):
+        return value
     try:
         return templar.template(value)
     except AnsibleError as error:
@@ -206,6 +208,15 @@ def filled(templar: Templar, where: str, value: Any) -> Any:
             except AnsibleError:
                 return filled(templar, path, part)
         raise TemplateFailedError(where, _reason(error), value) from error
+
+
+def _has_template(value: Any) -> bool:
+    """Whether there is a template in a value. Most have none, and asking the engine about those takes time."""
+    if isinstance(value, Mapping):
+        return any(_has_template(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_has_template(item) for item in value)
+    return not isinstance(value, str | int | float | None) or (isinstance(value, str) and "{" in value)
 
 
 def _inner(where: str, value: Any) -> Iterator[tuple[str, Any]]:
