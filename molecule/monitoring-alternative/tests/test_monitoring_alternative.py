@@ -86,7 +86,7 @@ def test_alerts_are_changed_taken_away_and_added(host: Host, address: str) -> No
 
 def test_what_is_not_declared_any_more_is_gone(host: Host) -> None:
     assert host.check_output("ls /etc/prometheus/rules") == "platform.yml"
-    assert host.check_output("ls /etc/prometheus/secrets").split() == ["chat", "deadman", "post"]
+    assert host.check_output("ls /etc/prometheus/secrets").split() == ["chat", "deadman", "post", "team"]
 
 
 def test_limits_are_in_force(host: Host, address: str) -> None:
@@ -145,7 +145,7 @@ def test_the_watchdog_is_told_again_and_again_and_nothing_else(host: Host) -> No
 
 def test_secrets_are_where_they_belong(host: Host) -> None:
     found = host.check_output("grep --recursive --files-with-matches throwaway- /etc /run/systemd || true").split()
-    assert sorted(found) == [f"/etc/prometheus/secrets/{name}" for name in ("chat", "deadman", "post")]
+    assert sorted(found) == [f"/etc/prometheus/secrets/{name}" for name in ("chat", "deadman", "post", "team")]
 
 
 def test_nothing_has_failed(host: Host) -> None:
