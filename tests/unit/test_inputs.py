@@ -540,3 +540,18 @@ def test_rules_are_about_options_that_exist() -> None:
         for pattern, entry_point in {**rules.entries, **rules.records}.items():
             assert entry_point in specs_of(role), (role, pattern)
             assert pattern.partition(".")[0] in specs_of(role)["main"], (role, pattern)
+
+
+#: what somebody may write anywhere
+WEIRD: list[Any] = [None, [], {}, "x y", -1, True, 1.5, [[]], [{}], {"a": []}, {"a": None}, ["a", 1, None], ""]
+
+
+@pytest.mark.parametrize("role", ["app", "docker", "edge", "mariadb", "monitoring", "secrets", "swarm", "valkey"])
+def test_no_value_makes_the_check_itself_fail(role: str) -> None:
+    text, aws, instances = _gathered()
+    raw: Raw = json.loads(text)
+    host = next(host for host, roles in raw.items() if role in roles)
+    for name in raw[host][role]:
+        for weird in WEIRD:
+            changed = {host: raw[host] | {role: raw[host][role] | {name: weird}}}
+            assert isinstance(check_hosts(changed, aws, instances), dict)

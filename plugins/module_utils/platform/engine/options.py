@@ -34,7 +34,7 @@ _MIB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0 * 1024.0}
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that was probably meant; empty when none is near."""
-    names = sorted(known)
+    names = sorted(map(str, known))
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
         return near[0]
@@ -44,7 +44,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def unknown_key(where: str, key: str, known: Iterable[str]) -> Problem:
     """The problem of a key that nothing reads, with the nearest one that something does."""
-    known = sorted(known)
+    known = sorted(map(str, known))
     near = nearest(key, known)
     fix = f"write `{near}`" if near else f"remove it; known here: {', '.join(known)}"
     return Problem(where, f"`{key}` is not a known key", fix)

@@ -156,7 +156,7 @@ def keys_spelled(
 
 def one_of(where: str, value: str, known: Iterable[str], what: str, *, declare: str = "") -> Iterator[Problem]:
     """A name that has to be among others, which are listed."""
-    names = sorted(known)
+    names = sorted(map(str, known))
     if value in names:
         return
     near = nearest(value, names)
