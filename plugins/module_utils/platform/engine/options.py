@@ -35,11 +35,11 @@ _MIB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0 * 1024.0}
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that was probably meant; empty when none is near."""
     names = sorted(map(str, known))
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     if near:
         return near[0]
     # `production` for `prod`.
-    return next((other for other in names if len(other) > 2 and name.lower().startswith(other.lower())), "")
+    return next((other for other in names if len(other) > 2 and str(name).lower().startswith(other.lower())), "")
 
 
 def unknown_key(where: str, key: str, known: Iterable[str]) -> Problem:
