@@ -127,25 +127,9 @@ class InputCheck:
             self._files = sources.Sources(
                 [file for folder in self.hosts.folders for file in sources.read(folder).files]
             )
-        host = hosts[0] if hosts else "localhost"
-        return problem._replace(source=self._line(problem.where, host), hosts=tuple(hosts))
-
-    def _line(self, where: str, host: str) -> str:
-        """File and line of a path; where a filter makes the variable of another one, those of the same path there."""
-        assert self._files is not None
-        groups = self.hosts.groups(host) if host in self.hosts.instances else []
-        variable, _, rest = where.partition(".")
-        raw = self.hosts.raw(host)
-        template = raw.get(variable)
-        if rest and isinstance(template, str):
-            for other in re.findall(r"(?<![\w.'])[a-z]\w*(?!\w*\()", template):
-                if other == variable or other not in raw:
-                    continue
-                whole = self._files.line_of(other, host, groups)
-                inside = self._files.line_of(f"{other}.{rest}", host, groups)
-                if inside and inside != whole:
-                    return inside
-        return self._files.line_of(where, host, groups) or ""
+        groups = self.hosts.groups(hosts[0]) if hosts else []
+        place = self._files.line_of(problem.where, hosts[0] if hosts else "localhost", groups) or ""
+        return problem._replace(source=place, hosts=tuple(hosts))
 
 
 @cache
