@@ -1,6 +1,6 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse hosts shell down plan inventory configure ssh verify audit test lint docs molecule e2e bench clean distclean
+.PHONY: help setup aws rehearse hosts shell down plan inventory configure ssh verify audit test unit lint docs molecule e2e bench clean distclean
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -68,6 +68,9 @@ audit: setup ## What lynis and ssh-audit think of the hosts (INVENTORY=inventori
 
 test: setup ## Run all tests (HOSTS=no: without molecule and e2e, which need Linux and root)
 	@bin/test
+
+unit: setup ## Run the unit tests (seconds; no network, no hosts)
+	@python -m pytest tests/unit --numprocesses 2 --quiet $(ARGS)
 
 lint: setup ## Check style and types
 	@ruff check .

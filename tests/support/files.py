@@ -1,7 +1,8 @@
-"""Python files that are in no package: modules, plugins and scripts."""
+"""Python files of the repository: those in no package (modules, plugins, scripts), and what is prose in one."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 from functools import cache
@@ -25,3 +26,14 @@ def load_file(path: str) -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def docstrings(tree: ast.AST) -> set[int]:
+    """Ids of the nodes that are docstrings, so that a search in code can leave them out."""
+    return {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }

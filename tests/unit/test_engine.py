@@ -15,6 +15,7 @@ from ansible.module_utils.platform.engine.workflow import declaration_of
 from ansible.module_utils.platform.kinds import KINDS, defaults, entries
 
 from rehearsal import REPOSITORY
+from tests.support.files import docstrings
 from tests.support.platform import fixture, specs
 
 ENGINE = sorted((REPOSITORY / "plugins/module_utils/platform/engine").glob("*.py"))
@@ -30,13 +31,7 @@ NAMES = {
 def words(source: str) -> Iterator[str]:
     """Identifiers, and words of texts; neither comments nor docstrings nor paths of pages."""
     tree = ast.parse(source)
-    prose = {
-        id(node.body[0].value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-        and node.body
-        and isinstance(node.body[0], ast.Expr)
-    }
+    prose = docstrings(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
             yield from re.findall(r"\w+", re.sub(r"docs/\S+", "", node.value))

@@ -20,6 +20,8 @@ from ansible.module_utils.platform.kinds import KINDS
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.manager import VariableManager
 
+from tests.support.files import docstrings
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SPECS = sorted(REPOSITORY.glob("roles/*/meta/argument_specs.yml"))
 ROLES = [path.parent.parent for path in SPECS]
@@ -104,13 +106,7 @@ def python_words(paths: Iterable[Path]) -> set[str]:
     words: set[str] = set()
     for path in paths:
         tree = ast.parse(path.read_text())
-        prose = {
-            id(node.body[0].value)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-            and node.body
-            and isinstance(node.body[0], ast.Expr)
-        }
+        prose = docstrings(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
                 words |= set(re.findall(r"\w+", node.value))
