@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.plugins.loader import inventory_loader
@@ -66,7 +67,9 @@ class InventoryModule(BaseInventoryPlugin):
         return asks_aws
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
-        """Have amazon.aws.aws_ec2 parse its source."""
+        """Have amazon.aws.aws_ec2 parse its source. Whether playbooks parse takes no host, so nobody is asked then."""
+        if context.CLIARGS.get("syntax"):
+            return
         plugin = inventory_loader.get("amazon.aws.aws_ec2")
         try:
             plugin.parse(inventory, loader, path, cache=cache)

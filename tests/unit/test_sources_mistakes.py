@@ -399,6 +399,11 @@ def test_a_failure_is_not_followed_by_what_the_recap_says() -> None:
     assert "NO MORE HOSTS LEFT" not in done.stdout
 
 
+def test_whether_a_playbook_parses_takes_no_aws() -> None:
+    done = _run(["ansible-playbook", "playbooks/plan.yml", "-i", "inventories/rehearsal", "--syntax-check"], REPOSITORY)
+    assert (done.returncode, "AWS does not answer" in done.stderr) == (0, False), done.stderr
+
+
 def test_a_check_that_fails_does_not_let_the_run_go_on(
     copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
