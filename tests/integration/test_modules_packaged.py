@@ -21,6 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 MODULES = (
     "acm_certificate_request",
+    "aws_operation",
     "cloudfront_origin_access_control",
     "cloudfront_s3_distribution",
     "ec2_instance_credits",
@@ -39,6 +40,7 @@ PLAY = [
                     "key_algorithm": "EC_prime256v1",
                 },
             },
+            {"name": "operation", "aws_operation": {"service": "ec2", "operation": "enable_ebs_encryption_by_default"}},
             {"name": "control", "cloudfront_origin_access_control": {"name": "koin-s3"}},
             {
                 "name": "distribution",
@@ -133,6 +135,7 @@ def test_ansible_packs_each_of_them(local_aws: LocalAws, tmp_path: Path) -> None
     (warning,) = results["certificate"]["warnings"]
     assert "has a RSA_2048 key and keeps it, not EC_prime256v1" in warning
     assert "deprecations" not in results["certificate"]
+    assert results["operation"]["diff"]["after"] == {"enable_ebs_encryption_by_default": {}}
     assert results["control"]["diff"]["after"]["name"] == "koin-s3"
     assert results["distribution"]["diff"]["after"]["aliases"] == ["static.koreatech.in"]
     assert results["credits"]["msg"].startswith("Cannot read the CPU credit option of i-0123456789abcdef0")
