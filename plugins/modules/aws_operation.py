@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from ansible.module_utils.platform.endpoint import keep_host
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
@@ -96,6 +97,7 @@ def main() -> None:
     service, operation = module.params["service"], module.params["operation"]
     parameters, etag_from = dict(module.params["parameters"]), module.params["etag_from"]
     client = module.client(service, retry_decorator=AWSRetry.jittered_backoff(retries=8, delay=1, max_delay=20))
+    keep_host(client)
     known = client.meta.method_to_api_mapping
     for name in (operation, *([etag_from] if etag_from else [])):
         if name not in known:

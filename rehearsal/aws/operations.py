@@ -24,6 +24,9 @@ _READ = re.compile(
 # Operations that hand something out but change nothing, whatever their first word says.
 _READ_EXACT = {"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "Decrypt", "Query", "Scan"}
 
+# S3 Control signs as S3 does; its paths begin with the version of its API.
+_S3_CONTROL = "/v20180820/"
+
 _BODY_LIMIT = 64 * 1024
 _SECRET = "(not logged)"
 
@@ -62,6 +65,8 @@ class Call:
 def identify(request: Request) -> Call:
     """Name the call that a request makes."""
     service, region = _scope(request)
+    if service == "s3" and request.path.startswith(_S3_CONTROL):
+        service = "s3control"
     query = parse_qsl(request.query, keep_blank_values=True)
     if target := request.headers.get("x-amz-target"):
         return Call(service, region, target.rpartition(".")[2], _hide(_json(request.body)), "json")

@@ -114,6 +114,17 @@ def test_every_protocol_is_logged_by_name(local_aws: LocalAws) -> None:
     assert deleted["Id"] == zone.removeprefix("/hostedzone/")
 
 
+def test_s3_control_finds_the_local_aws(local_aws: LocalAws) -> None:
+    """It puts the account's id before the host, see ``keep_host``."""
+    block = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+    client = local_aws().client("s3control")
+    client.put_public_access_block(AccountId="123456789012", PublicAccessBlockConfiguration=block)
+    found = client.get_public_access_block(AccountId="123456789012")
+    assert found["PublicAccessBlockConfiguration"] == block
+    calls = {(call["service"], call["operation"]) for call in local_aws.requests(0)}
+    assert {("s3control", "PutPublicAccessBlock"), ("s3control", "GetPublicAccessBlock")} <= calls
+
+
 def test_what_moto_cannot_do_is_said_at_once(local_aws: LocalAws) -> None:
     """moto alone answers a page of HTML with status 500, which clients repeat and then cannot parse."""
     with pytest.raises(ClientError, match=r"NotImplemented.*moto.*ec2 GetConsoleScreenshot"):

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
+from ansible.module_utils.platform.endpoint import keep_host
 from botocore.config import Config
 
 from rehearsal import COMMAND, REPOSITORY
@@ -91,6 +92,7 @@ class LocalAws:
                 aws_secret_access_key="not-a-secret-0123456789",
                 config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
             )
+            keep_host(self._clients[service, region])
         return self._clients[service, region]
 
     def reset(self, *, empty: bool = False) -> Self:

@@ -60,6 +60,12 @@ def test_s3(method: str, path: str, query: str, headers: dict[str, str], operati
     assert identify(request("s3", method, path, query, **headers)).operation == operation
 
 
+def test_the_settings_of_the_account_are_not_those_of_a_bucket() -> None:
+    path = "/v20180820/configuration/publicAccessBlock"
+    call = identify(request("s3", "PUT", path, x_amz_account_id="123456789012"))
+    assert (call.service, call.operation, call.write) == ("s3control", "PutPublicAccessBlock", True)
+
+
 @pytest.mark.parametrize(
     ("service", "method", "path", "query", "operation"),
     [

@@ -9,6 +9,7 @@ import boto3
 import botocore.config
 import botocore.exceptions as failures
 
+from ..endpoint import keep_host
 from .errors import PlatformError
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -62,6 +63,7 @@ class Clients:
             self._clients[key] = self._session.client(
                 service, region_name=key[1], endpoint_url=self.endpoint, config=config
             )
+            keep_host(self._clients[key])
         return self._clients[key]
 
 
