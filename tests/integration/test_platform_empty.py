@@ -60,10 +60,11 @@ def test_plan_lists_every_declared_resource_and_writes_nothing(plan_file: tuple[
     content = json.loads(file.read_text())
     assert run.status == 0, run.output
     assert {(item["kind"], item["name"]) for item in content["actions"]} == _everything_declared()
-    assert {item["action"] for item in content["actions"]} == {"create"}
+    for item in content["actions"]:
+        assert item["action"] == ("change" if KINDS.named(item["kind"]).everywhere else "create"), item
     assert not [request for request in aws.requests(0) if request["write"]]
     for kind, name in _everything_declared():
-        assert f"+ {kind} {name}" in run.output
+        assert f"{'~' if KINDS.named(kind).everywhere else '+'} {kind} {name}" in run.output
 
 
 def test_provision_makes_exactly_the_calls_that_the_plan_announced(built: tuple[Platform, list[str]]) -> None:

@@ -45,6 +45,8 @@ class Kind(ABC):
     offers: ClassVar[tuple[str, ...]] = ("id",)
 
     # --- The account
+    #: whether every account holds it, so that it is changed but never created
+    everywhere: ClassVar[bool] = False
     reads: ClassVar[tuple[Read, ...]] = ()
     #: fields that AWS cannot change in place
     replaced_by: ClassVar[frozenset[str]] = frozenset()
