@@ -83,7 +83,7 @@ class Kind(ABC):
     def identities(self, action: Action, registry: Registry) -> set[str]:
         """Texts of which a call about this resource has at least one; ``registry``: what is known afterwards."""
         known = registry.get(self.name, {}).get(action.name, {})
-        found = {action.name, action.id, *known.values(), *(action.entry.get(key) for key in self.identified_by)}
+        found = [action.name, action.id, *known.values(), *(action.entry.get(key) for key in self.identified_by)]
         return {str(text) for text in found if isinstance(text, str) and text}
 
     @abstractmethod
