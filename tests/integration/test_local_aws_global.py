@@ -232,6 +232,39 @@ def test_origin_access_controls_come_in_pages(cloudfront: Any) -> None:
     assert {item["Id"] for item in first["Items"] + rest["Items"]} == names
 
 
+def test_response_headers_policies_are_whole(local_aws: LocalAws, cloudfront: Any) -> None:
+    policy = {
+        "Name": "uploads",
+        "Comment": "what visitors upload",
+        "SecurityHeadersConfig": {
+            "ContentTypeOptions": {"Override": True},
+            "StrictTransportSecurity": {"Override": True, "AccessControlMaxAgeSec": 63072000},
+        },
+        "CustomHeadersConfig": {"Quantity": 1, "Items": [{"Header": "X-By", "Value": "koin", "Override": False}]},
+    }
+    made = cloudfront.create_response_headers_policy(ResponseHeadersPolicyConfig=policy)
+    own, version = made["ResponseHeadersPolicy"]["Id"], made["ETag"]
+    refused(
+        "ResponseHeadersPolicyAlreadyExists",
+        cloudfront.create_response_headers_policy,
+        ResponseHeadersPolicyConfig=policy,
+    )
+    (listed,) = cloudfront.list_response_headers_policies(Type="custom")["ResponseHeadersPolicyList"]["Items"]
+    assert listed["Type"] == "custom"
+    assert listed["ResponseHeadersPolicy"]["ResponseHeadersPolicyConfig"] == policy
+    change = {"Id": own, "ResponseHeadersPolicyConfig": policy | {"Comment": "changed"}}
+    refused("InvalidIfMatchVersion", cloudfront.update_response_headers_policy, **change)
+    newer = cloudfront.update_response_headers_policy(**change, IfMatch=version)["ETag"]
+    refused("PreconditionFailed", cloudfront.update_response_headers_policy, **change, IfMatch=version)
+    got = cloudfront.get_response_headers_policy(Id=own)
+    assert got["ResponseHeadersPolicy"]["ResponseHeadersPolicyConfig"]["Comment"] == "changed"
+    site = config(certificate(local_aws, "koreatech.in"), control(cloudfront))
+    site["DefaultCacheBehavior"]["ResponseHeadersPolicyId"] = own
+    cloudfront.create_distribution(DistributionConfig=site)
+    refused("ResponseHeadersPolicyInUse", cloudfront.delete_response_headers_policy, Id=own, IfMatch=newer)
+    refused("NoSuchResponseHeadersPolicy", cloudfront.get_response_headers_policy, Id="nothing")
+
+
 def test_a_certificate_is_issued_by_its_record(local_aws: LocalAws) -> None:
     acm = local_aws.client("acm", "us-east-1")
     arn = certificate(local_aws, "koreatech.in", issued=False)

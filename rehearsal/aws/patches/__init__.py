@@ -6,9 +6,9 @@ test in tests/integration that fails without it.
 
 from __future__ import annotations
 
-from . import certificates, cloudfront, dns, domains, images, instances, network, storage
+from . import certificates, cloudfront, dns, domains, images, instances, network, response_headers, storage
 
-MODULES = (images, network, instances, certificates, cloudfront, dns, domains, storage)
+MODULES = (images, network, instances, certificates, cloudfront, response_headers, dns, domains, storage)
 
 
 def apply() -> None:
