@@ -90,6 +90,10 @@ options:
       - Id of the cache policy of the default cache behaviour. A new distribution uses Managed-CachingOptimized
         unless told otherwise.
     type: str
+  response_headers_policy_id:
+    description:
+      - Id of the response headers policy of the default cache behaviour. An empty one takes it off.
+    type: str
   enabled:
     description: Whether the distribution answers at all. A new distribution does unless told otherwise.
     type: bool
@@ -337,6 +341,7 @@ def main() -> None:
             "viewer_protocol": {"type": "str", "choices": ["allow-all", "https-only", "redirect-to-https"]},
             "compress": {"type": "bool"},
             "cache_policy": {"type": "str"},
+            "response_headers_policy_id": {"type": "str"},
             "enabled": {"type": "bool"},
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "int", "default": 1800},

@@ -143,6 +143,7 @@ LEGACY_FIELDS: dict[str, Any] = {
     "viewer_protocol": "allow-all",
     "compress": False,
     "cache_policy": "",
+    "response_headers_policy_id": "60669652-455b-4ae9-85a4-c4c02393f86c",
 }
 
 DECLARED: dict[str, Any] = {
@@ -160,6 +161,7 @@ DECLARED: dict[str, Any] = {
     "viewer_protocol": "redirect-to-https",
     "compress": True,
     "cache_policy": OPTIMIZED,
+    "response_headers_policy_id": "60669652-455b-4ae9-85a4-c4c02393f86c",
 }
 
 # What GetDistributionConfig answers as ViewerCertificate when a distribution has none of its own.
@@ -380,6 +382,7 @@ def test_a_new_distribution_in_full() -> None:
             "Compress": True,
             "FieldLevelEncryptionId": "",
             "CachePolicyId": OPTIMIZED,
+            "ResponseHeadersPolicyId": "60669652-455b-4ae9-85a4-c4c02393f86c",
         },
         "CacheBehaviors": {"Quantity": 0},
         "CustomErrorResponses": {"Quantity": 0},

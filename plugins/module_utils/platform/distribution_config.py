@@ -25,6 +25,7 @@ FIELDS: tuple[str, ...] = (
     "viewer_protocol",
     "compress",
     "cache_policy",
+    "response_headers_policy_id",
 )
 
 # Only for a new distribution; on an existing one an unset field is left as it is.
@@ -41,6 +42,7 @@ CREATION_DEFAULTS: dict[str, Any] = {
     "viewer_protocol": "redirect-to-https",
     "compress": True,
     "cache_policy": "658327ea-f89d-4fab-a63d-7e88639e58f6",  # Managed-CachingOptimized
+    "response_headers_policy_id": "",
 }
 
 # What CloudFront reports, whatever was asked for, while a distribution uses its own *.cloudfront.net certificate.
@@ -74,6 +76,7 @@ def flatten(config: dict[str, Any]) -> dict[str, Any]:
         "viewer_protocol": behavior.get("ViewerProtocolPolicy") or "allow-all",
         "compress": bool(behavior.get("Compress", False)),
         "cache_policy": behavior.get("CachePolicyId") or "",
+        "response_headers_policy_id": behavior.get("ResponseHeadersPolicyId") or "",
     }
 
 
@@ -146,6 +149,9 @@ def _merge_behavior(config: dict[str, Any], wanted: dict[str, Any]) -> None:
         behavior["ViewerProtocolPolicy"] = wanted["viewer_protocol"]
     if "compress" in wanted and bool(behavior.get("Compress", False)) != wanted["compress"]:
         behavior["Compress"] = wanted["compress"]
+    policy = wanted.get("response_headers_policy_id")
+    if policy is not None and policy != (behavior.get("ResponseHeadersPolicyId") or ""):
+        behavior["ResponseHeadersPolicyId"] = policy
     if wanted.get("cache_policy"):
         behavior["CachePolicyId"] = wanted["cache_policy"]
         for key in LEGACY_CACHE_KEYS:
