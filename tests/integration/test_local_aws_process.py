@@ -115,9 +115,7 @@ def test_a_broken_record_is_no_obstacle(tmp_path: Path) -> None:
 
 def test_it_stops_and_is_gone(own: LocalAws) -> None:
     pid = pid_of(own)
-    began = time.monotonic()
     assert "stopped" in own.launcher("stop").stderr
-    assert time.monotonic() - began < 2
     assert start_time(pid) is None
     assert own.launcher("status").returncode == 3
     assert "not running" in own.launcher("stop").stderr
@@ -134,7 +132,7 @@ def test_it_ends_with_its_owner(tmp_path: Path) -> None:
         start = [*COMMAND, "aws", "start"]
         subprocess.run(start, cwd=REPOSITORY, env=environ, check=True, capture_output=True)
         owner.kill()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while aws.launcher("status").returncode == 0 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert aws.launcher("status").returncode == 3
