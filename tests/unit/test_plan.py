@@ -86,6 +86,29 @@ def test_a_field_that_is_not_declared_is_left_alone() -> None:
     assert _changes(_plan(declared, **observed), "vpc") == {"dns_support": (False, True)}
 
 
+def test_settings_of_the_account_are_changed_and_never_created() -> None:
+    declared = {"aws_account_settings": {"block_public_access": True, "password_policy": {"max_age": 90}}}
+    found = _plan(declared, buckets=["by-hand"], account_public_access_block={"BlockPublicAcls": True})
+    assert [(action.action, action.name) for action in found.writes] == [("change", "account")]
+    assert _changes(found, "account_settings") == {
+        "public_access_block.ignore_public_acls": (False, True),
+        "public_access_block.block_public_policy": (False, True),
+        "public_access_block.restrict_public_buckets": (False, True),
+        "password_policy.max_age": (None, 90),
+    }
+    assert "also for by-hand" in found.warnings[0]
+    assert "older than 90 days" in found.warnings[1]
+
+
+def test_a_password_policy_keeps_what_is_not_declared() -> None:
+    declared = {"aws_account_settings": {"password_policy": {"min_length": 14}}}
+    observed = {"MinimumPasswordLength": 8, "HardExpiry": True, "MaxPasswordAge": 30, "ExpirePasswords": True}
+    found = _plan(declared, password_policy=observed)
+    kept = found.registry["account_settings"]["account"]["password_policy"]
+    assert kept == {"MinimumPasswordLength": 8, "HardExpiry": True, "MaxPasswordAge": 30}
+    assert _changes(found, "account_settings") == {"password_policy.min_length": (8, 14)}
+
+
 def test_tags_that_are_not_declared_are_left_alone() -> None:
     vpc = VPC | {"Tags": _tags(Name="BCSDLab", Owner="kim", Platform="old")}
     changes = _changes(_plan(DECLARED_VPC | {"aws_tags": {"Platform": "koin"}}, vpcs=[vpc]), "vpc")

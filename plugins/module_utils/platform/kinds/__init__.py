@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..engine.catalogue import Catalogue
+from .account import AccountSettings
 from .cdn import Certificate, CertificateValidation, Distribution, OriginAccessControl
 from .compute import ElasticIp, Instance, KeyPair
 from .dns import Record, Zone
@@ -14,6 +15,7 @@ from .storage import Bucket
 
 KINDS = Catalogue(
     (
+        AccountSettings(),
         Vpc(),
         InternetGateway(),
         Subnet(),

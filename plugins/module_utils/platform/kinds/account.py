@@ -1,0 +1,152 @@
+"""Settings of the account as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..engine.access import Read, Write
+from ..engine.context import Context
+from ..engine.declaration import Declaration
+from ..engine.errors import Problem
+from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
+from .base import GLOBAL_REGION, Kind, Observation
+
+NAME = "account"
+VARIABLE = "aws_account_settings"
+
+#: option of the password policy -> what IAM calls it
+_PASSWORD = {
+    "min_length": "MinimumPasswordLength",
+    "require_lowercase": "RequireLowercaseCharacters",
+    "require_uppercase": "RequireUppercaseCharacters",
+    "require_numbers": "RequireNumbers",
+    "require_symbols": "RequireSymbols",
+    "users_may_change": "AllowUsersToChangePassword",
+    "max_age": "MaxPasswordAge",
+    "reuse_prevention": "PasswordReusePrevention",
+}
+#: the lowest and the highest value that IAM takes
+_RANGES = {"min_length": (6, 128), "max_age": (1, 1095), "reuse_prevention": (1, 24)}
+#: field -> what S3 calls it
+_BLOCK = {
+    "block_public_acls": "BlockPublicAcls",
+    "ignore_public_acls": "IgnorePublicAcls",
+    "block_public_policy": "BlockPublicPolicy",
+    "restrict_public_buckets": "RestrictPublicBuckets",
+}
+
+
+class AccountSettings(Kind):
+    """Every account holds them once."""
+
+    name = "account_settings"
+    role = "aws_account"
+    service = "s3control"
+    everywhere = True
+    reads = (
+        Read(
+            service="ec2",
+            operation="get_ebs_encryption_by_default",
+            into="ebs_encryption",
+            value=lambda answer: answer.get("EbsEncryptionByDefault", False),
+        ),
+        Read(
+            service="s3control",
+            operation="get_public_access_block",
+            into="account_public_access_block",
+            value=lambda answer: answer.get("PublicAccessBlockConfiguration", {}),
+            arguments=lambda declaration: {"AccountId": declaration.account},
+            absent=frozenset({"NoSuchPublicAccessBlockConfiguration"}),
+            action="s3:GetAccountPublicAccessBlock",
+        ),
+        Read(
+            service="iam",
+            operation="get_account_password_policy",
+            region=GLOBAL_REGION,
+            into="password_policy",
+            value=lambda answer: answer.get("PasswordPolicy", {}),
+            absent=frozenset({"NoSuchEntity"}),
+        ),
+    )
+    writes = (
+        Write("ec2:EnableEbsEncryptionByDefault", ("ebs_encryption",)),
+        Write("ec2:DisableEbsEncryptionByDefault", ("ebs_encryption",)),
+        Write(
+            "s3:PutAccountPublicAccessBlock",
+            ("public_access_block.*",),
+            operations=("s3control:PutPublicAccessBlock",),
+        ),
+        Write("iam:UpdateAccountPasswordPolicy", ("password_policy.*",)),
+    )
+    module_reads = ("ec2:GetEbsEncryptionByDefault", "s3:GetAccountPublicAccessBlock")
+    # IAM and S3 Control answer for the account in every region.
+    regional = False
+
+    def identities(self, action: Action, registry: Registry) -> set[str]:
+        # There is one account, and not every call names it.
+        return {""}
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        policy = (declaration.value(VARIABLE) or {}).get("password_policy") or {}
+        for key, (low, high) in _RANGES.items():
+            if policy.get(key) is not None and not low <= policy[key] <= high:
+                where = f"{VARIABLE}.password_policy.{key}"
+                yield Problem(where, f"{policy[key]} is out of range", f"write a number from {low} to {high}")
+
+    def desired(self, declaration: Declaration) -> Iterable[Desired]:
+        entry: Mapping[str, Any] = declaration.value(VARIABLE) or {}
+        fields: Fields = {}
+        if entry.get("ebs_encryption") is not None:
+            fields["ebs_encryption"] = entry["ebs_encryption"]
+        if entry.get("block_public_access") is not None:
+            fields |= {f"public_access_block.{field}": entry["block_public_access"] for field in _BLOCK}
+        policy = entry.get("password_policy") or {}
+        fields |= {f"password_policy.{key}": policy[key] for key in _PASSWORD if policy.get(key) is not None}
+        if fields:
+            # As the APIs want it: what is set here is written as a whole.
+            more = {
+                "public_access_block": dict.fromkeys(_BLOCK.values(), entry.get("block_public_access")),
+                "password_policy": {_PASSWORD[key]: value for key, value in policy.items() if value is not None},
+            }
+            yield Desired(NAME, {**entry, **more}, fields)
+
+    def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        policy = observation["password_policy"]
+        # ExpirePasswords follows from the age; UpdateAccountPasswordPolicy refuses it.
+        kept = {key: policy[key] for key in (*_PASSWORD.values(), "HardExpiry") if key in policy}
+        declared = context.declaration.entries("aws_storage_buckets")
+        raw = {
+            "ebs_encryption": observation["ebs_encryption"],
+            "public_access_block": observation["account_public_access_block"],
+            "password_policy": policy,
+            "other_buckets": [name for name in observation["buckets"] if name not in declared],
+        }
+        yield Live(NAME, NAME, raw, {"id": context.declaration.account, "password_policy": kept}, listed=False)
+
+    def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
+        return live[0]
+
+    def fields(self, live: Live, context: Context) -> Fields:
+        raw = live.raw
+        return {
+            "ebs_encryption": raw["ebs_encryption"],
+            **{
+                f"public_access_block.{key}": raw["public_access_block"].get(name, False)
+                for key, name in _BLOCK.items()
+            },
+            **{f"password_policy.{key}": raw["password_policy"].get(name) for key, name in _PASSWORD.items()},
+        }
+
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
+        assert live is not None
+        changed = {change.field: change.after for change in changes}
+        others = live.raw["other_buckets"]
+        if others and any(field.startswith("public_access_block.") and after for field, after in changed.items()):
+            yield (
+                f"account: the public access block holds for every bucket, also for {', '.join(others)}; "
+                "what people read there without signing in is closed"
+            )
+        if "password_policy.max_age" in changed:
+            days = changed["password_policy.max_age"]
+            yield f"account: console passwords older than {days} days have to be changed at the next sign-in"
