@@ -109,6 +109,22 @@ def test_a_password_policy_keeps_what_is_not_declared() -> None:
     assert _changes(found, "account_settings") == {"password_policy.min_length": (8, 14)}
 
 
+def test_a_headers_policy_keeps_what_is_not_declared() -> None:
+    config = {
+        "Name": "uploads",
+        "SecurityHeadersConfig": {
+            "FrameOptions": {"Override": False, "FrameOption": "DENY"},
+            "XSSProtection": {"Override": True, "Protection": True},
+        },
+        "CorsConfig": {"OriginOverride": True},
+    }
+    declared = {"aws_cdn_headers_policies": {"uploads": {"frame_options": "DENY"}}}
+    observed = [{"Type": "custom", "ResponseHeadersPolicy": {"Id": "p-1", "ResponseHeadersPolicyConfig": config}}]
+    found = _plan(declared, headers_policies=observed)
+    assert _changes(found, "headers_policy") == {"frame_options": ("DENY (unless the origin sends one)", "DENY")}
+    assert found.registry["headers_policy"]["uploads"]["config"] == config
+
+
 def test_tags_that_are_not_declared_are_left_alone() -> None:
     vpc = VPC | {"Tags": _tags(Name="BCSDLab", Owner="kim", Platform="old")}
     changes = _changes(_plan(DECLARED_VPC | {"aws_tags": {"Platform": "koin"}}, vpcs=[vpc]), "vpc")

@@ -37,8 +37,36 @@ def _other_certificate(a: Account) -> None:
     _distribution(_set("ViewerCertificate", "ACMCertificateArn", value=other))(a)
 
 
+def _headers(change: Callable[[dict[str, Any]], object]) -> Callable[[Account], None]:
+    def make(a: Account) -> None:
+        client, policy = a.aws.client("cloudfront"), a.id("headers_policy", "uploads")
+        answer = client.get_response_headers_policy(Id=policy)
+        config = answer["ResponseHeadersPolicy"]["ResponseHeadersPolicyConfig"]
+        change(config)
+        client.update_response_headers_policy(Id=policy, IfMatch=answer["ETag"], ResponseHeadersPolicyConfig=config)
+
+    return make
+
+
+def _header(field: str, *path: str, value: Any) -> Drift:
+    change = _headers(_set("SecurityHeadersConfig", *path, value=value))
+    return Drift("headers_policy", "uploads", field, change)
+
+
 #: one for each field that is declared
 DRIFTS = [
+    Drift("headers_policy", "uploads", "description", _headers(_set("Comment", value="changed by hand"))),
+    _header("strict_transport_security", "StrictTransportSecurity", "AccessControlMaxAgeSec", value=60),
+    _header("content_type_options", "ContentTypeOptions", "Override", value=False),
+    _header("frame_options", "FrameOptions", "FrameOption", value="SAMEORIGIN"),
+    _header("referrer_policy", "ReferrerPolicy", "ReferrerPolicy", value="unsafe-url"),
+    _header("content_security_policy", "ContentSecurityPolicy", "ContentSecurityPolicy", value="default-src *"),
+    Drift(
+        "distribution",
+        SITE,
+        "headers_policy",
+        _distribution(_set("DefaultCacheBehavior", "ResponseHeadersPolicyId", value="")),
+    ),
     Drift("distribution", SITE, "enabled", _distribution(_set("Enabled", value=False))),
     Drift("distribution", SITE, "ipv6", _distribution(_set("IsIPV6Enabled", value=False))),
     Drift("distribution", SITE, "http_version", _distribution(_set("HttpVersion", value="http2"))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..engine.catalogue import Catalogue
 from .account import AccountSettings
-from .cdn import Certificate, CertificateValidation, Distribution, OriginAccessControl
+from .cdn import Certificate, CertificateValidation, Distribution, HeadersPolicy, OriginAccessControl
 from .compute import ElasticIp, Instance, KeyPair
 from .dns import Record, Zone
 from .iam import IamRole
@@ -26,6 +26,7 @@ KINDS = Catalogue(
         Certificate(),
         CertificateValidation(),
         OriginAccessControl(),
+        HeadersPolicy(),
         Distribution(),
         Bucket(),
         IamRole(),

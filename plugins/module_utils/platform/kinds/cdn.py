@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -212,6 +213,101 @@ def _configurations(declaration: Declaration, answer: Any) -> Requests:
             yield (item["Id"],), {"Id": item["Id"]}
 
 
+def _security(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared headers as CloudFront takes them; each wins over what the bucket answers."""
+    values: dict[str, dict[str, Any]] = {}
+    if entry.get("hsts_max_age") is not None:
+        values["StrictTransportSecurity"] = {
+            "AccessControlMaxAgeSec": entry["hsts_max_age"],
+            "IncludeSubdomains": entry["hsts_include_subdomains"],
+            "Preload": False,
+        }
+    if entry.get("content_type_options"):
+        values["ContentTypeOptions"] = {}
+    for option, key, name in (
+        ("frame_options", "FrameOptions", "FrameOption"),
+        ("referrer_policy", "ReferrerPolicy", "ReferrerPolicy"),
+        ("content_security_policy", "ContentSecurityPolicy", "ContentSecurityPolicy"),
+    ):
+        if entry.get(option) is not None:
+            values[key] = {name: entry[option]}
+    return {key: {**value, "Override": True} for key, value in values.items()}
+
+
+def _headers(config: Mapping[str, Any]) -> Fields:
+    """The headers that a visitor gets, of a ResponseHeadersPolicyConfig."""
+    found: Fields = {}
+    for key, setting in (config.get("SecurityHeadersConfig") or {}).items():
+        if key == "StrictTransportSecurity":
+            text = f"max-age={setting['AccessControlMaxAgeSec']}"
+            text += "; includeSubDomains" if setting.get("IncludeSubdomains") else ""
+            text += "; preload" if setting.get("Preload") else ""
+        elif key == "ContentTypeOptions":
+            text = "nosniff"
+        else:
+            parts = (value for name, value in setting.items() if name != "Override")
+            text = "; ".join(str(value) for value in parts)
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", key).lower()
+        found[name] = text if setting["Override"] else f"{text} (unless the origin sends one)"
+    return found
+
+
+class HeadersPolicy(Kind):
+    """Recognised by its name."""
+
+    name = "headers_policy"
+    role = "aws_cdn"
+    service = "cloudfront"
+    variable = "aws_cdn_headers_policies"
+    entry_point = "headers_policy"
+    reads = (
+        Read(
+            service="cloudfront",
+            operation="list_response_headers_policies",
+            region=GLOBAL_REGION,
+            into="headers_policies",
+            value=at("ResponseHeadersPolicyList.Items"),
+            arguments=lambda declaration: (
+                {"Type": "custom"} if declaration.entries("aws_cdn_headers_policies") else None
+            ),
+        ),
+    )
+    writes = (
+        Write("cloudfront:CreateResponseHeadersPolicy", creates=True),
+        Write("cloudfront:UpdateResponseHeadersPolicy"),
+    )
+    module_reads = _READS
+    regional = False
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        for name, entry in declaration.entries(self.variable).items():
+            if not _security(entry):
+                yield Problem(f"{self.variable}.{name}", "sets no header", "declare at least one")
+            if (age := entry.get("hsts_max_age")) is not None and not 0 <= age <= 2**31 - 1:
+                yield Problem(f"{self.variable}.{name}.hsts_max_age", f"{age} is out of range", "write seconds from 0")
+
+    def desired(self, declaration: Declaration) -> Iterable[Desired]:
+        for name, entry in declaration.entries(self.variable).items():
+            config: dict[str, Any] = {"Name": name, "SecurityHeadersConfig": _security(entry)}
+            fields = _headers(config)
+            if entry.get("description") is not None:
+                config["Comment"] = fields["description"] = entry["description"]
+            yield Desired(name, {**entry, "config": config}, fields)
+
+    def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        for item in observation["headers_policies"]:
+            raw = item["ResponseHeadersPolicy"]
+            config = raw["ResponseHeadersPolicyConfig"]
+            # A policy is written as a whole: what is not declared is written as it was.
+            yield Live(raw["Id"], f"{config['Name']} ({raw['Id']})", config, {"id": raw["Id"], "config": config})
+
+    def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
+        return only(self.name, want.name, [item for item in live if item.raw["Name"] == want.name])
+
+    def fields(self, live: Live, context: Context) -> Fields:
+        return {"description": live.raw.get("Comment", ""), **_headers(live.raw)}
+
+
 class Distribution(Kind):
     """Recognised by its declared id, else by any of its aliases."""
 
@@ -284,6 +380,8 @@ class Distribution(Kind):
             fields["origin_domain"] = origin_domain(entry["bucket"], declaration.region)
             fields["origin_access_control"] = name
             fields["certificate"] = entry["certificate"]
+            if "headers_policy" in entry:
+                fields["headers_policy"] = entry["headers_policy"]
             yield Desired(name, {**entry, "origin_domain": fields["origin_domain"]}, fields)
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
@@ -308,11 +406,17 @@ class Distribution(Kind):
     def fields(self, live: Live, context: Context) -> Fields:
         flat = flatten(live.raw["config"])
         flat["origin_access_control"] = context.name("origin_access_control", flat.pop("origin_access_control_id"))
+        flat["headers_policy"] = context.name("headers_policy", flat.pop("response_headers_policy_id"))
         flat["certificate"] = context.name("certificate", flat.pop("certificate_arn"))
         return flat
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
         for change in changes:
+            if live is not None and change.field == "headers_policy":
+                yield (
+                    f"distribution {want.name}: visitors get the headers of {change.after}; with a sandbox among them, "
+                    "pages that it serves run no script"
+                )
             if live is not None and change.field == "origin_domain":
                 yield f"distribution {want.name}: its origin moves from {change.before} to {change.after}"
             if live is not None and change.field == "origin_access_control":
