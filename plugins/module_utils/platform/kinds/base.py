@@ -86,6 +86,10 @@ class Kind(ABC):
         found = [action.name, action.id, *known.values(), *(action.entry.get(key) for key in self.identified_by)]
         return {str(text) for text in found if isinstance(text, str) and text}
 
+    def bucket_statements(self, declaration: Declaration, bucket: str) -> Iterable[dict[str, Any]]:
+        """What the policy of a bucket has to say for the sake of this kind."""
+        return ()
+
     @abstractmethod
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         """Every declared resource of this kind."""

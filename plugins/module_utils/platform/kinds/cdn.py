@@ -373,6 +373,19 @@ class Distribution(Kind):
                     fix = f"add it to aws_cdn_certificates.{distribution['certificate']}.alternative_names"
                     yield Problem(where, f"`{alias}` is not covered by certificate {distribution['certificate']}", fix)
 
+    def bucket_statements(self, declaration: Declaration, bucket: str) -> Iterable[dict[str, Any]]:
+        """Each distribution may read the objects of its bucket."""
+        for name, entry in sorted(declaration.entries(self.variable).items()):
+            if entry["bucket"] == bucket:
+                yield {
+                    "Sid": f"Distribution{''.join(part.capitalize() for part in name.replace('_', '-').split('-'))}",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "cloudfront.amazonaws.com"},
+                    "Action": "s3:GetObject",
+                    "Resource": f"arn:aws:s3:::{bucket}/*",
+                    "Condition": {"StringEquals": {"aws:SourceArn": distribution_arn(name)}},
+                }
+
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
             fields = declared(entry, *self._PLAIN)

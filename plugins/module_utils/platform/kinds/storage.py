@@ -13,36 +13,22 @@ from ..engine.declaration import Declaration
 from ..engine.errors import Problem
 from ..engine.model import Desired, FieldChange, Fields, Live
 from .base import Kind, Observation, declared, policy, statements, tag_fields, tags_of
-from .cdn import distribution_arn
 
 _NAME = re.compile(r"(?!xn--)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 
 
-def bucket_policy(bucket: str, readers: Sequence[str]) -> dict[str, Any]:
-    """Refuse plain HTTP; let these distributions (by declared name) read objects."""
+def bucket_policy(bucket: str, parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Refuse plain HTTP; beyond that what other kinds need."""
     arn = f"arn:aws:s3:::{bucket}"
-    parts: list[dict[str, Any]] = [
-        {
-            "Sid": "DenyPlainHttp",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [arn, f"{arn}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
-    ]
-    parts += [
-        {
-            "Sid": f"Distribution{''.join(part.capitalize() for part in name.replace('_', '-').split('-'))}",
-            "Effect": "Allow",
-            "Principal": {"Service": "cloudfront.amazonaws.com"},
-            "Action": "s3:GetObject",
-            "Resource": f"{arn}/*",
-            "Condition": {"StringEquals": {"aws:SourceArn": distribution_arn(name)}},
-        }
-        for name in sorted(readers)
-    ]
-    return policy(*parts)
+    refusal = {
+        "Sid": "DenyPlainHttp",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return policy(refusal, *parts)
 
 
 def _cors_lines(rules: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -250,14 +236,16 @@ class Bucket(Kind):
                     yield Problem(f"{where}.lifecycle.{rule_id}", "does nothing", "add one of its `…_days`")
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        sites = declaration.entries("aws_cdn_distributions")
+        # Not above: all kinds are known only after this file.
+        from . import KINDS
+
         for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(None, entry)
             fields = declared(entry, "versioning", "encryption", "block_public_access", "ownership") | tag_fields(tags)
             extra: dict[str, Any] = {"tags": tags}
             if entry.get("tls_only"):
-                readers = [site for site, distribution in sites.items() if distribution["bucket"] == name]
-                extra["policy"] = bucket_policy(name, readers)
+                parts = (part for kind in KINDS for part in kind.bucket_statements(declaration, name))
+                extra["policy"] = bucket_policy(name, parts)
                 fields["policy"] = statements(extra["policy"])
             if "cors" in entry:
                 fields["cors"] = _cors_lines({"id": key, **rule} for key, rule in entry["cors"].items())
