@@ -247,13 +247,22 @@ def _zones(canvas: Canvas, y: float, declared: Mapping[str, Any]) -> float:
 # --- Distributions and their buckets -------------------------------------------------------------------------------
 
 
-def _sites(canvas: Canvas, y: float, declared: Mapping[str, Any]) -> float:
-    """Distributions above the bucket that they read; the buckets are inside the region's frame."""
+def _bucket(canvas: Canvas, x: float, y: float, w: float, declared: Mapping[str, Any], name: str) -> None:
+    entry = declared["aws_storage_buckets"].get(name, {})
+    canvas.box(x, y, w, 44, "store")
+    canvas.text(x + 12, y + 18, fit(name, w - 20, _BOLD), "name")
+    notes = [*entry.get("prefixes", []), *(["CORS uploads"] if entry.get("cors") else [])]
+    canvas.text(x + 12, y + 35, fit(" · ".join(["S3 bucket", *notes]), w - 20), "dim")
+
+
+def _sites(canvas: Canvas, y: float, declared: Mapping[str, Any]) -> tuple[float, float]:
+    """Distributions above the bucket that they read; the others in rows below. Returns top and bottom of the buckets.
+
+    The buckets are inside the region's frame.
+    """
     buckets: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for name, entry in declared["aws_cdn_distributions"].items():
         buckets.setdefault(entry["bucket"], []).append((name, entry))
-    for name in declared["aws_storage_buckets"]:
-        buckets.setdefault(name, [])
     row = list(buckets.items())
     columns = _columns(max(len(row), 1), MARGIN + GAP, WIDTH - 2 * (MARGIN + GAP))
     tallest = max((len(sites) for _, sites in row), default=0)
@@ -270,12 +279,14 @@ def _sites(canvas: Canvas, y: float, declared: Mapping[str, Any]) -> float:
         if sites:
             # Beside the region's name, which stands at the left.
             canvas.down(x + w - (36 if len(row) < COLUMNS else 14), y + tallest * 52 - 8, bottom)
-        entry = declared["aws_storage_buckets"].get(bucket, {})
-        canvas.box(x, bottom, w, 44, "store")
-        canvas.text(x + 12, bottom + 18, fit(bucket, w - 20, _BOLD), "name")
-        notes = [*entry.get("prefixes", []), *(["CORS uploads"] if entry.get("cors") else [])]
-        canvas.text(x + 12, bottom + 35, fit(" · ".join(["S3 bucket", *notes]), w - 20), "dim")
-    return bottom + 44
+        _bucket(canvas, x, bottom, w, declared, bucket)
+    y = bottom + 44
+    for others in _rows([name for name in declared["aws_storage_buckets"] if name not in buckets]):
+        y += GAP if buckets else 0
+        for (x, w), name in zip(_columns(len(others), MARGIN + GAP, WIDTH - 2 * (MARGIN + GAP)), others, strict=True):
+            _bucket(canvas, x, y, w, declared, name)
+        y += 44
+    return bottom, y
 
 
 # --- The VPC -------------------------------------------------------------------------------------------------------
@@ -418,10 +429,10 @@ def draw(declared: Mapping[str, Any]) -> str:
     canvas.text(MARGIN + GAP, y, "CloudFront: distributions, each reading its bucket by origin access control", "head")
     sites = y + 10
     slot = len(canvas.parts)
-    buckets = _sites(canvas, sites, declared)
-    top = buckets - 44 - 30
+    buckets, below = _sites(canvas, sites, declared)
+    top = buckets - 30
     canvas.text(MARGIN + GAP, top + 20, f"Region {region}", "head")
-    bottom = _vpcs(canvas, buckets + 18, declared)
+    bottom = _vpcs(canvas, below + 18, declared)
     frame = Canvas()
     frame.box(MARGIN, top, WIDTH - 2 * MARGIN, bottom - top, "region", 10)
     canvas.parts[slot:slot] = frame.parts
