@@ -125,6 +125,25 @@ def test_a_headers_policy_keeps_what_is_not_declared() -> None:
     assert found.registry["headers_policy"]["uploads"]["config"] == config
 
 
+def test_only_cloudtrail_writes_to_the_bucket_of_a_trail() -> None:
+    trail = {"bucket": "logs", "multi_region": True, "global_services": True, "logging": True}
+    declared = {"aws_account_trails": {"koin": trail}, "aws_storage_buckets": {"logs": {"tls_only": True}}}
+    observed = [{"Name": "koin", "TrailARN": "arn:t", "S3BucketName": "old", "IsMultiRegionTrail": True}]
+    found = _plan(declared, trails=observed, trail_status={"arn:t": False})
+    assert _changes(found, "trail") == {
+        "bucket": ("old", "logs"),
+        "global_services": (False, True),
+        "logging": (False, True),
+    }
+    assert found.warnings == ("trail koin: new logs go to logs; the former ones stay in old",)
+    (bucket,) = found.of("create")
+    parts = {part["Sid"]: part for part in bucket.entry["policy"]["Statement"]}
+    own = {"aws:SourceArn": ["arn:aws:cloudtrail:ap-northeast-2:123456789012:trail/koin"]}
+    assert parts["LogDeliveryWrite"]["Resource"] == "arn:aws:s3:::logs/AWSLogs/123456789012/*"
+    assert parts["LogDeliveryWrite"]["Condition"]["ArnLike"] == own
+    assert parts["DenyOtherWriters"]["Condition"] == {"ArnNotLike": own}
+
+
 def test_tags_that_are_not_declared_are_left_alone() -> None:
     vpc = VPC | {"Tags": _tags(Name="BCSDLab", Owner="kim", Platform="old")}
     changes = _changes(_plan(DECLARED_VPC | {"aws_tags": {"Platform": "koin"}}, vpcs=[vpc]), "vpc")

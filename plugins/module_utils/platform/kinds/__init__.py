@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..engine.catalogue import Catalogue
 from .account import AccountSettings
+from .audit import Trail
 from .cdn import Certificate, CertificateValidation, Distribution, HeadersPolicy, OriginAccessControl
 from .compute import ElasticIp, Instance, KeyPair
 from .dns import Record, Zone
@@ -15,7 +16,6 @@ from .storage import Bucket
 
 KINDS = Catalogue(
     (
-        AccountSettings(),
         Vpc(),
         InternetGateway(),
         Subnet(),
@@ -29,6 +29,8 @@ KINDS = Catalogue(
         HeadersPolicy(),
         Distribution(),
         Bucket(),
+        AccountSettings(),
+        Trail(),
         IamRole(),
         KeyPair(),
         Instance(),
