@@ -144,6 +144,28 @@ def test_only_cloudtrail_writes_to_the_bucket_of_a_trail() -> None:
     assert parts["DenyOtherWriters"]["Condition"] == {"ArnNotLike": own}
 
 
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ({"LogDestination": "arn:aws:s3:::logs"}, {"tags.Name": (None, "net")}),
+        (
+            {"LogDestination": "arn:aws:s3:::other", "Tags": _tags(Name="net"), "TrafficType": "REJECT"},
+            {"bucket": ("other", "logs"), "traffic": ("REJECT", "ALL")},
+        ),
+        ({"LogGroupName": "by-hand"}, None),
+    ],
+)
+def test_a_flow_log_is_recognised(raw: dict[str, Any], expected: dict[str, Any] | None) -> None:
+    entry = {"vpc": "BCSDLab", "bucket": "logs", "traffic": "ALL", "interval": 600}
+    observed = {"FlowLogId": "fl-1", "ResourceId": "vpc-1", "TrafficType": "ALL", **raw}
+    found = _plan(DECLARED_VPC | {"aws_account_flow_logs": {"net": entry}}, vpcs=[VPC], flow_logs=[observed])
+    if expected is None:
+        assert ("create", "flow_log", "net") in _shown(found)
+        assert ("unmanaged", "flow_log", "fl-1") in _shown(found)
+    else:
+        assert _changes(found, "flow_log") == expected
+
+
 def test_tags_that_are_not_declared_are_left_alone() -> None:
     vpc = VPC | {"Tags": _tags(Name="BCSDLab", Owner="kim", Platform="old")}
     changes = _changes(_plan(DECLARED_VPC | {"aws_tags": {"Platform": "koin"}}, vpcs=[vpc]), "vpc")

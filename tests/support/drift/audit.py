@@ -1,11 +1,11 @@
-"""Trails, changed and deleted behind the platform's back."""
+"""Trails and flow logs, changed and deleted behind the platform's back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from .model import Account, Drift
+from .model import Account, Drift, tags
 
 TRAIL = "koin"
 
@@ -28,10 +28,14 @@ DRIFTS = [
     Drift("trail", TRAIL, "global_services", _trail(IncludeGlobalServiceEvents=False)),
     Drift("trail", TRAIL, "log_file_validation", _trail(EnableLogFileValidation=False)),
     Drift("trail", TRAIL, "logging", lambda a: a.aws.client("cloudtrail").stop_logging(Name=TRAIL)),
+    *tags("flow_log", "BCSDLab", "Platform"),
     Drift("bucket", "bcsdlab-cloudtrail", "lifecycle.expire", _keep_for_ever),
 ]
 
 #: kind and name -> how to delete it
 DELETIONS: dict[tuple[str, str], Callable[[Account], object]] = {
     ("trail", TRAIL): lambda a: a.aws.client("cloudtrail").delete_trail(Name=TRAIL),
+    ("flow_log", "BCSDLab"): lambda a: a.ec2.delete_flow_logs(FlowLogIds=[a.id("flow_log", "BCSDLab")]),
 }
+
+RENAMED = {("flow_log", "tags.Name")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..engine.catalogue import Catalogue
 from .account import AccountSettings
-from .audit import Trail
+from .audit import FlowLog, Trail
 from .cdn import Certificate, CertificateValidation, Distribution, HeadersPolicy, OriginAccessControl
 from .compute import ElasticIp, Instance, KeyPair
 from .dns import Record, Zone
@@ -31,6 +31,7 @@ KINDS = Catalogue(
         Bucket(),
         AccountSettings(),
         Trail(),
+        FlowLog(),
         IamRole(),
         KeyPair(),
         Instance(),

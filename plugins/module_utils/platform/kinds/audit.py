@@ -1,4 +1,4 @@
-"""Who did what in the account: CloudTrail."""
+"""Who did what in the account, and who talked to whom: CloudTrail and VPC flow logs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
 from ..engine.model import Desired, FieldChange, Fields, Live
-from .base import Kind, Observation, declared, label
+from .base import EC2_TAGS, Ec2Kind, Kind, Observation, called, declared, label, only, tag_fields, tags_of
 
 
 def log_statements(bucket: str, service: str, account: str, source: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -139,3 +139,65 @@ class Trail(Kind):
         for change in changes:
             if change.field == "bucket":
                 yield f"trail {want.name}: new logs go to {change.after}; the former ones stay in {change.before}"
+
+
+class FlowLog(Ec2Kind):
+    """Recognised by its Name, else by its VPC and the bucket that it writes to."""
+
+    name = "flow_log"
+    role = "aws_account"
+    variable = "aws_account_flow_logs"
+    entry_point = "flow_log"
+    refers = {"vpc": "vpc", "bucket": "bucket"}
+    reads = (Read(service="ec2", operation="describe_flow_logs", into="flow_logs", value=at("FlowLogs")),)
+    # AWS has no call that changes one.
+    replaced_by = frozenset({"vpc", "bucket", "traffic", "interval"})
+    writes = (
+        Write("ec2:CreateFlowLogs", creates=True),
+        # What EC2 asks for on the caller's behalf when the logs go to S3; no call of ours.
+        Write("logs:CreateLogDelivery"),
+        EC2_TAGS,
+    )
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        for name, entry in declaration.entries(self.variable).items():
+            yield from log_bucket(declaration, f"{self.variable}.{name}.bucket", entry["bucket"])
+
+    def bucket_statements(self, declaration: Declaration, bucket: str) -> Iterable[dict[str, Any]]:
+        if any(entry["bucket"] == bucket for entry in declaration.entries(self.variable).values()):
+            source = f"arn:aws:logs:{declaration.region}:{declaration.account}:*"
+            yield from log_statements(
+                bucket, "delivery.logs.amazonaws.com", declaration.account, {"ArnLike": {"aws:SourceArn": source}}
+            )
+
+    def desired(self, declaration: Declaration) -> Iterable[Desired]:
+        for name, entry in declaration.entries(self.variable).items():
+            tags = declaration.tags(name, entry)
+            fields = declared(entry, "vpc", "bucket", "traffic", "interval") | tag_fields(tags)
+            yield Desired(name, {**entry, "tags": tags}, fields)
+
+    def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        for raw in observation["flow_logs"]:
+            flow_log = raw["FlowLogId"]
+            yield Live(flow_log, label(flow_log, called(raw)), dict(raw), {"id": flow_log})
+
+    def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
+        here = [item for item in live if item.raw["ResourceId"] == context.id("vpc", want.entry["vpc"])]
+        named = [item for item in here if called(item.raw) == want.name]
+        same = [item for item in here if _bucket_of(item.raw) == want.entry["bucket"]]
+        return only(self.name, want.name, named or same)
+
+    def fields(self, live: Live, context: Context) -> Fields:
+        raw = live.raw
+        return {
+            "vpc": context.name("vpc", raw["ResourceId"]),
+            "bucket": _bucket_of(raw),
+            "traffic": raw.get("TrafficType"),
+            "interval": raw.get("MaxAggregationInterval", 600),
+            **tag_fields(tags_of(raw)),
+        }
+
+
+def _bucket_of(raw: Mapping[str, Any]) -> str:
+    """The bucket of a flow log, with the folder where there is one; what else it writes to, as AWS says it."""
+    return str(raw.get("LogDestination") or raw.get("LogGroupName", "")).removeprefix("arn:aws:s3:::")
