@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,18 +9,81 @@ from typing import TYPE_CHECKING, Any
 from . import refs
 from .declaration import Declaration
 from .errors import Problem
+from .formats import Format, tag_key, tag_value
+from .options import nearest
 
 if TYPE_CHECKING:
     from ..kinds.base import Kind
     from .catalogue import Catalogue
 
 
+#: more names than these are not helpful in a message
+_LISTED = 12
+#: what every entry may hold
+_TAGS: Mapping[str, Format] = {"tags.@": tag_key, "tags.*": tag_value}
+
+
+def listed(known: Iterable[str]) -> str:
+    """Names as a message lists them."""
+    names = sorted(map(str, known))
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
 def missing(where: str, name: str, variable: str, known: Iterable[str]) -> Problem:
-    """The problem of a name that ``variable`` does not declare, with the nearest one that it does."""
+    """The problem of a name that ``variable`` does not declare, with those that it does, the nearest one first."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    fix = f"write `{near[0]}`, or declare `{name}` in {variable}" if near else f"declare `{name}` in {variable}"
-    return Problem(where, f"`{name}` is not declared in {variable}", fix)
+    near = nearest(name, known)
+    fix = f"write `{near}`, or declare `{name}` in {variable}" if near else f"declare `{name}` in {variable}"
+    there = f"declared: {listed(known)}" if known else "nothing is declared there"
+    return Problem(where, f"`{name}` is not declared in {variable}; {there}", fix)
+
+
+def _parts(value: Any, steps: Sequence[str], where: str) -> Iterator[tuple[str, Any]]:
+    """Where the field at the end of the steps stands, and its value, or each item of a list.
+
+    ``*`` stands for every value of a mapping, ``@`` for every key.
+    """
+    if not steps and isinstance(value, list):
+        yield from ((f"{where}.{number}", item) for number, item in enumerate(value))
+    elif not steps:
+        yield where, value
+    elif isinstance(value, Mapping):
+        if steps[0] == "@":
+            yield from ((f"{where}.{key}", key) for key in value)
+            return
+        if steps == ["*"]:
+            yield from ((f"{where}.{key}", item) for key, item in value.items())
+            return
+        for key in value if steps[0] == "*" else [step for step in steps[:1] if step in value]:
+            yield from _parts(value[key], steps[1:], f"{where}.{key}")
+
+
+def formatted(formats: Mapping[str, Format], value: Any, where: str) -> Iterator[Problem]:
+    """Fields of a value that do not look as they should; those that are not even of their type are passed over."""
+    for path, check in formats.items():
+        for here, part in _parts(value, path.split("."), where):
+            yield from check(here, part)
+
+
+def shared_formats(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
+    """What does not look as it should in plain variables, and in what stands under entries."""
+    for kind in kinds:
+        for path, check in kind.variables.items():
+            variable, _, rest = path.partition(".")
+            for where, value in _parts(declaration.value(variable), rest.split(".") if rest else (), variable):
+                yield from check(where, value)
+        if kind.defaults:
+            yield from formatted({**kind.shapes, **_TAGS}, declaration.value(kind.defaults), kind.defaults)
+
+
+def entry_formats(kind: Kind, declaration: Declaration) -> Iterator[Problem]:
+    """Names and fields of a kind's entries that do not look as they should."""
+    for name, entry in declaration.entries(kind.variable).items():
+        where = f"{kind.variable}.{name}"
+        if "" in kind.shapes:
+            yield from kind.shapes[""](where, name)
+        yield from formatted({**kind.shapes, **_TAGS}, entry, where)
 
 
 def _used(value: Any, steps: Sequence[str], where: str) -> Iterator[tuple[str, str]]:
@@ -34,15 +96,32 @@ def _used(value: Any, steps: Sequence[str], where: str) -> Iterator[tuple[str, s
             yield from _used(value.get(key), steps[1:], f"{where}.{key}")
 
 
+def once(shared: Sequence[Problem], others: Iterable[Problem]) -> list[Problem]:
+    """All problems; what a shared value makes wrong in every entry is said where the value stands, and only there."""
+    said, places = {problem.what for problem in shared}, {problem.where for problem in shared}
+    return [*shared, *(problem for problem in others if problem.what not in said and problem.where not in places)]
+
+
 def references(kind: Kind, kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
     """Names that entries of this kind use and that nothing declares."""
+    for name, entry in declaration.entries(kind.variable).items():
+        yield from _references(kind, kinds, declaration, f"{kind.variable}.{name}", entry)
+
+
+def shared_references(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
+    """The same in what stands under entries."""
+    for kind in kinds:
+        if kind.defaults:
+            yield from _references(kind, kinds, declaration, kind.defaults, declaration.value(kind.defaults))
+
+
+def _references(kind: Kind, kinds: Catalogue, declaration: Declaration, where: str, value: Any) -> Iterator[Problem]:
     for path, target in kind.refers.items():
         variable = kinds.named(target).variable
         known = declaration.entries(variable)
-        for name, entry in declaration.entries(kind.variable).items():
-            for where, used in _used(entry, path.split("."), f"{kind.variable}.{name}"):
-                if used not in known:
-                    yield missing(where, used, variable, known)
+        for here, used in _used(value, path.split("."), where):
+            if used not in known:
+                yield missing(here, used, variable, known)
 
 
 def tokens(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
