@@ -8,13 +8,18 @@ each entry that takes it from the defaults.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from ansible.module_utils.platform.engine.errors import DeclarationError, Problem
 from ansible.module_utils.platform.engine.workflow import declaration_of
 from ansible.module_utils.platform.kinds import KINDS
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
+from rehearsal import REPOSITORY
 from tests.support.edits import Change, put, rename
 from tests.support.platform import declared, fixture, specs
 
@@ -132,7 +137,7 @@ ROWS: list[tuple[str, Change, str, list[str]]] = [
     ("type-in-capitals", put(*PROD, "type", value="T3A.SMALL"), "aws_compute_instances.KOIN_PROD.type",
      ["write `t3a.small`"]),
     ("type-without-size", put(*PROD, "type", value="t3a"), "aws_compute_instances.KOIN_PROD.type",
-     ["a family and a size"]),
+     ["write `t3a.small`"]),
     ("type-of-another-cloud", put(*PROD, "type", value="e2-small"), "aws_compute_instances.KOIN_PROD.type",
      ["is not an instance type"]),
     ("region-by-city", put("aws_region", value="seoul"), "aws_region", ["write ap-northeast-2 (Seoul)"]),
@@ -412,6 +417,28 @@ def test_a_private_key_is_never_repeated() -> None:
     assert "b3BlbnNzaC1" not in "".join(map(str, said(put("aws_compute_public_key", value=PRIVATE_KEY))))
 
 
+#: what somebody may write anywhere
+WEIRD: list[Any] = [None, [], {}, "x y", -1, True, 1.5, [[]], [{}], {"a": []}, {"a": None}, ["a", 1, None], "", "."]
+
+
+def _places(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every key."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield (*path, key)
+        yield from _places(inner, (*path, key))
+
+
+@pytest.mark.parametrize("variable", sorted(fixture()))
+def test_no_value_makes_the_check_itself_fail(variable: str) -> None:
+    content = fixture()[variable]
+    if isinstance(content, dict):  # One entry stands for all.
+        content = dict(list(content.items())[:1])
+    places = [(variable,), *((variable, *place) for place in _places(content))]
+    for place in places:
+        for weird in WEIRD:
+            assert isinstance(said(put(*place, value=weird)), list)
+
+
 def test_mistakes_of_every_sort_are_said_at_once() -> None:
     """Those of types and those of formats; whether parts fit each other is asked when these are right."""
     changes = both(put(*PROD, "state", value="maybe"), record("A", "52.78.46.60", ttl=-1), rule(port=70000))
@@ -448,6 +475,23 @@ def test_mistakes_of_every_sort_are_said_at_once() -> None:
 )  # fmt: skip
 def test_what_is_right_passes(change: Change) -> None:
     assert said(change) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "again"),
+    [
+        ("(UnauthorizedOperation) when calling the RunInstances operation: You are not authorized", False),
+        ("(InstanceLimitExceeded) when calling the RunInstances operation: You have requested more", False),
+        ("Value (koin-prod) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", True),
+        ("Value (koin-prod) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN", True),
+    ],
+)
+def test_only_what_passes_is_launched_again(answer: str, again: bool) -> None:
+    tasks = yaml.safe_load((REPOSITORY / "roles/aws_compute/tasks/main.yml").read_text())
+    until = next(task["until"] for task in tasks if task["name"] == "Launch the instances")
+    result = {"failed": True, "msg": f"create instance KOIN_PROD: An error occurred {answer}"}
+    templar = Templar(DataLoader(), variables={"__aws_compute_launch": result})
+    assert templar.evaluate_conditional(trust_as_template(until)) is not again
 
 
 def test_the_declarations_of_both_inventories_are_good() -> None:

@@ -25,6 +25,9 @@ def declaration_of(raw: Mapping[str, Any], specs: Specs, kinds: Catalogue) -> De
         # Whether the parts fit each other can be asked only of parts that are what they should be.
         mistyped = {problem.where for problem in problems}
         problems += [problem for problem in kinds.check_formats(declaration) if problem.where not in mistyped]
+        entries = kinds.entries()
+        plain = [problem for problem in problems if problem.where.partition(".")[0] not in entries]
+        problems = once(plain, [problem for problem in problems if problem not in plain])
     else:
         problems = once(list(common_problems(declaration, regions())), kinds.check(declaration))
     if problems:

@@ -148,11 +148,11 @@ def instance_type(where: str, value: Any) -> Iterator[Problem]:
     family, _, size = value.partition(".")
     if (family in _BURSTABLE and size in _BURSTABLE_SIZES) or _TYPE.fullmatch(value):
         return
-    near = nearest(value.lower().replace("_", "."), _USUAL_TYPES)
-    known = f"write a family and a size, as t3a.small; usual families: {', '.join(_BURSTABLE)}, m7i, m7g, c7i, r7i"
-    yield Problem(
-        where, f"`{value}` is not an instance type", f"write `{near}`, or another: {known}" if near else known
-    )
+    written = value.lower().replace("_", ".")
+    near = f"{written}.small" if written in _BURSTABLE else nearest(written, _USUAL_TYPES)
+    fix = f"write {f'`{near}`' if near else 'one as t3a.small'}, or another"
+    usual = ", ".join((*_BURSTABLE, "m7i", "m7g", "c7i", "r7i"))
+    yield Problem(where, f"`{value}` is not an instance type: a family ({usual}, …) and a size", fix)
 
 
 def _user_data(where: str, value: Any) -> Iterator[Problem]:
