@@ -153,6 +153,10 @@ ROWS: list[tuple[str, Change, str, list[str]]] = [
      ["`arm` is no architecture", "write `arm64`"]),
     ("right", put("aws_iam_roles", "koin-prod", "buckets", value={"kap-test": "rw"}),
      "aws_iam_roles.koin-prod.buckets.kap-test", ["there are read, read_write"]),
+    ("vpc-that-all-name", rename("aws_network_vpcs", "BCSDLab", to="BCSDLAB"), "aws_network_vpcs.BCSDLAB",
+     ["`BCSDLAB` is used by nothing", "`BCSDLab`, which 11 entries name", "write `BCSDLab`"]),
+    ("group-of-another-vpc-that-is-none", put(GROUPS, "SSH", "vpc", value="BCSDLb"), "aws_security_groups.SSH.vpc",
+     ["write `BCSDLab`"]),
     # --- Names that AWS, DNS or the inventory takes
     ("host-in-korean", rename(HOSTS, "KOIN_DB", to="코인_DB"), "aws_compute_instances.코인_DB",
      ["`코` (HANGUL SYLLABLE KO)", "not ASCII"]),
@@ -209,6 +213,8 @@ ROWS: list[tuple[str, Change, str, list[str]]] = [
     # --- The network
     ("cidr-of-33", admins("172.31.0.0/33"), "aws_security_admin_cidrs.0",
      ["not an IPv4 range"]),
+    ("vpc-too-large-with-host-bits", put("aws_network_vpcs", "BCSDLab", "cidr", value="172.31.0.0/15"),
+     "aws_network_vpcs.BCSDLab.cidr", ["/15 is not a size that AWS has: /16 to /28"]),
     ("vpc-too-large", put("aws_network_vpcs", "BCSDLab", "cidr", value="172.30.0.0/15"),
      "aws_network_vpcs.BCSDLab.cidr", ["/15 is not a size that AWS has: /16 to /28"]),
     ("vpc-of-the-internet", put("aws_network_vpcs", "X", value={"cidr": "8.8.0.0/16"}), "aws_network_vpcs.X.cidr",

@@ -15,6 +15,7 @@ from ansible.parsing.dataloader import DataLoader
 
 from . import sources
 from .declared_hosts import DeclaredHosts, Playbooks, TemplateFailedError, compiled_once, filled, needs_a_host
+from .engine.declaration import Declaration
 from .engine.errors import DeclarationError, Problem
 from .engine.schema import Specs
 from .engine.workflow import declaration_of
@@ -120,20 +121,24 @@ class InputCheck:
         instances, defaults = (values.get(f"aws_compute_instance{end}") for end in ("s", "_defaults"))
         if isinstance(instances, Mapping):
             self.hosts.add(instances, defaults if isinstance(defaults, Mapping) else {})
+        declaration = None if failed else self._declaration(values)
+        wrong = {problem.where for problem in self._found}
         for problem in literal_secrets(raw, {}):
-            self._add(problem)
-        if failed:
-            return {}
+            # A private key in place of a public one is said to be that.
+            if problem.where not in wrong:
+                self._add(problem)
+        return {} if self._found or declaration is None else {name: declaration.value(name) for name in values}
+
+    def _declaration(self, values: Mapping[str, Any]) -> Declaration | None:
+        """The declaration, when nothing is wrong with it."""
         first = list(self._found)
         try:
-            declaration = declaration_of(values, self.specs, KINDS)
+            return declaration_of(values, self.specs, KINDS)
         except DeclarationError as error:
             for problem in error.problems:
                 if not _follows(problem, first):
                     self._add(problem)
-        if self._found:
-            return {}
-        return {name: declaration.value(name) for name in values}
+        return None
 
     def _followed(self, followed: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Problem]:
         """What is wrong with the variables that others follow from."""

@@ -73,8 +73,8 @@ def site_problems(sites: Any, instances: Mapping[str, Any], zones: Collection[st
         yield Problem("platform_sites", "is not a mapping", "write the sites of each instance below its name")
         return
     edges = {name for name, entry in instances.items() if "edge" in _functions(entry)}
-    # Where one is misspelt, that is what is wrong.
-    for instance in sorted(edges - set(sites)) if set(sites) <= set(instances) else ():
+    # Where sites stand with another host, that is what is wrong.
+    for instance in sorted(edges - set(sites)) if set(sites) <= edges else ():
         what = "`edge` is there, and platform_sites has no site of this host: it would answer nobody"
         fix = f"declare its sites in platform_sites.{instance}, or remove `edge`"
         yield Problem(f"aws_compute_instances.{instance}.functions", what, fix)

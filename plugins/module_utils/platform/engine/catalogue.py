@@ -71,15 +71,11 @@ class Catalogue(tuple["Kind", ...]):
         """Every problem that the declaration shows by itself."""
         found = once(
             [*shared_formats(self, declaration), *shared_references(self, declaration)],
-            (
-                problem
-                for kind in self
-                for problem in (
-                    *entry_formats(kind, declaration),
-                    *references(kind, self, declaration),
-                    *kind.check(declaration),
-                )
-            ),
+            [
+                *(problem for kind in self for problem in entry_formats(kind, declaration)),
+                *references(self, declaration),
+                *(problem for kind in self for problem in kind.check(declaration)),
+            ],
         )
         # Whether a token leads to something can be asked only of a declaration that is whole.
         return found or list(tokens(self, declaration))

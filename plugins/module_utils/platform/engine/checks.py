@@ -102,26 +102,50 @@ def once(shared: Sequence[Problem], others: Iterable[Problem]) -> list[Problem]:
     return [*shared, *(problem for problem in others if problem.what not in said and problem.where not in places)]
 
 
-def references(kind: Kind, kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
-    """Names that entries of this kind use and that nothing declares."""
-    for name, entry in declaration.entries(kind.variable).items():
-        yield from _references(kind, kinds, declaration, f"{kind.variable}.{name}", entry)
+def references(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
+    """Names that entries use and that nothing declares.
+
+    Where several use one, and a name like it is declared and used by nobody, the declared one is misspelt.
+    """
+    places: dict[tuple[str, str], list[str]] = {}
+    for kind in kinds:
+        holders = {f"{kind.variable}.{name}": entry for name, entry in declaration.entries(kind.variable).items()}
+        for where, entry in holders.items():
+            for target, here, used in _references(kind, where, entry):
+                places.setdefault((kinds.named(target).variable, used), []).append(here)
+    shared = set(_of_defaults(kinds, declaration))
+    for (variable, used), uses in places.items():
+        known = declaration.entries(variable)
+        if used in known or any((variable, used) == (one, name) for one, _, name in shared):
+            continue
+        near = nearest(used, [name for name in known if (variable, name) not in places])
+        if near and len(uses) > 1:
+            what = f"`{near}` is used by nothing, and `{used}`, which {len(uses)} entries name, is not declared"
+            yield Problem(f"{variable}.{near}", what, f"write `{used}`, or correct {listed(uses)}")
+            continue
+        for here in uses:
+            yield missing(here, used, variable, known)
 
 
 def shared_references(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
     """The same in what stands under entries."""
+    for variable, here, used in _of_defaults(kinds, declaration):
+        if used not in (known := declaration.entries(variable)):
+            yield missing(here, used, variable, known)
+
+
+def _of_defaults(kinds: Catalogue, declaration: Declaration) -> Iterator[tuple[str, str, str]]:
+    """(variable, where it stands, name) of every name in what stands under entries."""
     for kind in kinds:
         if kind.defaults:
-            yield from _references(kind, kinds, declaration, kind.defaults, declaration.value(kind.defaults))
+            for target, here, used in _references(kind, kind.defaults, declaration.value(kind.defaults)):
+                yield kinds.named(target).variable, here, used
 
 
-def _references(kind: Kind, kinds: Catalogue, declaration: Declaration, where: str, value: Any) -> Iterator[Problem]:
+def _references(kind: Kind, where: str, value: Any) -> Iterator[tuple[str, str, str]]:
+    """(kind, where it stands, name) of every name that a value uses."""
     for path, target in kind.refers.items():
-        variable = kinds.named(target).variable
-        known = declaration.entries(variable)
-        for here, used in _used(value, path.split("."), where):
-            if used not in known:
-                yield missing(here, used, variable, known)
+        yield from ((target, here, used) for here, used in _used(value, path.split("."), where))
 
 
 def tokens(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:

@@ -392,6 +392,7 @@ class Instance(Ec2Kind):
         private: dict[str, str] = {}
         groups, roles = declaration.entries("aws_security_groups"), declaration.value("aws_compute_roles", [])
         functions = {item for entry in declaration.entries(self.variable).values() for item in entry["functions"]}
+        vpcs = set(declaration.entries("aws_network_vpcs"))
         yield from _names(declaration.entries(self.variable), functions)
         yield from _administrators(declaration)
         for function in functions & set(roles):
@@ -409,7 +410,7 @@ class Instance(Ec2Kind):
                 yield Problem(f"{where}.architecture", what, fix)
             vpc = subnets.get(instance["subnet"], {}).get("vpc")
             for group in instance.get("security_groups", []):
-                if group in groups and vpc and groups[group]["vpc"] != vpc:
+                if group in groups and groups[group]["vpc"] != vpc and {groups[group]["vpc"], vpc} <= vpcs:
                     what = f"`{group}` lies in VPC {groups[group]['vpc']}, subnet {instance['subnet']} in {vpc}"
                     yield Problem(f"{where}.security_groups", what, f"name a group of VPC {vpc}")
             if known and "cpu_credits" in instance and not instance["type"].startswith("t"):

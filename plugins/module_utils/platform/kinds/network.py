@@ -25,18 +25,26 @@ _NAMED = formats.text(r"[^`]+", "a name", "write letters, digits, spaces, `-` an
 
 def _range(where: str, cidr: str) -> Iterator[Problem]:
     """A range of a size that AWS gives to VPCs and subnets."""
-    found = list(checks.cidr(where, cidr))
-    yield from found
-    network = checks.network(cidr)
-    if not found and network and not 16 <= network.prefixlen <= 28:
-        fix = f"choose one from {network.network_address}/16 to {network.network_address}/28"
+    try:
+        network = ipaddress.IPv4Network(cidr, strict=False)
+    except ValueError:
+        yield from checks.cidr(where, cidr)
+        return
+    if 16 <= network.prefixlen <= 28:
+        yield from checks.cidr(where, cidr)
+    else:
+        first = cidr.partition("/")[0]
+        fix = f"choose one of these, as {ipaddress.IPv4Network(f'{first}/20', strict=False)}"
         yield Problem(where, f"/{network.prefixlen} is not a size that AWS has: /16 to /28", fix)
 
 
-def _of_one_vpc(where: str, vpc: str, others: Iterable[tuple[str, str, Mapping[str, Any] | None]]) -> Iterator[Problem]:
+def _of_one_vpc(
+    where: str, vpc: str, vpcs: Mapping[str, Any], others: Iterable[tuple[str, str, Mapping[str, Any] | None]]
+) -> Iterator[Problem]:
     """What an entry names lies in its own VPC. others: (field, name, entry) of each."""
     for field, name, entry in others:
-        if entry and entry.get("vpc") not in (None, vpc):
+        # One that names an undeclared VPC is said to do that.
+        if entry and entry.get("vpc") in vpcs and vpc in vpcs and entry["vpc"] != vpc:
             what = f"`{name}` lies in VPC {entry['vpc']}, this one in {vpc}"
             yield Problem(f"{where}.{field}", what, f"name one of VPC {vpc}")
 
@@ -342,7 +350,7 @@ class RouteTable(Ec2Kind):
             others = [("subnets", subnet, subnets.get(subnet)) for subnet in entry.get("subnets", [])]
             targets = {cidr: route["internet_gateway"] for cidr, route in routes.items()}
             others += [(f"routes.{cidr}", gateway, gateways.get(gateway)) for cidr, gateway in targets.items()]
-            yield from _of_one_vpc(where, entry["vpc"], others)
+            yield from _of_one_vpc(where, entry["vpc"], declaration.entries("aws_network_vpcs"), others)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -430,7 +438,8 @@ class NetworkAcl(Ec2Kind):
         yield from _guarded_twice(self.variable, entries, "network ACL")
         for name, entry in entries.items():
             others = [("subnets", subnet, subnets.get(subnet)) for subnet in entry.get("subnets", [])]
-            yield from _of_one_vpc(f"{self.variable}.{name}", entry["vpc"], others)
+            vpcs = declaration.entries("aws_network_vpcs")
+            yield from _of_one_vpc(f"{self.variable}.{name}", entry["vpc"], vpcs, others)
             for direction in self.nested:
                 seen: dict[str, str] = {}
                 for number, rule in entry.get(direction, {}).items():

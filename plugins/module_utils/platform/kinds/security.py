@@ -137,6 +137,7 @@ class SecurityGroup(Ec2Kind):
         """Rules are complete and do not open SSH or a database to the world."""
         ssh = declaration.value("aws_security_ssh_port", _SSH_PORT)
         private = {_SSH_PORT: "SSH", ssh: "SSH", **_DATABASE_PORTS}
+        vpcs = declaration.entries("aws_network_vpcs")
         # Rules repeat what is declared there, and said there.
         wrong = {cidr for cidr in declaration.value("aws_security_admin_cidrs", []) if list(_administrators("", cidr))}
         for name, entry in declaration.entries(self.variable).items():
@@ -148,7 +149,7 @@ class SecurityGroup(Ec2Kind):
                     where = f"{self.variable}.{name}.{direction}.{key}"
                     for peer in rule.get("groups", []):
                         there = declaration.entries(self.variable).get(peer, {}).get("vpc", entry["vpc"])
-                        if there != entry["vpc"]:
+                        if there != entry["vpc"] and {there, entry["vpc"]} <= set(vpcs):
                             what = f"`{peer}` lies in VPC {there}, this group in {entry['vpc']}"
                             yield Problem(f"{where}.groups", what, f"name a group of VPC {entry['vpc']}")
                     yield from checks.ports(where, rule["protocol"], rule, "port", "to_port")
