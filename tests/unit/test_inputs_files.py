@@ -114,6 +114,13 @@ def line(file: str, text: str) -> int:
             ["lies in no declared zone; declared: bcsdlab.com, jjbaksa.com, koreatech.in"],
         ),
         (
+            "group_vars/all/aws_dns.yml",
+            "  koreatech.in:",
+            "  koreatech.kr:",
+            "aws_dns_zones.koreatech.kr",
+            ["`koreatech.in`, in which 7 names lie, is not declared", "write `koreatech.in`"],
+        ),
+        (
             "group_vars/all/sites.yml",
             "names: [jjbaksa.com]",
             "names: jjbaksa.com",

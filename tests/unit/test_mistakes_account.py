@@ -154,7 +154,7 @@ ROWS: list[tuple[str, Change, str, list[str]]] = [
     ("right", put("aws_iam_roles", "koin-prod", "buckets", value={"kap-test": "rw"}),
      "aws_iam_roles.koin-prod.buckets.kap-test", ["there are read, read_write"]),
     ("vpc-that-all-name", rename("aws_network_vpcs", "BCSDLab", to="BCSDLAB"), "aws_network_vpcs.BCSDLAB",
-     ["`BCSDLAB` is used by nothing", "`BCSDLab`, which 11 entries name", "write `BCSDLab`"]),
+     ["nothing uses this name", "`BCSDLab`, which 11 entries use", "write `BCSDLab`"]),
     ("group-of-another-vpc-that-is-none", put(GROUPS, "SSH", "vpc", value="BCSDLb"), "aws_security_groups.SSH.vpc",
      ["write `BCSDLab`"]),
     # --- Names that AWS, DNS or the inventory takes

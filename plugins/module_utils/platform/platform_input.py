@@ -90,7 +90,33 @@ def site_problems(sites: Any, instances: Mapping[str, Any], zones: Collection[st
             fix = f"add `edge` to aws_compute_instances.{instance}.functions, or move them"
             yield Problem(where, f"`{instance}` has sites, and no function edge that serves them", fix)
         for name, site in of_instance.items():
-            yield from _site(f"{where}.{name}", site, zones)
+            yield from _site(f"{where}.{name}", site)
+    yield from _outside(sites, zones)
+
+
+def _outside(sites: Mapping[str, Any], zones: Collection[str]) -> Iterator[Problem]:
+    """Names that lie in no zone; many of one domain are one mistake, that of its zone."""
+    places: dict[str, list[tuple[str, str]]] = {}
+    used = set()
+    for instance, of_instance in sites.items():
+        for name, site in of_instance.items() if isinstance(of_instance, Mapping) else ():
+            names = site.get("names") if isinstance(site, Mapping) else None
+            for number, public in enumerate(names if isinstance(names, list) else ()):
+                zone = holding(str(public), zones)
+                used.add(zone)
+                if zone is None and not hostname_fault(str(public))[0]:
+                    domain = ".".join(str(public).split(".")[-2:])
+                    where = f"platform_sites.{instance}.{name}.names.{number}"
+                    places.setdefault(domain, []).append((where, str(public)))
+    for domain, found in places.items():
+        near = nearest(domain, set(zones) - used)
+        if near and len(found) > 1:
+            what = f"no site lies in this zone, and `{domain}`, in which {len(found)} names lie, is not declared"
+            yield Problem(f"aws_dns_zones.{near}", what, f"write `{domain}`, or correct the names in platform_sites")
+            continue
+        for where, public in found:
+            what = f"`{public}` lies in no declared zone; declared: {listed(zones)}"
+            yield Problem(where, what, "declare its zone in aws_dns_zones, or correct the name")
 
 
 def _functions(entry: Any) -> Collection[str]:
@@ -99,7 +125,7 @@ def _functions(entry: Any) -> Collection[str]:
     return functions if isinstance(functions, list) else [functions] if isinstance(functions, str) else ()
 
 
-def _site(where: str, site: Any, zones: Collection[str]) -> Iterator[Problem]:
+def _site(where: str, site: Any) -> Iterator[Problem]:
     if not isinstance(site, Mapping) or "names" not in site:
         yield Problem(where, "has no `names`", "add `names: […]`, the public names that it serves")
         return
@@ -109,6 +135,3 @@ def _site(where: str, site: Any, zones: Collection[str]) -> Iterator[Problem]:
         what, fix = hostname_fault(name)
         if what:
             yield Problem(f"{where}.names.{number}", f"`{name}` {what}", fix)
-        elif holding(name, zones) is None:
-            what = f"`{name}` lies in no declared zone; declared: {listed(zones)}"
-            yield Problem(f"{where}.names.{number}", what, "declare its zone in aws_dns_zones, or correct the name")

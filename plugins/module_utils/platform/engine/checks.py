@@ -120,7 +120,7 @@ def references(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
             continue
         near = nearest(used, [name for name in known if (variable, name) not in places])
         if near and len(uses) > 1:
-            what = f"`{near}` is used by nothing, and `{used}`, which {len(uses)} entries name, is not declared"
+            what = f"nothing uses this name, and `{used}`, which {len(uses)} entries use, is not declared"
             yield Problem(f"{variable}.{near}", what, f"write `{used}`, or correct {listed(uses)}")
             continue
         for here in uses:
