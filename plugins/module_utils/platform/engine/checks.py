@@ -79,8 +79,12 @@ def shared_formats(kinds: Catalogue, declaration: Declaration) -> Iterator[Probl
 
 def entry_formats(kind: Kind, declaration: Declaration) -> Iterator[Problem]:
     """Names and fields of a kind's entries that do not look as they should."""
+    alike: dict[str, str] = {}
     for name, entry in declaration.entries(kind.variable).items():
         where = f"{kind.variable}.{name}"
+        # Of some services AWS takes them for one name, and readers do of all.
+        if (other := alike.setdefault(name.casefold(), name)) != name:
+            yield Problem(where, f"`{name}` and `{other}` differ only in case", "give one of them another name")
         if "" in kind.shapes:
             yield from kind.shapes[""](where, name)
         yield from formatted({**kind.shapes, **_TAGS}, entry, where)

@@ -177,7 +177,7 @@ def _names(entries: Mapping[str, Any], functions: Iterable[str]) -> Iterator[Pro
             yield Problem(where, f"`{name}` {why}", fix)
         elif host in groups:
             yield Problem(where, f"`{name}` makes a host {host}, which is the name of a group", "choose another name")
-        elif host in hosts:
+        elif host in hosts and hosts[host].casefold() != name.casefold():
             what = f"`{name}` and `{hosts[host]}` make the same host, {host}"
             yield Problem(where, what, "give one of them another name")
         hosts.setdefault(host, name)
