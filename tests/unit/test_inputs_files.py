@@ -114,6 +114,13 @@ def line(file: str, text: str) -> int:
             ["lies in no declared zone; declared: bcsdlab.com, jjbaksa.com, koreatech.in"],
         ),
         (
+            "group_vars/all/aws_security.yml",
+            "  DB:\n",
+            "  DBS:\n",
+            "aws_security_groups.DBS",
+            ["`DB`, which 5 entries use, is not declared", "write `DB`"],
+        ),
+        (
             "group_vars/all/aws_dns.yml",
             "  koreatech.in:",
             "  koreatech.kr:",

@@ -58,7 +58,7 @@ def _values(problem: Problem) -> set[str]:
 def _follows(problem: Problem, account: Sequence[Problem]) -> bool:
     """Whether a problem of a host is about a value that the account has wrong already."""
     said = {value for other in account for value in _values(other)}
-    return bool(values := _values(problem)) and values <= said
+    return any(problem.what == other.what for other in account) or (bool(values := _values(problem)) and values <= said)
 
 
 class InputCheck:

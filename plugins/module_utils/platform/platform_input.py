@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from .engine.checks import listed, missing
+from .engine.checks import listed, missing, undeclared
 from .engine.errors import Problem
 from .engine.formats import hostname_fault, port
 from .engine.options import Options, check_options, check_value, nearest
@@ -36,6 +36,7 @@ def offer_problems(offers: Any, groups: Collection[str], functions: Collection[s
     if not isinstance(offers, Mapping):
         yield Problem("platform_offers", "is not a mapping", "write `name: {...}` for each offer")
         return
+    uses: dict[str, list[str]] = {}
     for name, entry in offers.items():
         where = f"platform_offers.{name}"
         if not isinstance(entry, Mapping):
@@ -58,13 +59,15 @@ def offer_problems(offers: Any, groups: Collection[str], functions: Collection[s
         clients = offer["clients"] if isinstance(offer["clients"], list) else []
         for field, names in (("groups", offer["groups"]), ("clients", clients)):
             for other in names:
-                if other not in groups:
-                    yield missing(f"{where}.{field}", str(other), "aws_security_groups", groups)
+                uses.setdefault(str(other), []).append(f"{where}.{field}")
         if not isinstance(offer["clients"], list) and offer["clients"] not in _CLIENTS:
             near = nearest(str(offer["clients"]), _CLIENTS)
             what = f"`{offer['clients']}` is neither {' nor '.join(_CLIENTS)} nor a list of security groups"
             fix = f"write `{near}`" if near else f"write [{offer['clients']}] for a security group"
             yield Problem(f"{where}.clients", what, fix)
+    for group, places in uses.items():
+        if group not in groups:
+            yield from undeclared("aws_security_groups", group, places, groups, set(groups) - set(uses))
 
 
 def site_problems(sites: Any, instances: Mapping[str, Any], zones: Collection[str]) -> Iterator[Problem]:

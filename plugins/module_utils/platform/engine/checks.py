@@ -118,23 +118,41 @@ def references(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
             for target, here, used in _references(kind, where, entry):
                 places.setdefault((kinds.named(target).variable, used), []).append(here)
     shared = set(_of_defaults(kinds, declaration))
+    wrong = set(_badly_named(kinds, declaration))
     for (variable, used), uses in places.items():
         known = declaration.entries(variable)
-        if used in known or any((variable, used) == (one, name) for one, _, name in shared):
+        if used in known or variable in wrong or any((variable, used) == (one, name) for one, _, name in shared):
             continue
-        near = nearest(used, [name for name in known if (variable, name) not in places])
-        if near and len(uses) > 1:
-            what = f"nothing uses this name, and `{used}`, which {len(uses)} entries use, is not declared"
-            yield Problem(f"{variable}.{near}", what, f"write `{used}`, or correct {listed(uses)}")
-            continue
-        for here in uses:
-            yield missing(here, used, variable, known)
+        idle = [name for name in known if (variable, name) not in places]
+        yield from undeclared(variable, used, uses, known, idle)
+
+
+def undeclared(
+    variable: str, used: str, uses: Sequence[str], known: Iterable[str], idle: Iterable[str]
+) -> Iterator[Problem]:
+    """The problem of a name that is used and not declared. uses: where. idle: declared names that nothing uses."""
+    near = nearest(used, idle)
+    if near and len(uses) > 1:
+        what = f"nothing uses this name, and `{used}`, which {len(uses)} entries use, is not declared"
+        yield Problem(f"{variable}.{near}", what, f"write `{used}`, or correct {listed(uses)}")
+        return
+    for here in uses:
+        yield missing(here, used, variable, known)
+
+
+def _badly_named(kinds: Catalogue, declaration: Declaration) -> Iterator[str]:
+    """Variables with an entry whose name is wrong: what uses it under the right one is no mistake."""
+    for kind in kinds:
+        check = kind.shapes.get("")
+        if check and any(True for name in declaration.entries(kind.variable) for _ in check("", name)):
+            yield kind.variable
 
 
 def shared_references(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
     """The same in what stands under entries."""
+    wrong = set(_badly_named(kinds, declaration))
     for variable, here, used in _of_defaults(kinds, declaration):
-        if used not in (known := declaration.entries(variable)):
+        if variable not in wrong and used not in (known := declaration.entries(variable)):
             yield missing(here, used, variable, known)
 
 

@@ -28,6 +28,9 @@ _CALLED = {
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
 _WHOLE = re.compile(r"[+-]?\d+")
 _AMOUNT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(%|[A-Za-z]+)")
+#: seconds of one unit of time
+_SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400,
+            "day": 86400}  # fmt: skip
 #: MiB of one unit of memory or disk
 _MIB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0 * 1024.0}
 
@@ -245,7 +248,10 @@ def _number_instead(name: str, kind: str, value: Any, option: Mapping[str, Any])
     if unit == "%":
         return f"write {amount / 100:g}" if kind == "float" else f"write {amount:g}"
     mib = _MIB.get(unit[0]) if re.fullmatch(r"[kmgt](i?b)?", unit) else None
-    if mib is not None and name.endswith("_mib"):
+    second = _SECONDS.get(unit.removesuffix("s") or unit)
+    if second and ("second" in str(option.get("description", "")).lower() or name.endswith("_seconds")):
+        amount *= second
+    elif mib is not None and name.endswith("_mib"):
         amount *= mib
     elif mib is not None and "GiB" in str(option.get("description", "")):
         amount *= mib / 1024

@@ -173,7 +173,8 @@ _SETTINGS = (
 )
 
 
-def _bucket_name(where: str, name: str, entry: Mapping[str, Any]) -> Iterator[Problem]:
+def _bucket_name(where: str, name: str) -> Iterator[Problem]:
+    """What S3 takes for a name."""
     if odd := formats.strange(name):
         yield Problem(where, f"`{name}` {odd}", "write lower-case letters, digits and hyphens")
     elif not _NAME.fullmatch(name) or ".-" in name or "-." in name:
@@ -183,9 +184,6 @@ def _bucket_name(where: str, name: str, entry: Mapping[str, Any]) -> Iterator[Pr
         yield Problem(where, f"`{name}` is not a bucket name", fix)
     elif _RESERVED.fullmatch(name):
         yield Problem(where, f"`{name}` is a name that AWS keeps for itself", "choose another beginning and end")
-    elif "." in name and entry.get("tls_only"):
-        what = f"`{name}` has a dot, so the certificate of S3 does not cover it, and tls_only refuses plain HTTP"
-        yield Problem(where, what, f"write `{name.replace('.', '-')}`, or `tls_only: false`")
 
 
 def _same_rules(where: str, rules: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
@@ -211,6 +209,7 @@ class Bucket(Kind):
     entry_point = "bucket"
     nested = {"cors": "cors_rule", "lifecycle": "lifecycle_rule"}
     shapes = {
+        "": _bucket_name,
         "cors.@": _RULE_ID,
         "cors.*.origins": formats.origin,
         "cors.*.headers": formats.text(_HEADER_OR_ANY, "a header", "write its name, or `*`"),
@@ -274,7 +273,11 @@ class Bucket(Kind):
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         for name, entry in declaration.entries(self.variable).items():
             where = f"{self.variable}.{name}"
-            yield from _bucket_name(where, name, entry)
+            if "." in name and entry.get("tls_only") and not list(_bucket_name("", name)):
+                what = (
+                    f"`{name}` has a dot, so the certificate of S3 does not cover it, and tls_only refuses plain HTTP"
+                )
+                yield Problem(where, what, f"write `{name.replace('.', '-')}`, or `tls_only: false`")
             for prefix in entry.get("prefixes", []):
                 if not prefix.endswith("/") or prefix.startswith("/"):
                     yield Problem(f"{where}.prefixes", f"`{prefix}` is not a folder", f"write `{prefix.strip('/')}/`")
