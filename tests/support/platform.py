@@ -26,9 +26,10 @@ from rehearsal import REPOSITORY
 
 from .local_aws import LocalAws
 
-PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJlaGVhcnNhbC1rZXktb2YtdGhlLXRlc3RzLW9ubHkhISEh test"
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJlaGVhcnNhbC1rZXktb2YtdGhlLXRlc3RzLW9ubHkh test"
 
 
+@cache
 def specs() -> dict[str, dict[str, Any]]:
     """Argument specs of the aws_* roles."""
     return role_specs(REPOSITORY / "roles")
@@ -54,8 +55,13 @@ def declared(inventory: str = "rehearsal") -> dict[str, Any]:
 
 def fixture() -> dict[str, Any]:
     """A small platform of the tests' own, so that editing KOIN's declaration breaks only tests about that."""
-    content: dict[str, Any] = yaml.safe_load((REPOSITORY / "tests/fixtures/platform.yml").read_text())
+    content: dict[str, Any] = json.loads(_fixture())
     return content
+
+
+@cache
+def _fixture() -> str:
+    return json.dumps(yaml.safe_load((REPOSITORY / "tests/fixtures/platform.yml").read_text()))
 
 
 @dataclass

@@ -48,7 +48,7 @@ def named(source: str) -> set[str]:
 @pytest.mark.parametrize("path", ENGINE, ids=lambda path: path.stem)
 def test_the_engine_names_no_kind(path: Path) -> None:
     # What belongs to no role: region, account, tags, connection.
-    common = set(COMMON) if path.stem == "declaration" else set()
+    common = set(COMMON) if path.stem in ("declaration", "common") else set()
     assert named(path.read_text()) - common == set()
 
 

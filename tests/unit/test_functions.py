@@ -82,7 +82,7 @@ def test_nodes_of_the_swarm_report_it(hosts: DeclaredHosts) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "where", "said"),
     [
-        ("role", "PRDO", ".role", "write one of BCSD_Build, INTERNAL, STAGE, PROD, DB"),
+        ("role", "PRDO", ".role", "declared: BCSD_Build, INTERNAL, STAGE, PROD, DB\n    fix: write `PROD`"),
         (
             "functions",
             ["databse"],

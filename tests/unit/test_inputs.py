@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.platform.engine.errors import Problem
+from ansible.module_utils.platform.engine.public_key import wrong_key
 from ansible.module_utils.platform.inputs import check_hosts, inputs, specs_of, unknown_variables
-from ansible.module_utils.platform.inputs.base import wrong_key
 from ansible.module_utils.platform.plain_secrets import literal_secrets
 
 from tests.support.input_check import input_check, rehearsal_folder

@@ -57,6 +57,104 @@ def line(file: str, text: str) -> int:
             "base_timezone",
             ["write Asia/Seoul", "koin-db"],
         ),
+        (
+            "group_vars/all/aws_compute.yml",
+            "role: PROD",
+            "role: PRDO",
+            "aws_compute_instances.KOIN_PROD.role",
+            ["`PRDO` is not a declared role", "write `PROD`"],
+        ),
+        (
+            "group_vars/all/aws_compute.yml",
+            "  KOIN_DB:",
+            "  코인_DB:",
+            "aws_compute_instances.코인_DB",
+            ["HANGUL", "ASCII"],
+        ),
+        (
+            "group_vars/all/aws_compute.yml",
+            "functions: [swarm_managers, edge]\n    subnet: BCSDLab-a",
+            "functions: edge\n    subnet: BCSDLab-a",
+            "aws_compute_instances.KOIN_PROD.functions",
+            ["write [edge]"],
+        ),
+        (
+            "group_vars/all/aws_compute.yml",
+            "private_ip: 172.31.32.20",
+            "private_ip: 172.31.32.2000",
+            "aws_compute_instances.KOIN_DB.private_ip",
+            ["not an IPv4 address"],
+        ),
+        (
+            "group_vars/all/aws_security.yml",
+            "aws_security_ssh_port: 22222",
+            "aws_security_ssh_port: 70000",
+            "aws_security_ssh_port",
+            ["70000 is not a port"],
+        ),
+        (
+            "inventories/rehearsal/hosts.yml",
+            "aws_security_admin_cidrs: [172.31.255.0/24]",
+            "aws_security_admin_cidrs: 172.31.255.0/24",
+            "aws_security_admin_cidrs",
+            ["write [172.31.255.0/24]"],
+        ),
+        (
+            "group_vars/all/sites.yml",
+            "  KOIN_PROD:",
+            "  KOIN_PRDO:",
+            "platform_sites.KOIN_PRDO",
+            ["not declared in aws_compute_instances", "write `KOIN_PROD`"],
+        ),
+        (
+            "group_vars/all/sites.yml",
+            "names: [jjbaksa.com]",
+            "names: [jjbaksa.org]",
+            "platform_sites.KOIN_PROD.jjbaksa.names.0",
+            ["lies in no declared zone; declared: bcsdlab.com, jjbaksa.com, koreatech.in"],
+        ),
+        (
+            "group_vars/all/aws_security.yml",
+            "  DB:\n",
+            "  DBS:\n",
+            "aws_security_groups.DBS",
+            ["`DB`, which 5 entries use, is not declared", "write `DB`"],
+        ),
+        (
+            "group_vars/all/aws_dns.yml",
+            "  koreatech.in:",
+            "  koreatech.kr:",
+            "aws_dns_zones.koreatech.kr",
+            ["`koreatech.in`, in which 7 names lie, is not declared", "write `koreatech.in`"],
+        ),
+        (
+            "group_vars/all/sites.yml",
+            "names: [jjbaksa.com]",
+            "names: jjbaksa.com",
+            "platform_sites.KOIN_PROD.jjbaksa.names",
+            ["write [jjbaksa.com]"],
+        ),
+        (
+            "group_vars/all/offers.yml",
+            "  http: {function: edge, port: 80, groups: [Web]",
+            "  http: {function: edge, port: 80, groups: [Wbe]",
+            "platform_offers.http.groups",
+            ["write `Web`"],
+        ),
+        (
+            "group_vars/all/offers.yml",
+            "  http: {function: edge",
+            "  http: {function: edg",
+            "platform_offers.http.function",
+            ["write `edge`"],
+        ),
+        (
+            "group_vars/all/offers.yml",
+            "clients: administrators",
+            "clients: admins",
+            "platform_offers.ssh.clients",
+            ["write `administrators`"],
+        ),
     ],
 )
 def test_a_problem_is_said_once_with_file_and_line(
@@ -87,6 +185,15 @@ def test_what_a_file_adds_is_looked_at(tmp_path: Path, file: str, text: str, par
     problems = said(tmp_path, file, "", text)
     assert len({problem.partition(" [")[0] for problem in problems}) == 1, problems
     assert all(part in problems[0] for part in parts), problems
+
+
+def test_a_host_of_function_edge_has_sites(tmp_path: Path) -> None:
+    """As when the file of its sites is emptied."""
+    text = (REPOSITORY / "group_vars/all/sites.yml").read_text()
+    sites = text[text.index("  KOIN_STAGE:") : text.index("  BCSDLAB_INTERNAL:")]
+    (problem,) = said(tmp_path, "group_vars/all/sites.yml", sites, "")
+    assert problem.startswith("aws_compute_instances.KOIN_STAGE.functions (group_vars/all/aws_compute.yml:"), problem
+    assert "declare its sites in platform_sites.KOIN_STAGE" in problem
 
 
 def test_a_secret_that_a_spec_marks_is_noticed_by_its_option(tmp_path: Path) -> None:

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from ansible.module_utils.platform.engine.errors import DeclarationError
 from ansible.module_utils.platform.engine.workflow import declaration_of
 from ansible.module_utils.platform.kinds import KINDS
 
+from tests.support.edits import Change, drop, put
 from tests.support.platform import declared, fixture, specs
-
-Change = Callable[[dict[str, Any]], object]
-
-
-def _set(*path: str, value: Any) -> Change:
-    """Put a value into the declaration, at a path of keys."""
-
-    def change(raw: dict[str, Any]) -> None:
-        inner = raw
-        for step in path[:-1]:
-            inner = inner.setdefault(step, {})
-        inner[path[-1]] = value
-
-    return change
-
-
-def _drop(*path: str) -> Change:
-    def change(raw: dict[str, Any]) -> None:
-        inner = raw
-        for step in path[:-1]:
-            inner = inner[step]
-        del inner[path[-1]]
-
-    return change
-
 
 RULE = ("aws_security_groups", "Web", "ingress", "x")
 WORLD = ["0.0.0.0/0"]
@@ -45,199 +18,199 @@ PROD = ("aws_compute_instances", "KOIN_PROD")
 ROWS: list[tuple[str, Change, str, str]] = [
     (
         "overlap",
-        _set("aws_network_subnets", "BCSDLab-b", "cidr", value="172.31.8.0/21"),
+        put("aws_network_subnets", "BCSDLab-b", "cidr", value="172.31.8.0/21"),
         "aws_network_subnets.BCSDLab-b.cidr",
         "172.31.8.0/21 overlaps subnet BCSDLab-a (172.31.0.0/20)",
     ),
     (
         "outside",
-        _set("aws_network_subnets", "BCSDLab-d", "cidr", value="10.0.0.0/20"),
+        put("aws_network_subnets", "BCSDLab-d", "cidr", value="10.0.0.0/20"),
         "aws_network_subnets.BCSDLab-d.cidr",
         "lies outside the VPC BCSDLab (172.31.0.0/16)",
     ),
     (
         "host-bits",
-        _set("aws_network_subnets", "BCSDLab-d", "cidr", value="172.31.48.1/20"),
+        put("aws_network_subnets", "BCSDLab-d", "cidr", value="172.31.48.1/20"),
         "aws_network_subnets.BCSDLab-d.cidr",
         "write 172.31.48.0/20",
     ),
     (
         "zone",
-        _set("aws_network_subnets", "BCSDLab-a", "zone", value="ap-northeast-1a"),
+        put("aws_network_subnets", "BCSDLab-a", "zone", value="ap-northeast-1a"),
         "aws_network_subnets.BCSDLab-a.zone",
         "write a zone of ap-northeast-2",
     ),
     (
         "unknown-vpc",
-        _set("aws_network_subnets", "BCSDLab-a", "vpc", value="BCSDLAB"),
+        put("aws_network_subnets", "BCSDLab-a", "vpc", value="BCSDLAB"),
         "aws_network_subnets.BCSDLab-a.vpc",
         "`BCSDLAB` is not declared in aws_network_vpcs",
     ),
     (
         "unknown-gateway",
-        _set("aws_network_route_tables", "BCSDLab-public", "routes", "0.0.0.0/0", "internet_gateway", value="igw"),
+        put("aws_network_route_tables", "BCSDLab-public", "routes", "0.0.0.0/0", "internet_gateway", value="igw"),
         "aws_network_route_tables.BCSDLab-public.routes.0.0.0.0/0.internet_gateway",
         "not declared in aws_network_internet_gateways",
     ),
     (
         "unknown-group-in-rule",
-        _set(*RULE, value={"protocol": "tcp", "port": 81, "groups": ["DockerSwam"]}),
+        put(*RULE, value={"protocol": "tcp", "port": 81, "groups": ["DockerSwam"]}),
         "aws_security_groups.Web.ingress.x.groups",
         "write `DockerSwarm`",
     ),
     (
         "port-range",
-        _set(*RULE, value={"protocol": "tcp", "port": 70000, "cidrs": WORLD}),
+        put(*RULE, value={"protocol": "tcp", "port": 70000, "cidrs": WORLD}),
         "aws_security_groups.Web.ingress.x.port",
         "70000 is not a port",
     ),
     (
         "port-missing",
-        _set(*RULE, value={"protocol": "udp", "cidrs": WORLD}),
+        put(*RULE, value={"protocol": "udp", "cidrs": WORLD}),
         "aws_security_groups.Web.ingress.x",
         "add `port`",
     ),
     (
         "port-of-esp",
-        _set(*RULE, value={"protocol": "esp", "port": 50, "groups": ["Web"]}),
+        put(*RULE, value={"protocol": "esp", "port": 50, "groups": ["Web"]}),
         "aws_security_groups.Web.ingress.x.port",
         "protocol esp has no ports",
     ),
     (
         "ports-reversed",
-        _set(*RULE, value={"protocol": "tcp", "port": 90, "to_port": 80, "cidrs": WORLD}),
+        put(*RULE, value={"protocol": "tcp", "port": 90, "to_port": 80, "cidrs": WORLD}),
         "aws_security_groups.Web.ingress.x.to_port",
         "80 lies before 90",
     ),
     (
         "protocol",
-        _set(*RULE, value={"protocol": "sctp", "port": 1, "cidrs": WORLD}),
+        put(*RULE, value={"protocol": "sctp", "port": 1, "cidrs": WORLD}),
         "aws_security_groups.Web.ingress.x.protocol",
         "`sctp` is not one of",
     ),
     (
         "ssh-to-world",
-        _set("aws_security_groups", "SSH", "ingress", "ssh", "cidrs", value=WORLD),
+        put("aws_security_groups", "SSH", "ingress", "ssh", "cidrs", value=WORLD),
         "aws_security_groups.SSH.ingress.ssh.cidrs",
         "opens SSH (22222)",
     ),
     (
         "old-ssh-to-world",
-        _set(*RULE, value={"protocol": "tcp", "port": 22, "cidrs": WORLD}),
+        put(*RULE, value={"protocol": "tcp", "port": 22, "cidrs": WORLD}),
         "aws_security_groups.Web.ingress.x.cidrs",
         "opens SSH (22)",
     ),
     (
         "ssh-inside-a-range-to-world",
-        _set(*RULE, value={"protocol": "tcp", "port": 1, "to_port": 65535, "cidrs": WORLD}),
+        put(*RULE, value={"protocol": "tcp", "port": 1, "to_port": 65535, "cidrs": WORLD}),
         "aws_security_groups.Web.ingress.x.cidrs",
         "opens MySQL (3306)",
     ),
     (
         "db-to-world",
-        _set("aws_security_groups", "DB", "ingress", "mysql", value={"protocol": "tcp", "port": 3306, "cidrs": WORLD}),
+        put("aws_security_groups", "DB", "ingress", "mysql", value={"protocol": "tcp", "port": 3306, "cidrs": WORLD}),
         "aws_security_groups.DB.ingress.mysql.cidrs",
         "opens MySQL (3306)",
     ),
     (
         "everything-to-world",
-        _set(*RULE, value={"protocol": "all", "cidrs": WORLD}),
+        put(*RULE, value={"protocol": "all", "cidrs": WORLD}),
         "aws_security_groups.Web.ingress.x.cidrs",
         "opens every port",
     ),
     (
         "no-admins",
-        _set("aws_security_groups", "SSH", "ingress", "ssh", "cidrs", value=[]),
+        put("aws_security_groups", "SSH", "ingress", "ssh", "cidrs", value=[]),
         "aws_security_groups.SSH.ingress.ssh",
         "set aws_security_admin_cidrs",
     ),
     (
         "architecture",
-        _set(*PROD, "type", value="t4g.small"),
+        put(*PROD, "type", value="t4g.small"),
         "aws_compute_instances.KOIN_PROD.architecture",
         "type t4g.small is arm64",
     ),
     (
         "architecture-of-x86",
-        _set("aws_compute_instances", "BCSDLAB_INTERNAL", "type", value="t3a.small"),
+        put("aws_compute_instances", "BCSDLAB_INTERNAL", "type", value="t3a.small"),
         "aws_compute_instances.BCSDLAB_INTERNAL.architecture",
         "type t3a.small is x86_64",
     ),
     (
         "duplicate-elastic-ip",
-        _set(*PROD, "elastic_ip", value="54.180.57.106"),
+        put(*PROD, "elastic_ip", value="54.180.57.106"),
         "aws_compute_instances.KOIN_DB.elastic_ip",
         "54.180.57.106 is also that of KOIN_PROD",
     ),
     (
         "duplicate-private-ip",
-        _set(*PROD, "private_ip", value="172.31.0.10"),
+        put(*PROD, "private_ip", value="172.31.0.10"),
         "aws_compute_instances.KOIN_PROD.private_ip",
         "172.31.0.10 is also that of BCSD_Build",
     ),
     (
         "private-ip-of-another-subnet",
-        _set(*PROD, "private_ip", value="172.31.16.77"),
+        put(*PROD, "private_ip", value="172.31.16.77"),
         "aws_compute_instances.KOIN_PROD.private_ip",
         "choose one from 172.31.0.4 to 172.31.15.254",
     ),
     (
         "private-ip-that-aws-keeps",
-        _set(*PROD, "private_ip", value="172.31.0.2"),
+        put(*PROD, "private_ip", value="172.31.0.2"),
         "aws_compute_instances.KOIN_PROD.private_ip",
         "is not free for use",
     ),
     (
         "elastic-ip",
-        _set(*PROD, "elastic_ip", value="52.78.46"),
+        put(*PROD, "elastic_ip", value="52.78.46"),
         "aws_compute_instances.KOIN_PROD.elastic_ip",
         "write an address, or `auto`",
     ),
     (
         "public-key",
-        _set("aws_compute_key_pairs", "koin", "public_key", value="~/.ssh/id_ed25519.pub"),
+        put("aws_compute_key_pairs", "koin", "public_key", value="~/.ssh/id_ed25519.pub"),
         "aws_compute_key_pairs.koin.public_key",
         "the line of an OpenSSH .pub file",
     ),
     (
         "duplicate-alias",
-        _set("aws_cdn_distributions", "image", "aliases", value=["static.koreatech.in"]),
+        put("aws_cdn_distributions", "image", "aliases", value=["static.koreatech.in"]),
         "aws_cdn_distributions.image.aliases",
         "`static.koreatech.in` is also an alias of static",
     ),
     (
         "alias-outside-certificate",
-        _set("aws_cdn_distributions", "static", "aliases", value=["a.static.koreatech.in"]),
+        put("aws_cdn_distributions", "static", "aliases", value=["a.static.koreatech.in"]),
         "aws_cdn_distributions.static.aliases",
         "add it to aws_cdn_certificates.koreatech.in.alternative_names",
     ),
     (
         "alias-outside-zones",
-        _set("aws_cdn_distributions", "static", "aliases", value=["static.example.com"]),
+        put("aws_cdn_distributions", "static", "aliases", value=["static.example.com"]),
         "aws_cdn_distributions.static.aliases",
         "lies in no declared zone",
     ),
     (
         "certificate-outside-zones",
-        _set("aws_cdn_certificates", "x", value={"domain": "example.com"}),
+        put("aws_cdn_certificates", "x", value={"domain": "example.com"}),
         "aws_cdn_certificates.x",
         "declare its zone in aws_dns_zones",
     ),
     (
         "record-outside-zone",
-        _set("aws_dns_records", "api.bcsdlab.com", "zone", value="koreatech.in"),
+        put("aws_dns_records", "api.bcsdlab.com", "zone", value="koreatech.in"),
         "aws_dns_records.api.bcsdlab.com.zone",
         "`api.bcsdlab.com` lies outside zone koreatech.in",
     ),
     (
         "record-that-only-looks-inside",
-        _set("aws_dns_records", "notkoreatech.in", value={"zone": "koreatech.in", "type": "A", "host": "KOIN_PROD"}),
+        put("aws_dns_records", "notkoreatech.in", value={"zone": "koreatech.in", "type": "A", "host": "KOIN_PROD"}),
         "aws_dns_records.notkoreatech.in.zone",
         "lies outside zone koreatech.in",
     ),
     (
         "duplicate-record",
-        _set(
+        put(
             "aws_dns_records",
             "twin",
             value={"zone": "koreatech.in", "name": "API.koreatech.in.", "type": "A", "host": "KOIN_PROD"},
@@ -247,69 +220,67 @@ ROWS: list[tuple[str, Change, str, str]] = [
     ),
     (
         "record-of-a-distribution",
-        _set(
-            "aws_dns_records", "static.koreatech.in", value={"zone": "koreatech.in", "type": "A", "host": "KOIN_PROD"}
-        ),
+        put("aws_dns_records", "static.koreatech.in", value={"zone": "koreatech.in", "type": "A", "host": "KOIN_PROD"}),
         "aws_dns_records.static.koreatech.in",
         "is declared by distribution static too",
     ),
     (
         "record-without-value",
-        _drop("aws_dns_records", "api.koreatech.in", "host"),
+        drop("aws_dns_records", "api.koreatech.in", "host"),
         "aws_dns_records.api.koreatech.in",
         "needs either `host` or `values`",
     ),
     (
         "record-of-host-without-elastic-ip",
-        _drop(*PROD, "elastic_ip"),
+        drop(*PROD, "elastic_ip"),
         "aws_dns_records.koreatech.in.host",
         "add `elastic_ip: auto`",
     ),
     (
         "bucket-name",
-        _set("aws_storage_buckets", "Team_KAP", value={}),
+        put("aws_storage_buckets", "Team_KAP", value={}),
         "aws_storage_buckets.Team_KAP",
         "is not a bucket name",
     ),
     (
         "bucket-name-like-an-address",
-        _set("aws_storage_buckets", "192.168.0.1", value={}),
+        put("aws_storage_buckets", "192.168.0.1", value={}),
         "aws_storage_buckets.192.168.0.1",
         "is not a bucket name",
     ),
     (
         "folder",
-        _set("aws_storage_buckets", "kap-test", "prefixes", value=["images"]),
+        put("aws_storage_buckets", "kap-test", "prefixes", value=["images"]),
         "aws_storage_buckets.kap-test.prefixes",
         "write `images/`",
     ),
     (
         "lifecycle-rule-without-effect",
-        _set("aws_storage_buckets", "kap-test", "lifecycle", "x", value={}),
+        put("aws_storage_buckets", "kap-test", "lifecycle", "x", value={}),
         "aws_storage_buckets.kap-test.lifecycle.x",
         "does nothing",
     ),
     (
         "unknown-bucket",
-        _set("aws_cdn_distributions", "static", "bucket", value="kap-tset"),
+        put("aws_cdn_distributions", "static", "bucket", value="kap-tset"),
         "aws_cdn_distributions.static.bucket",
         "write `kap-test`",
     ),
     (
         "right",
-        _set("aws_iam_roles", "koin-prod", "buckets", "kap-test", value="write"),
+        put("aws_iam_roles", "koin-prod", "buckets", "kap-test", value="write"),
         "aws_iam_roles.koin-prod.buckets.kap-test",
         "`write` is no right",
     ),
     (
         "parameter-path",
-        _set("aws_iam_roles", "koin-prod", "parameters", value="koin/prod"),
+        put("aws_iam_roles", "koin-prod", "parameters", value="koin/prod"),
         "aws_iam_roles.koin-prod.parameters",
         "slashes at both ends",
     ),
     (
         "acl-rule-number",
-        _set(
+        put(
             "aws_network_acls",
             "BCSDLab-open",
             "ingress",
@@ -319,52 +290,52 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "aws_network_acls.BCSDLab-open.ingress.40000",
         "choose one from 1 to 32766",
     ),
-    ("misspelt-variable", _set("aws_netwrok_subnets", value={}), "aws_netwrok_subnets", "write `aws_network_subnets`"),
+    ("misspelt-variable", put("aws_netwrok_subnets", value={}), "aws_netwrok_subnets", "write `aws_network_subnets`"),
     (
         "misspelt-key",
-        _set(*PROD, "elastic_up", value="1.2.3.4"),
+        put(*PROD, "elastic_up", value="1.2.3.4"),
         "aws_compute_instances.KOIN_PROD",
         "write `elastic_ip`",
     ),
     (
         "misspelt-key-inside",
-        _set(*PROD, "metadata", "http_token", value="required"),
+        put(*PROD, "metadata", "http_token", value="required"),
         "aws_compute_instances.KOIN_PROD.metadata",
         "write `http_tokens`",
     ),
     (
         "misspelt-key-of-a-rule",
-        _set("aws_security_groups", "Web", "ingress", "http", "cidr", value=WORLD),
+        put("aws_security_groups", "Web", "ingress", "http", "cidr", value=WORLD),
         "aws_security_groups.Web.ingress.http",
         "write `cidrs`",
     ),
     (
         "misspelt-default",
-        _set("aws_storage_bucket_defaults", "versoning", value=True),
+        put("aws_storage_bucket_defaults", "versoning", value=True),
         "aws_storage_bucket_defaults",
         "write `versioning`",
     ),
     (
         "missing-key",
-        _drop("aws_network_subnets", "BCSDLab-a", "cidr"),
+        drop("aws_network_subnets", "BCSDLab-a", "cidr"),
         "aws_network_subnets.BCSDLab-a",
         "`cidr` is missing",
     ),
     (
         "type",
-        _set("aws_monitoring_instance_alarms", "status-check", "threshold", value="much"),
+        put("aws_monitoring_instance_alarms", "status-check", "threshold", value="much"),
         "aws_monitoring_instance_alarms.status-check.threshold",
         "`much` is not a number",
     ),
     (
         "list-for-entries",
-        _set("aws_iam_roles", value=["koin-prod"]),
+        put("aws_iam_roles", value=["koin-prod"]),
         "aws_iam_roles",
         "is a list, not a mapping keyed by name",
     ),
     (
         "text-for-an-entry",
-        _set("aws_dns_zones", "koreatech.in", value="yes"),
+        put("aws_dns_zones", "koreatech.in", value="yes"),
         "aws_dns_zones.koreatech.in",
         "is not a mapping",
     ),

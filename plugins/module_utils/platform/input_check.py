@@ -15,14 +15,50 @@ from ansible.parsing.dataloader import DataLoader
 
 from . import sources
 from .declared_hosts import DeclaredHosts, Playbooks, TemplateFailedError, compiled_once, filled, needs_a_host
+from .engine.declaration import Declaration
 from .engine.errors import DeclarationError, Problem
 from .engine.schema import Specs
 from .engine.workflow import declaration_of
 from .inputs import check_hosts, inputs, owner, specs_of, unknown_variables
 from .kinds import KINDS
 from .plain_secrets import literal_secrets
+from .platform_input import offer_problems, site_problems
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+#: what decides which roles a host gets: its name, its role, its functions
+_DECIDES_ROLES = re.compile(r"aws_compute_(roles|instances)(\.[^.]*|\..*\.(role|functions)(\.\d+)?)?")
+#: variables that others follow from
+_FOLLOWED = ("platform_offers", "platform_sites")
+#: what a filter of ours says of a declared variable: where, what is wrong, what to do
+_FILTER = re.compile(r"(platform_\w+(?:\.\S+)?): (.+?); ([^;]+)")
+_QUOTED = re.compile(r"`([^`]+)`|(?<![\w.])(\d+) is ")
+
+
+def _template_problem(error: TemplateFailedError) -> Problem:
+    """A template that does not work; one of our filters says itself which value is wrong."""
+    if known := _FILTER.fullmatch(error.reason):
+        return Problem(known[1], known[2], known[3])
+    return Problem(error.where, f"its template does not work: {error.reason}", "correct it")
+
+
+def _is_template(raw: Any, where: str) -> bool:
+    """Whether a template is written at that path."""
+    for step in where.split("."):
+        raw = raw.get(step) if isinstance(raw, Mapping) else None
+    return isinstance(raw, str) and "{{" in raw
+
+
+def _values(problem: Problem) -> set[str]:
+    """The values that a problem is about."""
+    return {quoted or number for quoted, number in _QUOTED.findall(problem.what)}
+
+
+def _follows(problem: Problem, account: Sequence[Problem]) -> bool:
+    """Whether a problem of a host is about a value that the account has wrong already."""
+    said = {value for other in account for value in _values(other)}
+    return any(problem.what == other.what for other in account) or (bool(values := _values(problem)) and values <= said)
 
 
 class InputCheck:
@@ -38,10 +74,19 @@ class InputCheck:
         """Every problem, those of the account first, each once, with the hosts that share it and its file and line."""
         with compiled_once():
             aws = self.account()
+            account = list(self._found)
+            # Which roles a host gets follows from these: what else would be said may be wrong.
+            if any(_DECIDES_ROLES.fullmatch(problem.where) for problem in account):
+                return self._all()
             values = self.roles()
         for problem, hosts in check_hosts(values, aws, self.hosts.instances).items():
             for host in hosts:
                 self._add(problem, host)
+        for problem in [problem for problem in self._found if problem not in account and _follows(problem, account)]:
+            del self._found[problem]
+        return self._all()
+
+    def _all(self) -> list[Problem]:
         found: dict[tuple[str, str, str], Problem] = {}
         for problem, hosts in self._found.items():
             located = self._located(problem, hosts)
@@ -58,26 +103,54 @@ class InputCheck:
         """Check the aws_* variables; they, typed, when nothing is wrong with them."""
         raw = self.hosts.raw()
         templar = self.hosts.templar("localhost")
-        values = {}
-        for name in (name for name in raw if name.startswith("aws_")):
+        values, failed = {}, []
+        for name in (name for name in raw if name.startswith("aws_") or name in _FOLLOWED):
             try:
                 values[name] = filled(templar, name, raw[name])
             except TemplateFailedError as error:
-                self._add(Problem(error.where, f"its template does not work: {error.reason}", "correct it"))
+                failed.append(_template_problem(error))
+        followed = {name: values.pop(name) for name in _FOLLOWED if name in values}
+        for problem in self._followed(followed, {**raw, **values}):
+            # What a template gives is said where it comes from.
+            if not _is_template(raw, problem.where):
+                self._add(problem)
+        wrong = {problem.where.partition(".")[0] for problem in self._found}
+        for problem in failed:
+            if not any(variable in f"{problem.where} {problem.what}" for variable in wrong):
+                self._add(problem)
         instances, defaults = (values.get(f"aws_compute_instance{end}") for end in ("s", "_defaults"))
         if isinstance(instances, Mapping):
             self.hosts.add(instances, defaults if isinstance(defaults, Mapping) else {})
+        declaration = None if failed else self._declaration(values)
+        wrong = {problem.where for problem in self._found}
         for problem in literal_secrets(raw, {}):
-            self._add(problem)
-        if self._found:
-            return {}
+            # A private key in place of a public one is said to be that.
+            if problem.where not in wrong:
+                self._add(problem)
+        return {} if self._found or declaration is None else {name: declaration.value(name) for name in values}
+
+    def _declaration(self, values: Mapping[str, Any]) -> Declaration | None:
+        """The declaration, when nothing is wrong with it."""
+        first = list(self._found)
         try:
-            declaration = declaration_of(values, self.specs, KINDS)
+            return declaration_of(values, self.specs, KINDS)
         except DeclarationError as error:
             for problem in error.problems:
-                self._add(problem)
-            return {}
-        return {name: declaration.value(name) for name in values}
+                if not _follows(problem, first):
+                    self._add(problem)
+        return None
+
+    def _followed(self, followed: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Problem]:
+        """What is wrong with the variables that others follow from."""
+        instances, zones, groups = (
+            found if isinstance(found := values.get(name), Mapping) else {}
+            for name in ("aws_compute_instances", "aws_dns_zones", "aws_security_groups")
+        )
+        if "platform_offers" in followed and groups:
+            functions = self.specs["aws_compute"]["instance"]["functions"]["choices"]
+            yield from offer_problems(followed["platform_offers"], groups, functions)
+        if "platform_sites" in followed and instances and zones:
+            yield from site_problems(followed["platform_sites"], instances, zones)
 
     def roles(self) -> dict[str, dict[str, dict[str, Any]]]:
         """By host and role, the variables of the role's specs, templates filled in."""
@@ -119,7 +192,7 @@ class InputCheck:
                 found[role] = {name: filled(templar, name, value) for name, value in values.items()}
             except TemplateFailedError as error:
                 if not needs_a_host(error.part):
-                    self._add(Problem(error.where, f"its template does not work: {error.reason}", "correct it"), host)
+                    self._add(_template_problem(error), host)
         return found
 
     def _located(self, problem: Problem, hosts: Sequence[str]) -> Problem:
@@ -162,6 +235,8 @@ def grouped(problems: Sequence[Problem]) -> Iterator[tuple[str, list[Problem]]]:
             if variable.startswith("aws_")
             else f"Role {owner(variable)}"
             if owner(variable)
+            else "Platform"
+            if variable in _FOLLOWED
             else "Other variables"
         )
         by_title.setdefault(title, []).append(problem)

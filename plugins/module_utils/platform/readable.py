@@ -16,7 +16,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from .engine.errors import Problem
 
-_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _CONFLICT = re.compile(r"(<{7}|\|{7}|>{7})( |$)|={7}$")
 #: `key: value`, also as an item of a list; what stands behind the colon is group 3
@@ -58,7 +58,7 @@ def check(path: str, content: bytes) -> tuple[Node | None, list[Problem]]:
     for problem in _bad_lines(file):
         return None, [problem]
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = yaml.compose(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         return None, [_refused(file, error)]
     except yaml.YAMLError as error:  # of the reader: a character that YAML does not allow

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
+from yaml import compose
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from . import readable
@@ -73,8 +74,18 @@ def child(node: Node | None, name: str) -> Node | None:
 class Sources:
     """The declaration as one inventory sees it."""
 
-    def __init__(self, files: Iterable[Source], roles: Iterable[str] = (), unread: Iterable[Problem] = ()) -> None:
-        """``roles``: the roles of the repository, whose names begin their variables. ``unread``: see ``read``."""
+    def __init__(
+        self,
+        files: Iterable[Source],
+        roles: Iterable[str] = (),
+        unread: Iterable[Problem] = (),
+        functions: Iterable[str] = (),
+    ) -> None:
+        """``roles``: the roles of the repository, whose names begin their variables. ``unread``: see ``read``.
+
+        ``functions``: what a host can be declared for.
+        """
+        self._functions = frozenset(functions)
         self.files = tuple(files)
         self._roles = tuple(roles)
         self._unread = tuple(unread)
@@ -105,7 +116,11 @@ class Sources:
         instances = self._entries("aws_compute_instances")
         if not instances:
             return
-        groups, hosts = set(_GROUPS), {"localhost"}
+        # A role or a function that no host has is a group all the same; a misspelt one is said where it stands.
+        groups, hosts = {*_GROUPS, *self._functions}, {"localhost"}
+        for place in self.variables.get("aws_compute_roles", []):
+            items = place.value.value if isinstance(place.value, SequenceNode) else []
+            groups |= {item.value for item in items if isinstance(item, ScalarNode)}
         for name, entry in instances.items():
             hosts.add(name.lower().replace("_", "-"))
             for field in ("role", "functions"):
@@ -313,7 +328,16 @@ def read(folder: Path) -> Sources:
     top = repository(folder.resolve())
     roles = [path.name for path in _sorted(top / "roles")] if top else []
     files = [Source(shown(path), scope, path.read_bytes()) for path, scope in _files(folder)]
-    return Sources(files, roles, _unread(folder))
+    return Sources(files, roles, _unread(folder), _functions(top) if top else ())
+
+
+def _functions(top: Path) -> list[str]:
+    """What a host can be declared for, as the role's argument specs list it."""
+    path = top / "roles/aws_compute/meta/argument_specs.yml"
+    node = compose(path.read_text(), Loader=readable.LOADER) if path.exists() else None
+    for step in ("argument_specs", "instance", "options", "functions", "choices"):
+        node = child(node, step)
+    return [item.value for item in node.value] if isinstance(node, SequenceNode) else []
 
 
 def signature(folder: Path) -> tuple[tuple[str, int, int], ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .access import Call, Read
-from .checks import references, tokens
+from .checks import entry_formats, once, references, shared_formats, shared_references, tokens
 from .declaration import Declaration
 from .errors import Problem
 
@@ -62,10 +62,21 @@ class Catalogue(tuple["Kind", ...]):
         details: dict[str, Any] = {detail.into: {} for read in self.reads() for detail in read.then}
         return details | {read.into: read.value({}) for read in self.reads()}
 
+    def check_formats(self, declaration: Declaration) -> list[Problem]:
+        """Every value that does not look as it should by itself."""
+        shared = list(shared_formats(self, declaration))
+        return once(shared, (problem for kind in self for problem in entry_formats(kind, declaration)))
+
     def check(self, declaration: Declaration) -> list[Problem]:
         """Every problem that the declaration shows by itself."""
-        found = [problem for kind in self for problem in references(kind, self, declaration)]
-        found += [problem for kind in self for problem in kind.check(declaration)]
+        found = once(
+            [*shared_formats(self, declaration), *shared_references(self, declaration)],
+            [
+                *(problem for kind in self for problem in entry_formats(kind, declaration)),
+                *references(self, declaration),
+                *(problem for kind in self for problem in kind.check(declaration)),
+            ],
+        )
         # Whether a token leads to something can be asked only of a declaration that is whole.
         return found or list(tokens(self, declaration))
 

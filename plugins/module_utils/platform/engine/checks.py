@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,18 +9,85 @@ from typing import TYPE_CHECKING, Any
 from . import refs
 from .declaration import Declaration
 from .errors import Problem
+from .formats import Format, tag_key, tag_value
+from .options import nearest
 
 if TYPE_CHECKING:
     from ..kinds.base import Kind
     from .catalogue import Catalogue
 
 
+#: more names than these are not helpful in a message
+_LISTED = 12
+#: what every entry may hold
+_TAGS: Mapping[str, Format] = {"tags.@": tag_key, "tags.*": tag_value}
+
+
+def listed(known: Iterable[str]) -> str:
+    """Names as a message lists them."""
+    names = sorted(map(str, known))
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
 def missing(where: str, name: str, variable: str, known: Iterable[str]) -> Problem:
-    """The problem of a name that ``variable`` does not declare, with the nearest one that it does."""
+    """The problem of a name that ``variable`` does not declare, with those that it does, the nearest one first."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    fix = f"write `{near[0]}`, or declare `{name}` in {variable}" if near else f"declare `{name}` in {variable}"
-    return Problem(where, f"`{name}` is not declared in {variable}", fix)
+    near = nearest(name, known)
+    fix = f"write `{near}`, or declare `{name}` in {variable}" if near else f"declare `{name}` in {variable}"
+    there = f"declared: {listed(known)}" if known else "nothing is declared there"
+    return Problem(where, f"`{name}` is not declared in {variable}; {there}", fix)
+
+
+def _parts(value: Any, steps: Sequence[str], where: str) -> Iterator[tuple[str, Any]]:
+    """Where the field at the end of the steps stands, and its value, or each item of a list.
+
+    ``*`` stands for every value of a mapping, ``@`` for every key.
+    """
+    if not steps and isinstance(value, list):
+        yield from ((f"{where}.{number}", item) for number, item in enumerate(value))
+    elif not steps:
+        yield where, value
+    elif isinstance(value, Mapping):
+        if steps[0] == "@":
+            yield from ((f"{where}.{key}", key) for key in value)
+            return
+        if steps == ["*"]:
+            yield from ((f"{where}.{key}", item) for key, item in value.items())
+            return
+        for key in value if steps[0] == "*" else [step for step in steps[:1] if step in value]:
+            yield from _parts(value[key], steps[1:], f"{where}.{key}")
+
+
+def formatted(formats: Mapping[str, Format], value: Any, where: str) -> Iterator[Problem]:
+    """Fields of a value that do not look as they should; those that are not even of their type are passed over."""
+    for path, check in formats.items():
+        for here, part in _parts(value, path.split("."), where):
+            yield from check(here, part)
+
+
+def shared_formats(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
+    """What does not look as it should in plain variables, and in what stands under entries."""
+    for kind in kinds:
+        for path, check in kind.variables.items():
+            variable, _, rest = path.partition(".")
+            for where, value in _parts(declaration.value(variable), rest.split(".") if rest else (), variable):
+                yield from check(where, value)
+        if kind.defaults:
+            yield from formatted({**kind.shapes, **_TAGS}, declaration.value(kind.defaults), kind.defaults)
+
+
+def entry_formats(kind: Kind, declaration: Declaration) -> Iterator[Problem]:
+    """Names and fields of a kind's entries that do not look as they should."""
+    alike: dict[str, str] = {}
+    for name, entry in declaration.entries(kind.variable).items():
+        where = f"{kind.variable}.{name}"
+        # Of some services AWS takes them for one name, and readers do of all.
+        if (other := alike.setdefault(name.casefold(), name)) != name:
+            yield Problem(where, f"`{name}` and `{other}` differ only in case", "give one of them another name")
+        if "" in kind.shapes:
+            yield from kind.shapes[""](where, name)
+        yield from formatted({**kind.shapes, **_TAGS}, entry, where)
 
 
 def _used(value: Any, steps: Sequence[str], where: str) -> Iterator[tuple[str, str]]:
@@ -34,15 +100,74 @@ def _used(value: Any, steps: Sequence[str], where: str) -> Iterator[tuple[str, s
             yield from _used(value.get(key), steps[1:], f"{where}.{key}")
 
 
-def references(kind: Kind, kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
-    """Names that entries of this kind use and that nothing declares."""
-    for path, target in kind.refers.items():
-        variable = kinds.named(target).variable
+def once(shared: Sequence[Problem], others: Iterable[Problem]) -> list[Problem]:
+    """All problems; what a shared value makes wrong in every entry is said where the value stands, and only there."""
+    said, places = {problem.what for problem in shared}, {problem.where for problem in shared}
+    return [*shared, *(problem for problem in others if problem.what not in said and problem.where not in places)]
+
+
+def references(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
+    """Names that entries use and that nothing declares.
+
+    Where several use one, and a name like it is declared and used by nobody, the declared one is misspelt.
+    """
+    places: dict[tuple[str, str], list[str]] = {}
+    for kind in kinds:
+        holders = {f"{kind.variable}.{name}": entry for name, entry in declaration.entries(kind.variable).items()}
+        for where, entry in holders.items():
+            for target, here, used in _references(kind, where, entry):
+                places.setdefault((kinds.named(target).variable, used), []).append(here)
+    shared = set(_of_defaults(kinds, declaration))
+    wrong = set(_badly_named(kinds, declaration))
+    for (variable, used), uses in places.items():
         known = declaration.entries(variable)
-        for name, entry in declaration.entries(kind.variable).items():
-            for where, used in _used(entry, path.split("."), f"{kind.variable}.{name}"):
-                if used not in known:
-                    yield missing(where, used, variable, known)
+        if used in known or variable in wrong or any((variable, used) == (one, name) for one, _, name in shared):
+            continue
+        idle = [name for name in known if (variable, name) not in places]
+        yield from undeclared(variable, used, uses, known, idle)
+
+
+def undeclared(
+    variable: str, used: str, uses: Sequence[str], known: Iterable[str], idle: Iterable[str]
+) -> Iterator[Problem]:
+    """The problem of a name that is used and not declared. uses: where. idle: declared names that nothing uses."""
+    near = nearest(used, idle)
+    if near and len(uses) > 1:
+        what = f"nothing uses this name, and `{used}`, which {len(uses)} entries use, is not declared"
+        yield Problem(f"{variable}.{near}", what, f"write `{used}`, or correct {listed(uses)}")
+        return
+    for here in uses:
+        yield missing(here, used, variable, known)
+
+
+def _badly_named(kinds: Catalogue, declaration: Declaration) -> Iterator[str]:
+    """Variables with an entry whose name is wrong: what uses it under the right one is no mistake."""
+    for kind in kinds:
+        check = kind.shapes.get("")
+        if check and any(True for name in declaration.entries(kind.variable) for _ in check("", name)):
+            yield kind.variable
+
+
+def shared_references(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
+    """The same in what stands under entries."""
+    wrong = set(_badly_named(kinds, declaration))
+    for variable, here, used in _of_defaults(kinds, declaration):
+        if variable not in wrong and used not in (known := declaration.entries(variable)):
+            yield missing(here, used, variable, known)
+
+
+def _of_defaults(kinds: Catalogue, declaration: Declaration) -> Iterator[tuple[str, str, str]]:
+    """(variable, where it stands, name) of every name in what stands under entries."""
+    for kind in kinds:
+        if kind.defaults:
+            for target, here, used in _references(kind, kind.defaults, declaration.value(kind.defaults)):
+                yield kinds.named(target).variable, here, used
+
+
+def _references(kind: Kind, where: str, value: Any) -> Iterator[tuple[str, str, str]]:
+    """(kind, where it stands, name) of every name that a value uses."""
+    for path, target in kind.refers.items():
+        yield from ((target, here, used) for here, used in _used(value, path.split("."), where))
 
 
 def tokens(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:

@@ -28,6 +28,9 @@ _CALLED = {
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
 _WHOLE = re.compile(r"[+-]?\d+")
 _AMOUNT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(%|[A-Za-z]+)")
+#: seconds of one unit of time
+_SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400,
+            "day": 86400}  # fmt: skip
 #: MiB of one unit of memory or disk
 _MIB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0 * 1024.0}
 
@@ -35,6 +38,9 @@ _MIB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0 * 1024.0}
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that was probably meant; empty when none is near."""
     names = sorted(map(str, known))
+    same = [other for other in names if other.lower() == str(name).lower().strip()]
+    if same:
+        return same[0]
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     if near:
         return near[0]
@@ -99,8 +105,18 @@ def check_options(
                 typed[key] = option["default"]
             continue
         typed[key], found = check_value(here, given, option, null=null, partial=partial)
-        problems += found
+        problems += [_two_ends(problem, key, given, options) for problem in found]
     return typed, problems
+
+
+def _two_ends(problem: Problem, key: str, value: Any, options: Options) -> Problem:
+    """``80-90``, where the two ends of a range have a key each: name both."""
+    last = f"to_{key.removeprefix('from_')}"
+    ends = re.fullmatch(r"(\d+)\s*[-~:]\s*(\d+)", str(value))
+    if not ends or last not in options or last == key:
+        return problem
+    about = described(options[key])
+    return problem._replace(fix=f"write `{key}: {ends[1]}` and `{last}: {ends[2]}`" + f" ({about})" * bool(about))
 
 
 def check_value(
@@ -125,7 +141,8 @@ def check_value(
         choices = [str(choice) for choice in option["choices"]]
         near = nearest(str(typed), choices)
         what = f"{shown(value, option)} is not one of {', '.join(choices)}"
-        return typed, [Problem(where, what, f"write `{near}`" if near else "write one of these")]
+        fix, about = f"write `{near}`" if near else "write one of these", described(option)
+        return typed, [Problem(where, what, f"{fix} ({about})" if about else fix)]
     return typed, []
 
 
@@ -231,7 +248,10 @@ def _number_instead(name: str, kind: str, value: Any, option: Mapping[str, Any])
     if unit == "%":
         return f"write {amount / 100:g}" if kind == "float" else f"write {amount:g}"
     mib = _MIB.get(unit[0]) if re.fullmatch(r"[kmgt](i?b)?", unit) else None
-    if mib is not None and name.endswith("_mib"):
+    second = _SECONDS.get(unit.removesuffix("s") or unit)
+    if second and ("second" in str(option.get("description", "")).lower() or name.endswith("_seconds")):
+        amount *= second
+    elif mib is not None and name.endswith("_mib"):
         amount *= mib
     elif mib is not None and "GiB" in str(option.get("description", "")):
         amount *= mib / 1024

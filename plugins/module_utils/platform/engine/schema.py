@@ -112,7 +112,7 @@ def check(
             role, entry_point = entries[name]
             under = top.get(defaults[name], {})
             before = len(checker.problems)
-            checker.typed(defaults[name], under, specs[role][entry_point], partial=True)
+            top[defaults[name]] = checker.typed(defaults[name], under, specs[role][entry_point], partial=True)
             if len(checker.problems) > before:  # Said once, there, rather than for every entry below.
                 continue
             content = {

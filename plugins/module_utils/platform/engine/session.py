@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore
 import botocore.config
 import botocore.exceptions as failures
 
@@ -65,6 +69,17 @@ class Clients:
             )
             keep_host(self._clients[key])
         return self._clients[key]
+
+
+@cache
+def regions() -> dict[str, str]:
+    """What AWS calls each of its regions, by id; empty when botocore keeps its list elsewhere."""
+    path = Path(botocore.__file__).parent / "data/endpoints.json"
+    if not path.exists():
+        return {}
+    partitions = json.loads(path.read_bytes())["partitions"]
+    public = next(item for item in partitions if item["partition"] == "aws")
+    return {name: region["description"] for name, region in public["regions"].items()}
 
 
 def iam_action(service: str, operation: str) -> str:

@@ -6,21 +6,30 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .catalogue import Catalogue
+from .checks import once
+from .common import common_problems
 from .declaration import COMMON, Declaration
 from .errors import DeclarationError, Problem
 from .model import Plan
 from .observe import account, observe
 from .plan import plan
 from .schema import Specs, check
-from .session import Clients
+from .session import Clients, regions
 
 
 def declaration_of(raw: Mapping[str, Any], specs: Specs, kinds: Catalogue) -> Declaration:
     """The declaration with types and defaults applied. Raises DeclarationError with every problem in it."""
     typed, problems = check(raw, specs, kinds.entries(), kinds.defaults(), COMMON)
     declaration = Declaration(typed)
-    # Whether the parts fit each other can be asked only of parts that are what they should be.
-    problems = problems or kinds.check(declaration)
+    if problems:
+        # Whether the parts fit each other can be asked only of parts that are what they should be.
+        mistyped = {problem.where for problem in problems}
+        problems += [problem for problem in kinds.check_formats(declaration) if problem.where not in mistyped]
+        entries = kinds.entries()
+        plain = [problem for problem in problems if problem.where.partition(".")[0] not in entries]
+        problems = once(plain, [problem for problem in problems if problem not in plain])
+    else:
+        problems = once(list(common_problems(declaration, regions())), kinds.check(declaration))
     if problems:
         raise DeclarationError(problems)
     return declaration

@@ -28,19 +28,6 @@ class Input(RoleInput):
             what = f"sshd would listen on {number}, and the security group lets administrators in on {declared}"
             fix = 'write "{{ aws_security_ssh_port }}", and change the port there'
             yield Problem("sshd_port", what, fix)
-            return
-        instance = (platform.aws.get("aws_compute_instances") or {}).get(platform.instances.get(host, ""), {})
-        groups = platform.aws.get("aws_security_groups") or {}
-        own = [name for name in instance.get("security_groups", ()) if name in groups]
-        if own and not any(_lets_in(rule, number) for name in own for rule in groups[name].get("ingress", {}).values()):
-            letting = sorted(
-                name
-                for name, group in groups.items()
-                if any(_lets_in(rule, number) for rule in group.get("ingress", {}).values())
-            )
-            where = f"aws_compute_instances.{platform.instances[host]}.security_groups"
-            what = f"none of {', '.join(own)} lets tcp {number} in: Ansible and administrators could not reach the host"
-            yield Problem(where, what, f"add {' or '.join(letting)}" if letting else "add a group with such a rule")
 
     def on_host(self, values: Values, facts: Mapping[str, Any], look: Look) -> Iterator[Problem]:
         user = look("ansible_user")
@@ -50,10 +37,3 @@ class Input(RoleInput):
 
     def listens(self, values: Values) -> Iterator[tuple[int, str, str]]:
         yield values["sshd_port"], "", "sshd_port"
-
-
-def _lets_in(rule: Mapping[str, Any], number: Any) -> bool:
-    if rule.get("protocol") == "all":
-        return True
-    first = rule.get("port")
-    return rule.get("protocol") == "tcp" and first is not None and first <= number <= (rule.get("to_port") or first)

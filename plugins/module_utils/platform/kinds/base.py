@@ -12,6 +12,7 @@ from ..engine.access import Read, Write
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import PlatformError, Problem
+from ..engine.formats import Format
 from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 
 Observation = Mapping[str, Any]
@@ -41,6 +42,10 @@ class Kind(ABC):
     defaults: ClassVar[str] = ""
     #: field (as ``routes.*.internet_gateway``) -> the kind whose names it uses
     refers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    #: field (as ``ingress.*.cidrs``; ``ingress.@`` for the keys of a mapping, "" for the entry's name) -> how it looks
+    shapes: ClassVar[Mapping[str, Format]] = MappingProxyType({})
+    #: the same of variables that hold no entries
+    variables: ClassVar[Mapping[str, Format]] = MappingProxyType({})
     #: attributes that others may refer to, as ``${kind:name:attribute}``
     offers: ClassVar[tuple[str, ...]] = ("id",)
 

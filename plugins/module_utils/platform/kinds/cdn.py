@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..distribution_config import flatten
+from ..engine import formats
 from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import PlatformError, Problem
+from ..engine.formats import hostname_fault
 from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 from ..engine.refs import ref
 from .base import GLOBAL_REGION, Kind, Observation, declared, only
@@ -20,6 +22,8 @@ _READS = ("cloudfront:Get*", "cloudfront:List*")
 #: without key types ACM lists RSA_1024 and RSA_2048 only
 _KEY_TYPES = ["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1"]
 
+#: ACM's quota of names of one certificate
+_MOST_NAMES = 10
 _USABLE = ("ISSUED", "PENDING_VALIDATION")
 
 
@@ -64,6 +68,7 @@ class Certificate(Kind):
     service = "acm"
     variable = "aws_cdn_certificates"
     entry_point = "certificate"
+    shapes = {"domain": formats.hostname, "alternative_names": formats.hostname}
     offers = ("id", "arn")
     reads = (
         Read(
@@ -92,8 +97,15 @@ class Certificate(Kind):
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         for name, entry in declaration.entries(self.variable).items():
-            for domain in (entry["domain"], *entry["alternative_names"]):
-                if zone_of(domain.removeprefix("*."), declaration) is None:
+            names = {entry["domain"], *entry["alternative_names"]}
+            if len(names) > _MOST_NAMES:
+                what = f"has {len(names)} names, ACM takes {_MOST_NAMES}"
+                yield Problem(f"{self.variable}.{name}.alternative_names", what, "use a `*.` name, or two certificates")
+            for domain in sorted(names):
+                if (
+                    not hostname_fault(domain, wildcard=True)[0]
+                    and zone_of(domain.removeprefix("*."), declaration) is None
+                ):
                     fix = "declare its zone in aws_dns_zones: the certificate is validated there"
                     yield Problem(f"{self.variable}.{name}", f"`{domain}` lies in no declared zone", fix)
 
@@ -317,6 +329,27 @@ class Distribution(Kind):
     variable = "aws_cdn_distributions"
     entry_point = "distribution"
     defaults = "aws_cdn_distribution_defaults"
+    shapes = {
+        # It is the name of its origin access control, and part of a statement's id in the bucket's policy.
+        "": formats.text(
+            r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?",
+            "the name of a distribution",
+            "write letters, digits and `-`",
+            64,
+        ),
+        "id": formats.text(r"E[0-9A-Z]{12,13}", "the id of a distribution", "write it as E1QROAB9PHO2Z", 0),
+        "aliases": formats.hostname,
+        "default_root_object": formats.text(
+            r"(?!/)[A-Za-z0-9_./~$*&;:@+,()'-]*",
+            "the name of an object",
+            "write it without `/` in front, as index.html",
+        ),
+        "cache_policy": formats.text(
+            r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+            "the id of a cache policy",
+            "write it as 658327ea-f89d-4fab-a63d-7e88639e58f6, which is Managed-CachingOptimized",
+        ),
+    }
     refers = {"bucket": "bucket", "certificate": "certificate"}
     offers = ("id", "arn", "domain_name")
     reads = (
@@ -358,14 +391,22 @@ class Distribution(Kind):
         """Every alias is covered by its certificate, lies in a zone, and is used once."""
         certificates = declaration.entries("aws_cdn_certificates")
         taken: dict[str, str] = {}
+        ids: dict[str, str] = {}
         for name, distribution in declaration.entries(self.variable).items():
             where = f"{self.variable}.{name}.aliases"
+            live_id = distribution.get("id")
+            if live_id and live_id in ids:
+                what = f"{live_id} is also that of {ids[live_id]}"
+                yield Problem(f"{self.variable}.{name}.id", what, "write its own, or none: the aliases find it")
+            ids.setdefault(str(live_id), name)
             if not distribution["aliases"]:
                 yield Problem(where, "is empty", "name at least one domain: the distribution is recognised by it")
             for alias in distribution["aliases"]:
                 if alias in taken:
                     yield Problem(where, f"`{alias}` is also an alias of {taken[alias]}", "CloudFront allows it once")
                 taken.setdefault(alias, name)
+                if hostname_fault(alias, wildcard=True)[0]:
+                    continue
                 if zone_of(alias, declaration) is None:
                     yield Problem(where, f"`{alias}` lies in no declared zone", "declare its zone in aws_dns_zones")
                 covering = certificates.get(distribution["certificate"])

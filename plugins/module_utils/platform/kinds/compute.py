@@ -8,18 +8,42 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from ..engine import checks
+from ..engine import checks, formats
 from ..engine.access import Arguments, Detail, Read, Requests, Scope, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
+from ..engine.formats import strange
 from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
+from ..engine.options import nearest
+from ..engine.public_key import wrong_ec2_key
 from .base import EC2_TAGS, Ec2Kind, Observation, called, label, only, tag_fields, tags_of
 
 #: an instance that is still, or again, there
 ALIVE = ("pending", "running", "stopping", "stopped")
 #: families of EC2 types whose processors are ARM: the letter g after the generation
 _ARM_TYPE = re.compile(r"[a-z]+\d+[a-z]*g[a-z]*\.|a1\.")
+#: burstable families, all of whose types there are; of the others every size exists somewhere
+_BURSTABLE = ("t2", "t3", "t3a", "t4g")
+_BURSTABLE_SIZES = ("nano", "micro", "small", "medium", "large", "xlarge", "2xlarge")
+#: family (letters, generation, what it adds), size
+_TYPE = re.compile(
+    r"(?!t)([a-z]{1,3}\d{1,2}|u-?\d+[a-z]*|hpc\d+)[a-z]{0,4}(-[a-z0-9]+)?"
+    r"\.(nano|micro|small|medium|large|\d{0,2}xlarge|metal(-\d+xl)?)|u-\d+tb1\.(\d+xlarge|metal)"
+)
+_USUAL_TYPES = (
+    *(f"{family}.{size}" for family in _BURSTABLE for size in _BURSTABLE_SIZES),
+    *(
+        f"{family}.{size}"
+        for family in ("c7g", "c7i", "m7a", "m7g", "m7i", "r7g", "r7i", "m6i", "m6g", "c6i", "c6g", "r6i", "r6g")
+        for size in ("large", "xlarge", "2xlarge", "4xlarge")
+    ),
+)
+_ARCHITECTURES = ("arm64", "x86_64")
+#: groups of the inventory that are there without a role
+_TAKEN = frozenset({"all", "ungrouped", "localhost", "aws_ec2", "platform", "containers"})
+#: EC2 takes no more, and cloud-init reads what begins like this
+_USER_DATA, _USER_DATA_STARTS = 16384, ("#!", "#cloud-config", "#include", "#cloud-boothook", "Content-Type:", "MIME-")
 #: while a volume is being modified it is described as it was
 _UNDER_WAY = {"Filters": [{"Name": "modification-state", "Values": ["modifying", "optimizing"]}]}
 
@@ -29,6 +53,13 @@ def _key_material(public_key: str | None) -> str:
     return " ".join((public_key or "").split()[:2])
 
 
+def _public_key(where: str, value: Any) -> Iterator[Problem]:
+    """The line of a .pub file, for new instances. A private key is not repeated."""
+    if isinstance(value, str) and value.strip() and (wrong := wrong_ec2_key(value)):
+        what, fix = wrong
+        yield Problem(where, what, fix.replace("the line of the .pub", "the line of an OpenSSH .pub"))
+
+
 class KeyPair(Ec2Kind):
     """Recognised by its name."""
 
@@ -36,6 +67,8 @@ class KeyPair(Ec2Kind):
     role = "aws_compute"
     variable = "aws_compute_key_pairs"
     entry_point = "key_pair"
+    shapes = {"": formats.text(r"[ -~]+", "the name of a key pair", "write letters, digits, `-` and `_`", 255)}
+    variables = {"aws_compute_public_key": _public_key}
     reads = (
         Read(
             service="ec2",
@@ -51,9 +84,12 @@ class KeyPair(Ec2Kind):
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         for name, entry in declaration.entries(self.variable).items():
-            if not re.match(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-\S+) \S+", entry["public_key"]):
+            where = f"{self.variable}.{name}.public_key"
+            if not entry["public_key"].strip():
                 fix = "set aws_compute_public_key to the line of an OpenSSH .pub file (inventories/<env>/hosts.yml)"
-                yield Problem(f"{self.variable}.{name}.public_key", "is not an OpenSSH public key", fix)
+                yield Problem(where, "is empty: nobody could log in to a new host", fix)
+            else:
+                yield from _public_key(where, entry["public_key"])
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -105,11 +141,105 @@ def _host_roles(declaration: Declaration) -> list[str]:
     return [f"arn:aws:iam::*:role/{name}" for name in declaration.entries("aws_iam_roles")]
 
 
+def instance_type(where: str, value: Any) -> Iterator[Problem]:
+    """Something that can be an instance type; whether AWS offers it, the account says."""
+    if not isinstance(value, str):
+        return
+    family, _, size = value.partition(".")
+    if (family in _BURSTABLE and size in _BURSTABLE_SIZES) or _TYPE.fullmatch(value):
+        return
+    written = value.lower().replace("_", ".")
+    near = f"{written}.small" if written in _BURSTABLE else nearest(written, _USUAL_TYPES)
+    fix = f"write {f'`{near}`' if near else 'one as t3a.small'}, or another"
+    usual = ", ".join((*_BURSTABLE, "m7i", "m7g", "c7i", "r7i"))
+    yield Problem(where, f"`{value}` is not an instance type: a family ({usual}, …) and a size", fix)
+
+
+def _user_data(where: str, value: Any) -> Iterator[Problem]:
+    if not isinstance(value, str):
+        return
+    size = len(value.encode())
+    if size > _USER_DATA:
+        yield Problem(where, f"has {size} bytes, EC2 takes {_USER_DATA}", "shorten it")
+    elif value.strip() and not value.startswith(_USER_DATA_STARTS):
+        yield Problem(where, "begins with nothing that cloud-init knows", "let its first line be `#cloud-config`")
+
+
+def _names(entries: Mapping[str, Any], functions: Iterable[str]) -> Iterator[Problem]:
+    """Names make host names, which are lower case and have `-` for `_`; each is one host."""
+    hosts: dict[str, str] = {}
+    groups = _TAKEN | set(functions)
+    for name in entries:
+        where, host = f"aws_compute_instances.{name}", name.lower().replace("_", "-")
+        if strange(name) or not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?", name):
+            why = strange(name) or ("has more than 63 characters" if len(name) > 63 else "is not a name for a host")
+            fix = "write letters of ASCII, digits, `_` and `-` inside, at most 63, as KOIN_DB"
+            yield Problem(where, f"`{name}` {why}", fix)
+        elif host in groups:
+            yield Problem(where, f"`{name}` makes a host {host}, which is the name of a group", "choose another name")
+        elif host in hosts and hosts[host].casefold() != name.casefold():
+            what = f"`{name}` and `{hosts[host]}` make the same host, {host}"
+            yield Problem(where, what, "give one of them another name")
+        hosts.setdefault(host, name)
+
+
+def _group_name(where: str, value: Any) -> Iterator[Problem]:
+    """A role is a group of the inventory."""
+    fix = "write letters, digits and `_`, as PROD"
+    if not isinstance(value, str):
+        return
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        yield Problem(where, f"`{value}` is not the name of a group", fix)
+    elif value in _TAKEN:
+        yield Problem(where, f"`{value}` is a group of its own already", "choose another name")
+
+
+def _lets_in(rule: Mapping[str, Any], port: int, sources: Sequence[ipaddress.IPv4Network]) -> bool:
+    """Whether a rule lets those sources reach a TCP port."""
+    first = rule.get("port") or 0
+    if rule["protocol"] != "all" and not (
+        rule["protocol"] == "tcp" and first <= port <= (rule.get("to_port") or first)
+    ):
+        return False
+    open_to = [network for cidr in rule.get("cidrs", []) if (network := checks.network(cidr))]
+    return all(any(source.subnet_of(network) for network in open_to) for source in sources)
+
+
+def _administrators(declaration: Declaration) -> Iterator[Problem]:
+    """Every host has a group that lets the administrators in: without it nobody can log in, Ansible included."""
+    port = declaration.value("aws_security_ssh_port", 22)
+    declared = declaration.value("aws_security_admin_cidrs", [])
+    sources = [network for cidr in declared if (network := checks.network(cidr))]
+    # Said where they are declared.
+    if not sources or len(sources) < len(declared) or not 1 <= port <= 65535:
+        return
+    groups = declaration.entries("aws_security_groups")
+    good = [
+        name
+        for name, group in groups.items()
+        if any(_lets_in(rule, port, sources) for rule in group.get("ingress", {}).values())
+    ]
+    for name, instance in declaration.entries("aws_compute_instances").items():
+        own = instance.get("security_groups")
+        # Undeclared groups are said by themselves, and one that is not managed keeps the groups that it has.
+        if own is None or set(own) - set(groups) or set(own) & set(good):
+            continue
+        which = f"none of {', '.join(own)}" if own else "no security group"
+        what = f"{which} lets tcp {port} in from aws_security_admin_cidrs: nobody could log in, nor Ansible"
+        fix = f"add {' or '.join(good)}" if good else f"declare a group that lets tcp {port} in from there, and add it"
+        yield Problem(f"aws_compute_instances.{name}.security_groups", what, fix)
+
+
 def _roles_and_functions(where: str, instance: Mapping[str, Any], roles: Sequence[str]) -> Iterator[Problem]:
     """A host has a declared role and functions that go together. What functions there are, the argument specs say."""
     if instance["role"] not in roles:
-        fix = f"write one of {', '.join(roles)}, or add it to aws_compute_roles"
-        yield Problem(f"{where}.role", f"`{instance['role']}` is not a declared role", fix)
+        near = nearest(instance["role"], roles)
+        fix = f"write {f'`{near}`' if near else 'one of these'}, or add it to aws_compute_roles"
+        what = f"`{instance['role']}` is not a declared role; declared: {', '.join(roles)}"
+        yield Problem(f"{where}.role", what, fix)
+    for field in ("functions", "security_groups"):
+        for item in {item for item in instance.get(field, []) if instance[field].count(item) > 1}:
+            yield Problem(f"{where}.{field}", f"`{item}` stands there twice", "keep one")
     if {"swarm_managers", "swarm_workers"} <= set(instance["functions"]):
         what = "is a manager and a worker of the Swarm"
         yield Problem(f"{where}.functions", what, "keep swarm_managers: a manager runs containers as well")
@@ -138,10 +268,14 @@ def _private_ip(
 
 def _elastic_ip(where: str, address: str, taken: dict[str, str], name: str) -> Iterator[Problem]:
     try:
-        ipaddress.IPv4Address(address)
+        parsed = ipaddress.IPv4Address(address)
     except ValueError:
         yield Problem(f"{where}.elastic_ip", f"`{address}` is not an IPv4 address", "write an address, or `auto`")
-    if address in taken:
+        return
+    if not parsed.is_global or parsed.is_multicast:
+        what = f"{address} is not an address of the internet, as every elastic IP is"
+        yield Problem(f"{where}.elastic_ip", what, "write the elastic IP that the account owns, or `auto`")
+    elif address in taken:
         fix = "an elastic IP belongs to one instance; write `auto` for a new one"
         yield Problem(f"{where}.elastic_ip", f"{address} is also that of {taken[address]}", fix)
     taken.setdefault(address, name)
@@ -158,6 +292,24 @@ class Instance(Ec2Kind):
     variable = "aws_compute_instances"
     entry_point = "instance"
     defaults = "aws_compute_instance_defaults"
+    shapes = {
+        "type": instance_type,
+        "user_data": _user_data,
+        "metadata.hop_limit": formats.number(1, 64, "a number of hops"),
+        "root_volume.size": formats.number(1, 16384, "a size that EC2 has", "write GiB from 1 to 16384, as 20"),
+        "root_volume.device": formats.text(
+            r"/dev/(sd[a-z][1-9]?|xvd[a-z]{1,2}|nvme\dn1)",
+            "the name of a root device",
+            "write /dev/xvda, which Debian has",
+        ),
+    }
+    variables = {
+        "aws_compute_roles": _group_name,
+        "aws_compute_images.@": formats.one_of(_ARCHITECTURES, "no architecture"),
+        "aws_compute_images.*": formats.text(
+            r"(/[\w.-]+)+", "the name of an SSM parameter", "write one as /aws/service/debian/release/13/latest/amd64"
+        ),
+    }
     refers = {
         "subnet": "subnet",
         "security_groups": "security_group",
@@ -238,20 +390,35 @@ class Instance(Ec2Kind):
         images = declaration.value("aws_compute_images", {})
         elastic: dict[str, str] = {}
         private: dict[str, str] = {}
+        groups, roles = declaration.entries("aws_security_groups"), declaration.value("aws_compute_roles", [])
+        functions = {item for entry in declaration.entries(self.variable).values() for item in entry["functions"]}
+        vpcs = set(declaration.entries("aws_network_vpcs"))
+        yield from _names(declaration.entries(self.variable), functions)
+        yield from _administrators(declaration)
+        for function in functions & set(roles):
+            yield Problem(
+                "aws_compute_roles", f"`{function}` is a function, too: one group for two things", "rename it"
+            )
         for name, instance in declaration.entries(self.variable).items():
             where = f"{self.variable}.{name}"
+            known = not list(instance_type("", instance["type"]))
             arm = bool(_ARM_TYPE.match(instance["type"]))
-            if arm != (instance["architecture"] == "arm64"):
+            if known and arm != (instance["architecture"] == "arm64"):
                 real = "arm64" if arm else "x86_64"
                 fix = f"set `architecture: {real}`, or choose a type of {instance['architecture']}"
                 what = f"type {instance['type']} is {real}, the image for `{instance['architecture']}` would not start"
                 yield Problem(f"{where}.architecture", what, fix)
-            if "cpu_credits" in instance and not instance["type"].startswith("t"):
+            vpc = subnets.get(instance["subnet"], {}).get("vpc")
+            for group in instance.get("security_groups", []):
+                if group in groups and groups[group]["vpc"] != vpc and {groups[group]["vpc"], vpc} <= vpcs:
+                    what = f"`{group}` lies in VPC {groups[group]['vpc']}, subnet {instance['subnet']} in {vpc}"
+                    yield Problem(f"{where}.security_groups", what, f"name a group of VPC {vpc}")
+            if known and "cpu_credits" in instance and not instance["type"].startswith("t"):
                 fix = "write `cpu_credits: null` in the entry, or choose a t type"
                 yield Problem(f"{where}.cpu_credits", f"type {instance['type']} has no CPU credits", fix)
-            if instance["architecture"] not in images:
+            if instance["architecture"] not in images and set(images) <= set(_ARCHITECTURES):
                 yield checks.missing(f"{where}.architecture", instance["architecture"], "aws_compute_images", images)
-            yield from _roles_and_functions(where, instance, declaration.value("aws_compute_roles", []))
+            yield from _roles_and_functions(where, instance, roles)
             yield from _private_ip(where, instance, subnets, private, name)
             address = instance.get("elastic_ip")
             if address and address != "auto":

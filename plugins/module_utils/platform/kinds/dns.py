@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ..engine import formats
 from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
+from ..engine.formats import hostname_fault
 from ..engine.model import Desired, FieldChange, Fields, Live
 from ..engine.refs import ref
 from .base import GLOBAL_REGION, Kind, Observation, only
@@ -75,6 +79,7 @@ class Zone(Kind):
     service = "route53"
     variable = "aws_dns_zones"
     entry_point = "zone"
+    shapes = {"comment": formats.text(r"[ -~]*", "a comment", "write it in English", 256)}
     reads = (
         Read(
             service="route53",
@@ -126,7 +131,10 @@ class Zone(Kind):
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         for name in declaration.entries(self.variable):
-            if name != dotless(name):
+            what, fix = hostname_fault(name)
+            if what:
+                yield Problem(f"{self.variable}.{name}", f"`{name}` {what}", fix)
+            elif name != dotless(name):
                 yield Problem(f"{self.variable}.{name}", "is not how Route 53 writes it", f"write `{dotless(name)}`")
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
@@ -166,6 +174,84 @@ class Zone(Kind):
             )
 
 
+#: types whose owner is a host, so that its labels hold no `_`
+_OF_HOSTS = ("A", "AAAA", "MX")
+_TXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+def _priority(value: str) -> bool:
+    return value.isascii() and value.isdigit() and int(value) <= 65535
+
+
+def _target(name: str) -> tuple[str, str]:
+    """A host that a record leads to."""
+    what, fix = hostname_fault(name, underscore=True)
+    return (f"leads to `{name}`, which {what}", fix) if what else ("", "")
+
+
+def _value_fault(kind: str, value: str) -> tuple[str, str]:
+    """What is wrong with a value of a record, and what to write; empty when nothing is."""
+    words = value.split()
+    if kind in ("A", "AAAA"):
+        version, example = (4, "52.78.46.60") if kind == "A" else (6, "2001:db8::10")
+        try:
+            address = ipaddress.ip_address(value)
+        except ValueError:
+            also = "; for a name, `type: CNAME`" if not hostname_fault(value)[0] else ""
+            return f"`{value}` is not an IPv{version} address", f"write one as {example}{also}"
+        if address.version != version:
+            other = "AAAA" if kind == "A" else "A"
+            return f"`{value}` is an IPv{address.version} address", f"write `type: {other}`, or one as {example}"
+    elif kind in ("CNAME", "NS"):
+        what, fix = _target(value)
+        if "is an IP address" in what:
+            return f"`{value}` is an address, a {kind} leads to a name", "write `type: A`" if kind == "CNAME" else fix
+        return (what, fix)
+    elif kind == "MX":
+        if len(words) != 2 or not _priority(words[0]):
+            mail = words[-1] if words else "mail.koreatech.in"
+            return f"`{value}` is not a priority and a mail server", f"write both, as `10 {mail}`"
+        return _target(words[1])
+    elif kind == "SRV":
+        if len(words) != 4 or not all(_priority(word) for word in words[:3]):
+            return f"`{value}` is not priority, weight, port and host", "write four, as `10 5 5060 sip.koreatech.in`"
+        return _target(words[3])
+    elif kind == "CAA" and not re.fullmatch(r'(0|128) (issue|issuewild|iodef) "[^"]*"', value):
+        return f"`{value}` is not flags, tag and a value in quotes", 'write one as `0 issue "letsencrypt.org"`'
+    elif kind == "TXT":
+        return _text_fault(value)
+    return "", ""
+
+
+def _text_fault(value: str) -> tuple[str, str]:
+    parts = _TXT.findall(value)
+    if not value.strip() or _TXT.sub("", value).strip():
+        pieces = [value[start : start + 255] for start in range(0, len(value), 255)] if '"' not in value else []
+        written = " ".join(f'"{piece}"' for piece in pieces)
+        fix = f"write '{written}'" if written and len(written) < 200 else "write each 255 characters as \"…\", in '…'"
+        return "is not in double quotes, in which Route 53 wants text", fix
+    if long := next((part for part in parts if len(part) > 255), ""):
+        return f"has a text of {len(long)} characters, Route 53 takes 255 a piece", 'write several, as "…" "…"'
+    if odd := formats.strange(value.strip()):
+        return odd, "write ASCII; other letters as \\ and three octal digits"
+    return "", ""
+
+
+def _values(where: str, name: str, record: Mapping[str, Any]) -> Iterator[Problem]:
+    """Values are what the type holds, and there are not too many of them."""
+    kind, values = record["type"], record["values"]
+    for number, value in enumerate(values):
+        what, fix = _value_fault(kind, value)
+        if what:
+            yield Problem(f"{where}.values.{number}", what, fix)
+        elif kind == "CNAME" and dotless(value) == name:
+            yield Problem(f"{where}.values.{number}", "leads to itself", "write the name that it stands for")
+    for twice in sorted({value for value in values if values.count(value) > 1}):
+        yield Problem(f"{where}.values", f"`{twice}` stands there twice", "keep one")
+    if kind == "CNAME" and len(set(values)) > 1:
+        yield Problem(f"{where}.values", f"a CNAME leads to one name, here are {len(values)}", "keep one")
+
+
 def record_label(name: str, kind: str) -> str:
     """How a record is named in a plan."""
     return f"{name} {kind}"
@@ -179,6 +265,8 @@ class Record(Kind):
     service = "route53"
     variable = "aws_dns_records"
     entry_point = "record"
+    shapes = {"ttl": formats.ttl}
+    variables = {"aws_dns_records_ttl": formats.ttl}
     refers = {"zone": "zone", "host": "instance"}
     writes = (Write("route53:ChangeResourceRecordSets"),)
     module_reads = _READS
@@ -199,6 +287,8 @@ class Record(Kind):
         for key, record in declaration.entries(self.variable).items():
             where = f"{self.variable}.{key}"
             name = dotless(record.get("name", key))
+            yield from self._name(where, record, name, declaration)
+            yield from _values(where, name, record) if record.get("values") else ()
             if name != record["zone"] and not name.endswith(f".{record['zone']}"):
                 fix = f"write a name that ends in {record['zone']}, or name its own zone"
                 yield Problem(f"{where}.zone", f"`{name}` lies outside zone {record['zone']}", fix)
@@ -216,6 +306,37 @@ class Record(Kind):
             if host in hosts and not hosts[host].get("elastic_ip"):
                 fix = f"add `elastic_ip: auto` to aws_compute_instances.{host}"
                 yield Problem(f"{where}.host", f"{host} has no elastic IP, its address would change", fix)
+
+        yield from self._alone(declaration)
+
+    def _name(self, where: str, record: Mapping[str, Any], name: str, declaration: Declaration) -> Iterator[Problem]:
+        """The name is one, and its zone answers for it."""
+        kind, zone = record["type"], record["zone"]
+        field = f"{where}.name" if "name" in record else where
+        what, fix = hostname_fault(name, wildcard=True, underscore=kind not in _OF_HOSTS)
+        if what:
+            yield Problem(field, f"`{name}` {what}", fix)
+        elif name == zone and kind == "CNAME":
+            yield Problem(f"{where}.type", f"a CNAME cannot stand at {zone}, the top of its zone", "write `type: A`")
+        elif name == zone and kind == "NS":
+            fix = "remove it: Route 53 keeps the zone's own NS records"
+            yield Problem(f"{where}.type", f"NS of {zone}, the top of its zone, would cut the zone off", fix)
+        elif name.endswith(f".{zone}") and kind != "NS" and (nearer := zone_of(name, declaration)) != zone and nearer:
+            yield Problem(f"{where}.zone", f"`{name}` lies in zone {nearer}, which is asked", f"write `{nearer}`")
+
+    def _alone(self, declaration: Declaration) -> Iterator[Problem]:
+        """A CNAME is the only record of its name."""
+        types: dict[str, dict[str, str]] = {}
+        for key, record in declaration.entries(self.variable).items():
+            types.setdefault(dotless(record.get("name", key)), {})[record["type"]] = key
+        for distribution in declaration.entries("aws_cdn_distributions").values():
+            for alias in distribution["aliases"]:
+                types.setdefault(alias, {}).setdefault("A", "")
+        for name, found in types.items():
+            others = sorted(set(found) - {"CNAME"})
+            if "CNAME" in found and others:
+                what = f"`{name}` has a CNAME and {', '.join(others)}, which DNS does not allow"
+                yield Problem(f"{self.variable}.{found['CNAME']}", what, "keep one of them")
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """Live records that Route 53 keeps a declared one from: a CNAME of that name, or routing policies."""

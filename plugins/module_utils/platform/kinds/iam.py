@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from ..engine import formats
 from ..engine.access import Read, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
+from ..engine.formats import one_of
 from ..engine.model import Desired, Fields, Live
 from .base import GLOBAL_REGION, Kind, Observation, policy, statements
 from .cdn import distribution_arn
@@ -91,6 +93,11 @@ class IamRole(Kind):
     variable = "aws_iam_roles"
     entry_point = "role"
     refers = {"buckets": "bucket", "invalidates": "distribution"}
+    shapes = {
+        "": formats.text(r"[A-Za-z0-9_+=,.@-]+", "the name of a role", "write letters, digits and `-`", 64),
+        "description": formats.text(r"[ -~\t\r\n]*", "a description that IAM takes", "write it in English", 1000),
+        "buckets.*": one_of(("read", "read_write"), "no right"),
+    }
     reads = (
         Read(
             service="iam",
@@ -128,13 +135,14 @@ class IamRole(Kind):
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         for name, entry in declaration.entries(self.variable).items():
             where = f"{self.variable}.{name}"
-            for bucket, mode in entry.get("buckets", {}).items():
-                if mode not in ("read", "read_write"):
-                    yield Problem(f"{where}.buckets.{bucket}", f"`{mode}` is no right", "read, or read_write")
             path = entry.get("parameters")
-            if path and not re.fullmatch(r"/([\w.-]+/)+", path):
-                fix = "write a path with slashes at both ends, as /koin/prod/"
+            if path and not re.fullmatch(r"/([A-Za-z0-9_.-]+/)+", path):
+                better = f"/{path.strip('/')}/"
+                good = re.fullmatch(r"/([A-Za-z0-9_.-]+/)+", better)
+                fix = f"write {better if good else 'one as /koin/prod/'}, a path with slashes at both ends"
                 yield Problem(f"{where}.parameters", f"`{path}` is not a path", fix)
+            elif path and re.match(r"/(aws|ssm)", path, re.IGNORECASE):
+                yield Problem(f"{where}.parameters", f"`{path}` begins as AWS's own do", "write one as /koin/prod/")
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from ..engine import formats
 from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
+from ..engine.errors import Problem
 from ..engine.model import Desired, Fields, Live
 from ..engine.refs import ref
 from .base import Kind, Observation, only
@@ -32,6 +34,10 @@ class Topic(Kind):
     service = "sns"
     variable = "aws_monitoring_topics"
     entry_point = "topic"
+    shapes = {
+        "": formats.text(r"[A-Za-z0-9_-]+", "the name of a topic", "write letters, digits, `-` and `_`", 256),
+        "emails": formats.mail,
+    }
     offers = ("id", "arn")
     reads = (
         Read(
@@ -92,6 +98,16 @@ class Topic(Kind):
         }
 
 
+_DAY = 86400
+
+
+def _period(where: str, value: Any) -> Iterator[Problem]:
+    """A period that CloudWatch knows."""
+    if isinstance(value, int) and value not in (10, 20, 30) and (value < 60 or value % 60 or value > _DAY):
+        fix = "write seconds: 10, 20, 30 or a multiple of 60"
+        yield Problem(where, f"{value} is not a period of CloudWatch", fix)
+
+
 class Alarm(Kind):
     """Recognised by its name, ``<instance> <alarm>``."""
 
@@ -101,6 +117,16 @@ class Alarm(Kind):
     variable = "aws_monitoring_instance_alarms"
     entry_point = "alarm"
     refers = {"topic": "topic"}
+    shapes = {
+        "": formats.text(r"[A-Za-z0-9][ -~]*", "the name of an alarm", "write letters, digits and `-`", 128),
+        "namespace": formats.text(
+            r"(?!:)[A-Za-z0-9._/#: -]+", "a namespace of CloudWatch", "write one as AWS/EC2", 255
+        ),
+        "metric": formats.text(r"[ -~]+", "the name of a metric", "write one as CPUUtilization", 255),
+        "threshold": formats.finite,
+        "period": _period,
+        "evaluation_periods": formats.number(1, 100000, "a number of periods", "write 1 or more"),
+    }
     offers = ("id", "arn")
     reads = (
         Read(
@@ -113,6 +139,22 @@ class Alarm(Kind):
     )
     writes = (Write("cloudwatch:PutMetricAlarm", operations=("monitoring:PutMetricAlarm",)),)
     module_reads = ("cloudwatch:Describe*",)
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        for name, entry in declaration.entries(self.variable).items():
+            where, period = f"{self.variable}.{name}", entry["period"]
+            longest = 7 * _DAY if period >= 3600 else _DAY
+            if not list(_period("", period)) and period * entry["evaluation_periods"] > longest:
+                what = f"looks back over {period * entry['evaluation_periods']} seconds, CloudWatch over {longest}"
+                fix = f"write at most {longest // period} periods of {period} seconds"
+                yield Problem(f"{where}.evaluation_periods", what, fix)
+            if "InstanceId" in entry["dimensions"]:
+                yield Problem(f"{where}.dimensions.InstanceId", "is that of every instance in turn", "remove it")
+            # Only metrics of an own resolution have shorter ones.
+            if entry["namespace"].startswith("AWS/") and period in (10, 30):
+                yield Problem(
+                    f"{where}.period", f"metrics of AWS come every 60 seconds, not {period}", "write 60 or more"
+                )
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         templates = declaration.entries(self.variable)

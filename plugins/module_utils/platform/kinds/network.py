@@ -4,16 +4,60 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..engine import checks
+from ..engine import checks, formats
 from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
 from ..engine.model import Desired, Fields, Live
 from .base import EC2_TAGS, Ec2Kind, Observation, called, declared, label, only, tag_fields, tags_of
+
+#: an availability zone: its region, and a letter
+_ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d+)[a-z]")
+#: ranges that nobody on the internet has
+_PRIVATE = [ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
+#: the tag Name of a resource is its key in the declaration
+_NAMED = formats.text(r"[^`]+", "a name", "write letters, digits, spaces, `-` and `_`", 256)
+
+
+def _range(where: str, cidr: str) -> Iterator[Problem]:
+    """A range of a size that AWS gives to VPCs and subnets."""
+    try:
+        network = ipaddress.IPv4Network(cidr, strict=False)
+    except ValueError:
+        yield from checks.cidr(where, cidr)
+        return
+    if 16 <= network.prefixlen <= 28:
+        yield from checks.cidr(where, cidr)
+    else:
+        first = cidr.partition("/")[0]
+        fix = f"choose one of these, as {ipaddress.IPv4Network(f'{first}/20', strict=False)}"
+        yield Problem(where, f"/{network.prefixlen} is not a size that AWS has: /16 to /28", fix)
+
+
+def _of_one_vpc(
+    where: str, vpc: str, vpcs: Mapping[str, Any], others: Iterable[tuple[str, str, Mapping[str, Any] | None]]
+) -> Iterator[Problem]:
+    """What an entry names lies in its own VPC. others: (field, name, entry) of each."""
+    for field, name, entry in others:
+        # One that names an undeclared VPC is said to do that.
+        if entry and entry.get("vpc") in vpcs and vpc in vpcs and entry["vpc"] != vpc:
+            what = f"`{name}` lies in VPC {entry['vpc']}, this one in {vpc}"
+            yield Problem(f"{where}.{field}", what, f"name one of VPC {vpc}")
+
+
+def _guarded_twice(variable: str, entries: Mapping[str, Mapping[str, Any]], what: str) -> Iterator[Problem]:
+    """A subnet has one route table and one network ACL."""
+    taken: dict[str, str] = {}
+    for name, entry in entries.items():
+        for subnet in entry.get("subnets", []):
+            if subnet in taken:
+                again = "twice" if taken[subnet] == name else f"by {taken[subnet]} too"
+                yield Problem(f"{variable}.{name}.subnets", f"`{subnet}` is named {again}", f"a subnet has one {what}")
+            taken.setdefault(subnet, name)
 
 
 def _live(raw: Mapping[str, Any], key: str, **how: Any) -> Live:
@@ -49,6 +93,10 @@ class Vpc(Ec2Kind):
     role = "aws_network"
     variable = "aws_network_vpcs"
     entry_point = "vpc"
+    shapes = {
+        "": _NAMED,
+        "id": formats.text(r"vpc-([0-9a-f]{8}|[0-9a-f]{17})", "the id of a VPC", "write it as vpc-0a1b2c3d4e5f67890"),
+    }
     reads = (
         Read(
             service="ec2",
@@ -72,8 +120,23 @@ class Vpc(Ec2Kind):
     identified_by = ("cidr",)
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
+        """Ranges are private and apart from each other."""
+        seen: list[tuple[str, ipaddress.IPv4Network]] = []
         for name, entry in declaration.entries(self.variable).items():
-            yield from checks.cidr(f"{self.variable}.{name}.cidr", entry["cidr"])
+            where = f"{self.variable}.{name}"
+            yield from _range(f"{where}.cidr", entry["cidr"])
+            own = checks.network(entry["cidr"])
+            if own and not any(own.subnet_of(private) for private in _PRIVATE):
+                fix = "choose one in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
+                yield Problem(f"{where}.cidr", f"{own} is not private: hosts of the internet have these addresses", fix)
+            for other, network in seen:
+                if own and own.overlaps(network):
+                    yield Problem(f"{where}.cidr", f"{own} overlaps VPC {other} ({network})", "give each its own range")
+            if own:
+                seen.append((name, own))
+            if entry.get("dns_hostnames") and entry.get("dns_support") is False:
+                fix = "write `dns_support: true`, or `dns_hostnames: false`"
+                yield Problem(f"{where}.dns_hostnames", "AWS gives no names without dns_support", fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -111,6 +174,7 @@ class InternetGateway(Ec2Kind):
     role = "aws_network"
     variable = "aws_network_internet_gateways"
     entry_point = "internet_gateway"
+    shapes = {"": _NAMED}
     refers = {"vpc": "vpc"}
     reads = (
         Read(
@@ -121,6 +185,14 @@ class InternetGateway(Ec2Kind):
         ),
     )
     writes = (Write("ec2:CreateInternetGateway", creates=True), Write("ec2:AttachInternetGateway"), EC2_TAGS)
+
+    def check(self, declaration: Declaration) -> Iterable[Problem]:
+        taken: dict[str, str] = {}
+        for name, entry in declaration.entries(self.variable).items():
+            if entry["vpc"] in taken:
+                what = f"{entry['vpc']} has the internet gateway {taken[entry['vpc']]} already"
+                yield Problem(f"{self.variable}.{name}.vpc", what, "keep one: a VPC has one internet gateway")
+            taken.setdefault(entry["vpc"], name)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -149,6 +221,7 @@ class Subnet(Ec2Kind):
     role = "aws_network"
     variable = "aws_network_subnets"
     entry_point = "subnet"
+    shapes = {"": _NAMED}
     refers = {"vpc": "vpc"}
     reads = (Read(service="ec2", operation="describe_subnets", into="subnets", value=at("Subnets")),)
     replaced_by = frozenset({"zone"})
@@ -161,11 +234,11 @@ class Subnet(Ec2Kind):
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         """Ranges lie in their VPC and apart from each other; zones are of the region."""
-        vpcs, region = declaration.entries("aws_network_vpcs"), declaration.region
+        vpcs = declaration.entries("aws_network_vpcs")
         seen: list[tuple[str, str, ipaddress.IPv4Network]] = []
         for name, entry in declaration.entries(self.variable).items():
             where = f"{self.variable}.{name}"
-            yield from checks.cidr(f"{where}.cidr", entry["cidr"])
+            yield from _range(f"{where}.cidr", entry["cidr"])
             own, outer = checks.network(entry["cidr"]), checks.network(vpcs.get(entry["vpc"], {}).get("cidr", ""))
             if own and outer and not own.subnet_of(outer):
                 what = f"{own} lies outside the VPC {entry['vpc']} ({outer})"
@@ -176,9 +249,23 @@ class Subnet(Ec2Kind):
                     yield Problem(f"{where}.cidr", what, "give each its own range")
             if own:
                 seen.append((name, entry["vpc"], own))
+        yield from self._zones(declaration)
+
+    def _zones(self, declaration: Declaration) -> Iterator[Problem]:
+        """Zones are of the declared region. Where all are of another one, the region is what is wrong."""
+        entries, region = declaration.entries(self.variable), declaration.region
+        regions = {match[1] if (match := _ZONE.fullmatch(entry["zone"])) else "" for entry in entries.values()}
+        if len(entries) > 1 and len(regions) == 1 and regions - {region, ""}:
+            (other,) = regions
+            what = f"`{region}` is declared, the zones of all subnets are of {other}"
+            yield Problem("aws_region", what, f"write {other}, or zones of {region} in {self.variable}")
+            return
+        for name, entry in entries.items():
             if not re.fullmatch(re.escape(region) + "[a-z]", entry["zone"]):
-                fix = f"write a zone of {region}, as {region}a (or correct aws_region)"
-                yield Problem(f"{where}.zone", f"`{entry['zone']}` is no zone of {region}", fix)
+                letter = entry["zone"][-1:].lower()
+                example = f"{region}{letter if letter.isascii() and letter.isalpha() else 'a'}"
+                fix = f"write a zone of {region}, as {example} (or correct aws_region)"
+                yield Problem(f"{self.variable}.{name}.zone", f"`{entry['zone']}` is no zone of {region}", fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -239,6 +326,7 @@ class RouteTable(Ec2Kind):
     role = "aws_network"
     variable = "aws_network_route_tables"
     entry_point = "route_table"
+    shapes = {"": _NAMED}
     nested = {"routes": "route"}
     refers = {"vpc": "vpc", "subnets": "subnet", "routes.*.internet_gateway": "internet_gateway"}
     reads = (Read(service="ec2", operation="describe_route_tables", into="route_tables", value=at("RouteTables")),)
@@ -252,9 +340,17 @@ class RouteTable(Ec2Kind):
     )
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
-        for name, entry in declaration.entries(self.variable).items():
-            for destination in entry.get("routes", {}):
-                yield from checks.cidr(f"{self.variable}.{name}.routes.{destination}", destination)
+        entries, subnets = declaration.entries(self.variable), declaration.entries("aws_network_subnets")
+        gateways = declaration.entries("aws_network_internet_gateways")
+        yield from _guarded_twice(self.variable, entries, "route table")
+        for name, entry in entries.items():
+            where, routes = f"{self.variable}.{name}", entry.get("routes", {})
+            for destination in routes:
+                yield from checks.cidr(f"{where}.routes.{destination}", destination)
+            others = [("subnets", subnet, subnets.get(subnet)) for subnet in entry.get("subnets", [])]
+            targets = {cidr: route["internet_gateway"] for cidr, route in routes.items()}
+            others += [(f"routes.{cidr}", gateway, gateways.get(gateway)) for cidr, gateway in targets.items()]
+            yield from _of_one_vpc(where, entry["vpc"], declaration.entries("aws_network_vpcs"), others)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -325,6 +421,7 @@ class NetworkAcl(Ec2Kind):
     role = "aws_network"
     variable = "aws_network_acls"
     entry_point = "acl"
+    shapes = {"": _NAMED}
     nested = {"ingress": "acl_rule", "egress": "acl_rule"}
     refers = {"vpc": "vpc", "subnets": "subnet"}
     reads = (Read(service="ec2", operation="describe_network_acls", into="network_acls", value=at("NetworkAcls")),)
@@ -337,12 +434,23 @@ class NetworkAcl(Ec2Kind):
     )
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
-        for name, entry in declaration.entries(self.variable).items():
+        entries, subnets = declaration.entries(self.variable), declaration.entries("aws_network_subnets")
+        yield from _guarded_twice(self.variable, entries, "network ACL")
+        for name, entry in entries.items():
+            others = [("subnets", subnet, subnets.get(subnet)) for subnet in entry.get("subnets", [])]
+            vpcs = declaration.entries("aws_network_vpcs")
+            yield from _of_one_vpc(f"{self.variable}.{name}", entry["vpc"], vpcs, others)
             for direction in self.nested:
+                seen: dict[str, str] = {}
                 for number, rule in entry.get(direction, {}).items():
                     where = f"{self.variable}.{name}.{direction}.{number}"
-                    if not number.isdigit() or not 1 <= int(number) < _ACL_LAST:
+                    if not re.fullmatch(r"[1-9][0-9]{0,4}", number) or int(number) >= _ACL_LAST:
                         yield Problem(where, f"`{number}` is not a rule number", "choose one from 1 to 32766")
+                    same = _acl_rule({**rule, "action": ""}, "")
+                    if same in seen:
+                        what = f"is about the same packets as rule {seen[same]}, which comes first where it is lower"
+                        yield Problem(where, what, "keep one of the two")
+                    seen.setdefault(same, number)
                     yield from checks.cidr(f"{where}.cidr", rule["cidr"])
                     yield from checks.ports(where, rule["protocol"], rule, "from_port", "to_port")
 

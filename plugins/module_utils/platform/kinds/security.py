@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..engine import checks
+from ..engine import checks, formats
 from ..engine.access import Read, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
@@ -52,6 +52,23 @@ def permission_lines(permissions: Iterable[Mapping[str, Any]], preposition: str,
     return sorted(lines)
 
 
+#: what EC2 lets names and descriptions of groups hold
+_CHARACTERS = r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]"
+
+
+def _administrators(where: str, value: Any) -> Iterator[Problem]:
+    """A range that administrators come from: theirs, not the internet's."""
+    wrong = list(checks.cidr(where, str(value)))
+    yield from wrong
+    network = checks.network(str(value))
+    if network and not wrong and network.prefixlen < 8:
+        fix = "write the addresses of the administrators, as 203.0.113.7/32"
+        yield Problem(where, f"{network} is most of the internet, or all of it", fix)
+    elif network and not wrong and (network.is_loopback or network.is_multicast or network.is_link_local):
+        fix = "write the address that the internet sees (https://checkip.amazonaws.com shows it)"
+        yield Problem(where, f"nobody comes from {network}", fix)
+
+
 def _no_source(declaration: Declaration, rule: Mapping[str, Any]) -> str:
     if rule.get("port") == declaration.value("aws_security_ssh_port"):
         return (
@@ -88,6 +105,18 @@ class SecurityGroup(Ec2Kind):
     variable = "aws_security_groups"
     entry_point = "group"
     nested = {"ingress": "rule", "egress": "rule"}
+    shapes = {
+        "": formats.text(
+            f"(?!sg-){_CHARACTERS}+", "the name of a security group", "write letters, digits, `-` and `_`", 255
+        ),
+        "description": formats.text(
+            f"{_CHARACTERS}*",
+            "a description that EC2 takes",
+            "write it in English, with these: a-z 0-9 ._-:/()#,@+=&",
+            255,
+        ),
+    }
+    variables = {"aws_security_ssh_port": formats.port, "aws_security_admin_cidrs": _administrators}
     refers = {"vpc": "vpc", "ingress.*.groups": "security_group", "egress.*.groups": "security_group"}
     reads = (
         Read(service="ec2", operation="describe_security_groups", into="security_groups", value=at("SecurityGroups")),
@@ -106,20 +135,42 @@ class SecurityGroup(Ec2Kind):
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         """Rules are complete and do not open SSH or a database to the world."""
-        private = {_SSH_PORT: "SSH", declaration.value("aws_security_ssh_port", _SSH_PORT): "SSH", **_DATABASE_PORTS}
+        ssh = declaration.value("aws_security_ssh_port", _SSH_PORT)
+        private = {_SSH_PORT: "SSH", ssh: "SSH", **_DATABASE_PORTS}
+        vpcs = declaration.entries("aws_network_vpcs")
+        # Rules repeat what is declared there, and said there.
+        wrong = {cidr for cidr in declaration.value("aws_security_admin_cidrs", []) if list(_administrators("", cidr))}
         for name, entry in declaration.entries(self.variable).items():
             if name == "default":
                 yield Problem(f"{self.variable}.{name}", "AWS keeps this name for itself", "choose another name")
             for direction in self.nested:
+                yield from self._same(f"{self.variable}.{name}.{direction}", entry.get(direction, {}))
                 for key, rule in entry.get(direction, {}).items():
                     where = f"{self.variable}.{name}.{direction}.{key}"
+                    for peer in rule.get("groups", []):
+                        there = declaration.entries(self.variable).get(peer, {}).get("vpc", entry["vpc"])
+                        if there != entry["vpc"] and {there, entry["vpc"]} <= set(vpcs):
+                            what = f"`{peer}` lies in VPC {there}, this group in {entry['vpc']}"
+                            yield Problem(f"{where}.groups", what, f"name a group of VPC {entry['vpc']}")
                     yield from checks.ports(where, rule["protocol"], rule, "port", "to_port")
                     for cidr in rule.get("cidrs", []):
-                        yield from checks.cidr(f"{where}.cidrs", cidr)
+                        yield from checks.cidr(f"{where}.cidrs", cidr) if cidr not in wrong else ()
                     if not rule.get("cidrs") and not rule.get("groups"):
                         yield Problem(where, "names neither `cidrs` nor `groups`", _no_source(declaration, rule))
                     elif direction == "ingress":
-                        yield from _open_to_world(where, name, rule, private)
+                        kept = {**rule, "cidrs": [cidr for cidr in rule.get("cidrs", []) if cidr not in wrong]}
+                        # Any other service may be open to all.
+                        yield from _open_to_world(where, name, rule if rule.get("port") != ssh else kept, private)
+
+    @staticmethod
+    def _same(where: str, rules: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+        """Two rules that allow the same to the same."""
+        seen: dict[str, str] = {}
+        for key, rule in rules.items():
+            for line in rule_lines({key: rule}, "with"):
+                if line in seen:
+                    yield Problem(f"{where}.{key}", f"allows `{line}`, as {seen[line]} does", "keep one of the two")
+                seen.setdefault(line, key)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ..engine import formats
 from ..engine.access import Detail, Read, Requests, Write
 from ..engine.context import Context
 from ..engine.declaration import Declaration
@@ -15,6 +16,14 @@ from ..engine.model import Desired, FieldChange, Fields, Live
 from .base import Kind, Observation, declared, policy, statements, tag_fields, tags_of
 
 _NAME = re.compile(r"(?!xn--)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
+
+
+#: what AWS keeps for itself
+_RESERVED = re.compile(r"(sthree-|amzn-s3-demo-).*|.*(-s3alias|--ol-s3|--x-s3|--table-s3|\.mrap)")
+_RULE_ID = formats.text(r"[ -~]+", "the id of a rule", "write letters, digits and `-`", 255)
+_HEADER_OR_ANY = r"[A-Za-z0-9!#$%&'*^_`|~.-]+"
+_HEADER = r"[A-Za-z0-9!#$%&'^_`|~.-]+"
+_DAYS = formats.number(1, 36500, "a number of days", "write 1 or more")
 
 
 def bucket_policy(bucket: str, parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -164,6 +173,32 @@ _SETTINGS = (
 )
 
 
+def _bucket_name(where: str, name: str) -> Iterator[Problem]:
+    """What S3 takes for a name."""
+    if odd := formats.strange(name):
+        yield Problem(where, f"`{name}` {odd}", "write lower-case letters, digits and hyphens")
+    elif not _NAME.fullmatch(name) or ".-" in name or "-." in name:
+        fix = "3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends"
+        better = name.lower().replace("_", "-")
+        fix = f"write `{better}`: {fix}" if better != name and _NAME.fullmatch(better) else fix
+        yield Problem(where, f"`{name}` is not a bucket name", fix)
+    elif _RESERVED.fullmatch(name):
+        yield Problem(where, f"`{name}` is a name that AWS keeps for itself", "choose another beginning and end")
+
+
+def _same_rules(where: str, rules: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+    """Two rules that say when the same objects go."""
+    seen: dict[tuple[str, str], str] = {}
+    for rule_id, rule in rules.items():
+        for key in ("expire_days", "noncurrent_days", "abort_multipart_days"):
+            about = (rule.get("prefix") or "", key)
+            if rule.get(key) is not None and about in seen:
+                what = f"sets {key} of the same objects as {seen[about]}"
+                yield Problem(f"{where}.{rule_id}.{key}", what, "keep one of the two, or give one a `prefix`")
+            elif rule.get(key) is not None:
+                seen[about] = rule_id
+
+
 class Bucket(Kind):
     """Recognised by its name."""
 
@@ -173,6 +208,19 @@ class Bucket(Kind):
     variable = "aws_storage_buckets"
     entry_point = "bucket"
     nested = {"cors": "cors_rule", "lifecycle": "lifecycle_rule"}
+    shapes = {
+        "": _bucket_name,
+        "cors.@": _RULE_ID,
+        "cors.*.origins": formats.origin,
+        "cors.*.headers": formats.text(_HEADER_OR_ANY, "a header", "write its name, or `*`"),
+        "cors.*.expose": formats.text(_HEADER, "a header", "write its name, as ETag; `*` is not allowed here"),
+        "cors.*.max_age": formats.number(0, 604800, "a time to keep an answer", "write seconds from 0 to 604800"),
+        "lifecycle.@": _RULE_ID,
+        "lifecycle.*.expire_days": _DAYS,
+        "lifecycle.*.noncurrent_days": _DAYS,
+        "lifecycle.*.abort_multipart_days": _DAYS,
+    }
+    variables = {"aws_storage_web_origins": formats.origin, "aws_storage_stage_web_origins": formats.origin}
     defaults = "aws_storage_bucket_defaults"
     reads = (
         Read(
@@ -225,15 +273,24 @@ class Bucket(Kind):
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         for name, entry in declaration.entries(self.variable).items():
             where = f"{self.variable}.{name}"
-            if not _NAME.fullmatch(name):
-                fix = "3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends"
-                yield Problem(where, f"`{name}` is not a bucket name", fix)
+            if "." in name and entry.get("tls_only") and not list(_bucket_name("", name)):
+                what = (
+                    f"`{name}` has a dot, so the certificate of S3 does not cover it, and tls_only refuses plain HTTP"
+                )
+                yield Problem(where, what, f"write `{name.replace('.', '-')}`, or `tls_only: false`")
             for prefix in entry.get("prefixes", []):
                 if not prefix.endswith("/") or prefix.startswith("/"):
                     yield Problem(f"{where}.prefixes", f"`{prefix}` is not a folder", f"write `{prefix.strip('/')}/`")
             for rule_id, rule in entry.get("lifecycle", {}).items():
                 if not any(key in rule for key in ("expire_days", "noncurrent_days", "abort_multipart_days")):
                     yield Problem(f"{where}.lifecycle.{rule_id}", "does nothing", "add one of its `…_days`")
+            yield from _same_rules(f"{where}.lifecycle", entry.get("lifecycle", {}))
+            for rule_id, rule in entry.get("cors", {}).items():
+                for field in ("methods", "origins"):
+                    if not rule[field]:
+                        yield Problem(
+                            f"{where}.cors.{rule_id}.{field}", "is empty", "write at least one, or remove the rule"
+                        )
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         # Not above: all kinds are known only after this file.
