@@ -119,7 +119,7 @@ def test_render() -> None:
         "Not declared, left alone:",
         "  ? bucket old",
         "",
-        "Mind:",
+        "Warnings:",
         "  * a warning",
         "",
         "1 to create, 1 to change; 1 to replace (reported only); 1 unmanaged.",

@@ -51,7 +51,7 @@ def _action_lines(action: Action, kinds: Collection[str], colour: bool, verbose:
 
 
 def summary(plan: Plan) -> str:
-    """``No changes`` or the numbers, one line."""
+    """One line: ``No changes`` or how many resources change."""
     counts = plan.as_dict()["counts"]
     parts = [f"{counts['create']} to create", f"{counts['change']} to change"]
     text = "No changes" if not plan.writes else ", ".join(parts)
@@ -63,15 +63,15 @@ def summary(plan: Plan) -> str:
 
 
 def _section(lines: list[str], heading: str) -> list[str]:
-    """A heading, set off from what stands above."""
+    """A heading, with an empty line before it."""
     return ["", heading] if lines[-1] else [heading]
 
 
 def warnings(plan: Plan, colour: bool = False) -> list[str]:
-    """What calls for a person, with an empty line behind; nothing where there is nothing."""
+    """What somebody has to decide, followed by an empty line; empty without warnings."""
     if not plan.warnings:
         return []
-    return ["Mind:", *(_paint(f"  * {warning}", "35", colour) for warning in plan.warnings), ""]
+    return ["Warnings:", *(_paint(f"  * {warning}", "35", colour) for warning in plan.warnings), ""]
 
 
 def render(plan: Plan, colour: bool = False, verbose: bool = False) -> str:
