@@ -23,6 +23,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+if __name__ == "__main__":
+    from dotvenv import enter
+
+    enter()
+
 import botocore.session
 import yaml
 from ansible.parsing.dataloader import DataLoader
