@@ -322,7 +322,7 @@ def test_passwords_are_in_no_log_and_no_file(host: Host) -> None:
 
 def test_passwords_are_not_in_the_log_of_the_run() -> None:
     log = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "ansible.log").read_text()
-    assert "Accounts | Make users" in log
+    assert "Accounts | Create users" in log
     assert "throwaway" not in log
 
 
