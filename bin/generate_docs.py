@@ -213,7 +213,7 @@ def policy() -> dict[str, Any]:
     statements = [_statement("Read", read_patterns(), "*")]
     statements += [_narrow(scope.sid, action, scope, declared) for action, scope in read_scopes()]
     statements += [found for role in roles() if (found := _write_statement(role, declared))]
-    # Configuring hosts makes the secrets that it needs; SSM's own key is open to whoever may ask SSM.
+    # Configuring hosts makes the secrets that it needs; SSM's own key is available to everybody who may use SSM.
     tops = sorted({entry["path"].split("/")[1] for entry in raw["secrets_parameters"].values()})
     arns = [f"arn:aws:ssm:{declared.region}:*:parameter/{top}/*" for top in tops]
     statements.append(_statement("Secrets", _SECRETS, arns))

@@ -338,7 +338,7 @@ def _ports(rule: Mapping[str, Any]) -> str:
 
 def _peers(rule: Mapping[str, Any]) -> str:
     cidrs = rule.get("cidrs", [])
-    # A template stands for the administrators' ranges, which every inventory has its own of.
+    # The administrators' ranges are a template, because each inventory has its own.
     named = ["the administrators"] if isinstance(cidrs, str) else ["anywhere" if c == "0.0.0.0/0" else c for c in cidrs]
     return ", ".join([*named, *(f"{name}" for name in rule.get("groups", []))])
 

@@ -1,4 +1,4 @@
-"""The machine that stands in for AWS: a local AWS, and a Debian host for each of its instances."""
+"""A local replacement for AWS: a local AWS API, and a Debian host for each of its instances."""
 
 from __future__ import annotations
 

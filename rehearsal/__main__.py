@@ -17,7 +17,7 @@ VERBS = {
 
 
 def main(argv: list[str]) -> int:
-    """Run the verb; 2 when there is none of that name."""
+    """Run the verb; 2 if there is no such verb."""
     if argv and argv[0] in VERBS:
         return int(import_module(VERBS[argv[0]][0]).main(argv[1:]))
     wanted = argv[0] if argv else ""

@@ -22,7 +22,7 @@ ON_HOSTS = """\
   curl --noproxy '*' --cacert {authority} --resolve api.koreatech.in:443:172.31.0.20 https://api.koreatech.in/
                                       edge, Swarm, database: a row over TLS
 """
-#: the line that stands for them
+#: the line that replaces them
 NO_HOSTS = """\
   make rehearse                       start and configure the hosts as well (Linux, root or sudo)
 """

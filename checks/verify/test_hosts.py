@@ -11,7 +11,7 @@ from testinfra.host import Host
 
 testinfra_hosts = ["ansible://platform"]
 
-#: what has run for so many seconds since systemd started it again does not restart for ever
+#: a unit that has run for so many seconds since its last restart is not in a restart loop
 SETTLED = 60
 
 

@@ -14,7 +14,7 @@ from testinfra.host import Host
 testinfra_hosts = ["ansible://monitoring"]
 
 CURL = "curl --noproxy '*' --silent --show-error --max-time 20"
-#: what a host tells of the Swarm is a minute old, is asked for every half a minute, and judged as often
+#: a host's Swarm metrics are up to a minute old; Prometheus scrapes them, and evaluates rules, every half a minute
 SECONDS = 150
 
 

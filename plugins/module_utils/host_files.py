@@ -15,7 +15,7 @@ class Entry:
     """A file as it should be."""
 
     content: str | None = None
-    #: "" for a directory that stays with whom it belongs to
+    #: "" leaves the owner of a directory as it is
     owner: str = "root"
     group: str = "root"
     #: octal

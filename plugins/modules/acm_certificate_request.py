@@ -108,12 +108,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificate_arn:
-  description: ARN of the certificate; empty in check mode when there is none yet.
+  description: ARN of the certificate; empty in check mode if it does not exist yet.
   type: str
   returned: always
   sample: arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012
 status:
-  description: Status of the certificate as ACM names it; empty in check mode when there is none yet.
+  description: Status of the certificate as ACM names it; empty in check mode if it does not exist yet.
   type: str
   returned: always
   sample: PENDING_VALIDATION

@@ -48,7 +48,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 id:
-  description: Id of the origin access control; empty in check mode when there is none yet.
+  description: Id of the origin access control; empty in check mode if it does not exist yet.
   type: str
   returned: always
   sample: E327GJI25M56DG

@@ -139,21 +139,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 id:
-  description: Id of the distribution; empty in check mode when there is none yet.
+  description: Id of the distribution; empty in check mode if it does not exist yet.
   type: str
   returned: always
   sample: E1QROAB9PHO2Z
 arn:
-  description: ARN of the distribution, which the bucket policy names; empty in check mode when there is none yet.
+  description: ARN of the distribution, which the bucket policy names; empty in check mode if it does not exist yet.
   type: str
   returned: always
 domain_name:
-  description: Its own domain name, the target of alias records; empty in check mode when there is none yet.
+  description: Its own domain name, the target of alias records; empty in check mode if it does not exist yet.
   type: str
   returned: always
   sample: d111111abcdef8.cloudfront.net
 status:
-  description: V(Deployed), or V(InProgress) while the edge locations are being told; empty when there is none yet.
+  description: V(Deployed), or V(InProgress) during deployment to the edge locations; empty if it does not exist yet.
   type: str
   returned: always
 diff:

@@ -33,7 +33,7 @@ options:
         description: Variables for this template besides those of the task.
         type: dict
       owner:
-        description: Name of the owner; empty for a directory that stays with whom it belongs to.
+        description: Name of the owner; empty leaves the owner of a directory as it is.
         type: str
         default: root
       group:

@@ -64,7 +64,8 @@ def stop(state: State) -> str:
         if not record or not _alive(record):
             state.process_file.unlink(missing_ok=True)
             return "local AWS is not running"
-        # The start time already tells a reused pid apart; the token also tells whom a live listener belongs to.
+        # The start time already tells a reused pid apart; the token also tells which rehearsal a live listener belongs
+        # to.
         answer = _identity(record["port"])
         if answer is not None and answer.get("token") != record["token"]:
             raise LocalAwsError(f"port {record['port']} answers with a foreign identity: nothing was stopped")

@@ -27,7 +27,7 @@ def boot_seconds(*, emulates: bool) -> float:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a host says of itself."""
+    """What a host reports about itself."""
 
     #: of systemd: running, degraded (units have failed), starting …; "" when it does not answer
     state: str = ""
@@ -38,7 +38,7 @@ class Condition:
 
     @property
     def ready(self) -> bool:
-        """Whether it has booted and lets people in."""
+        """Whether it has booted and accepts logins."""
         return self.state in ("running", "degraded") and self.ssh and bool(self.keys)
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong in a way that the operator can mend."""
+"""Errors that the operator can fix."""
 
 from __future__ import annotations
 

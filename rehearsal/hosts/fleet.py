@@ -63,7 +63,7 @@ class Host:
 
     @property
     def specification(self) -> str:
-        """A digest of what cannot be changed without making the host anew. User data counts at launch only."""
+        """A digest of what cannot be changed without recreating the host. User data counts at launch only."""
         parts = [self.name, str(self.address), self.subnet_id, *(["emulated"] if self.emulated else [])]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 

@@ -85,7 +85,7 @@ def _alive(record: dict[str, Any]) -> bool:
 
 
 def serve(address: str, port: int, vpc: str) -> int:
-    """Forward until told to end."""
+    """Forward until terminated."""
     try:
         asyncio.run(_serve(address, port, IPv4Network(vpc)))
     except OSError as error:
@@ -114,7 +114,7 @@ async def _serve(address: str, port: int, vpc: IPv4Network) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: os._exit(0))
     print("listening", flush=True)
-    # Whoever started us does not read on.
+    # The process that started us has stopped reading.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     async with server:
         await server.serve_forever()

@@ -82,7 +82,7 @@ def _source_files() -> list[Path]:
 
 
 def mirrors(files: Iterable[tuple[Path, str]], environ: Mapping[str, str]) -> tuple[str, str]:
-    """The mirror of Debian and that of its security updates, "" when there is none of the latter."""
+    """The mirror of Debian and that of its security updates, "" if there is no mirror of the updates."""
     if given := environ.get(MIRROR_VARIABLE):
         return given, environ.get(SECURITY_VARIABLE, "")
     main = security = ""

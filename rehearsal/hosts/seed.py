@@ -45,7 +45,7 @@ def direct(fleet: Fleet) -> list[str]:
 
 
 def environment(proxies: Mapping[str, str], direct: Iterable[str]) -> str:
-    """The machine's proxies for whoever logs in, and what is reached without them besides what the machine says."""
+    """The machine's proxies for login sessions; direct: addresses that bypass them besides the machine's own."""
     own = {name: value for name, value in proxies.items() if name != "no_proxy"}
     without = ["localhost", "127.0.0.1", *direct, *filter(None, [proxies.get("no_proxy")])]
     own["no_proxy"] = ",".join(without)

@@ -41,7 +41,7 @@ class Steps:
 
 
 def steps(hosts: Iterable[Host], containers: Iterable[Container]) -> Steps:
-    """Compare; a host whose instance is another one now is made anew, as it is on AWS."""
+    """Compare; a host whose instance has been replaced is recreated, as on AWS."""
     wanted = {host.instance_id: host for host in hosts}
     remove, stop, start = [], [], []
     kept = set()

@@ -76,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(503, {"error": f"the database does not answer: {type(error).__name__}"} | self.seen())
 
     def seen(self) -> dict[str, Any]:
-        """Where this runs, and who asks."""
+        """Where this runs, and who the client is."""
         return {
             "host": os.environ.get("NODE_NAME", socket.gethostname()),
             "architecture": os.uname().machine,
@@ -111,7 +111,7 @@ def healthy() -> bool:
 
 
 def main() -> None:
-    """Serve until told to stop; requests under way are finished."""
+    """Serve until terminated; requests in progress are finished."""
     server = ThreadingHTTPServer(("", PORT), Handler)
     server.daemon_threads = False
 

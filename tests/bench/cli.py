@@ -80,7 +80,7 @@ class Bench:
         self._rounds(what, self.rounds, lambda side: self.ours.floor(inventory), [self.ours])
 
     def say(self, text: str) -> None:
-        """Progress, for whoever waits."""
+        """Show progress."""
         print(f"[{time.monotonic() - self._began:4.0f} s] {text}", file=sys.stderr, flush=True)
 
     def _build(self) -> None:
@@ -125,7 +125,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _loopback_only() -> None:
-    """Whoever looks for another machine finds a proxy that is not there."""
+    """Environment in which requests to other machines go to a proxy that does not exist."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{probe.getsockname()[1]}"
@@ -135,7 +135,7 @@ def _loopback_only() -> None:
 
 
 def _theirs(directory: Path, stack: ExitStack) -> Terraform | None:
-    """Terraform, ready to plan; None, after one line that says why, where there is none."""
+    """Terraform, ready to plan; None, after one line that says why, if it is missing."""
     problem = Terraform.missing()
     if not problem:
         (directory / "terraform").mkdir()

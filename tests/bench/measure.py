@@ -97,7 +97,7 @@ def _resident(pid: int) -> int:
 
 
 class _Watch(threading.Thread):
-    """Looks at the memory of a process tree until told to stop."""
+    """Samples the memory of a process tree until it is stopped."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""Nothing in a test session may reach anything but this machine; whoever tries is named.
+"""Nothing in a test session may reach anything but this machine; a test that tries is named.
 
 Two wires: sockets of this process are patched, and subprocesses (Ansible, the AWS SDK, curl) inherit a proxy on
 loopback that writes down and refuses every request. E2e tests may need the rehearsal's hosts: name their networks

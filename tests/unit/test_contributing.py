@@ -105,6 +105,6 @@ def test_ruff_and_mypy_see_every_python_file() -> None:
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     checked = [Path(entry) for entry in settings["tool"]["mypy"]["files"]]
     missed = {name for name in python_files() if not any(Path(name).is_relative_to(entry) for entry in checked)}
-    # A folder stands for its files with an ending; the others are named one by one.
+    # A folder covers its files with an extension; the others are named one by one.
     missed |= {name for name in python_files() if not name.endswith(".py") and Path(name) not in checked}
     assert missed == set()

@@ -72,7 +72,7 @@ def test_only_observe_session_and_warm_import_boto3() -> None:
 
 
 def test_modules_are_found_in_one_place() -> None:
-    """Whoever needs our module_utils outside of a module runs plugins/import_path.py."""
+    """Code that needs our module_utils outside of a module runs plugins/import_path.py."""
     folders = ("plugins", "bin", "tests", "rehearsal", "checks")
     files = [path for folder in folders for path in (REPOSITORY / folder).rglob("*.py")]
     patched = re.compile(r"ansible\.module_utils\.__path__\.(append|insert|extend)\(")

@@ -1,4 +1,4 @@
-"""The forwarder hands on bytes to whom it knows."""
+"""The forwarder passes bytes on for addresses it knows."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What follows from the declared offers, sites, databases and stacks: for the platform as it is, and for a new service.
 
-tests/fixtures/koin.json holds what KOIN's declaration comes to. Where it is meant to change, write it anew with
+tests/fixtures/koin.json holds what KOIN's declaration comes to. When a change is intended, write it again with
 `python -m tests.unit.test_offers`, and read the difference.
 """
 

@@ -220,7 +220,7 @@ def test_a_program_for_the_browser(host: Host) -> None:
 
 def test_what_is_put_into_a_folder_can_be_read_by_nginx(host: Host) -> None:
     root = host.file("/srv/web")
-    # The role leaves it with whom it belongs to.
+    # The role does not change the owner.
     assert (root.user, root.group, root.mode) == ("deployer", "www-data", 0o2755)
     # The umask is that of a host with role base.
     for page, put in {

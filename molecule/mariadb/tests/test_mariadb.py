@@ -51,7 +51,7 @@ def root(host: Host, sql: str) -> str:
 
 
 def variables(host: Host, *names: str) -> dict[str, str]:
-    """What the running server says of itself."""
+    """A status value of the running server."""
     quoted = ", ".join(f"'{name}'" for name in names)
     lines = root(host, f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({quoted})").splitlines()
     return dict(line.partition("\t")[::2] for line in lines)

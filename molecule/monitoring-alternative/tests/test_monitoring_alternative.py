@@ -33,7 +33,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 def messages(host: Host, file: str) -> list[dict[str, Any]]:
-    """What has come by a hook or by mail."""
+    """Messages that have arrived through a hook or by mail."""
     return [json.loads(line) for line in host.run("cat %s", f"/run/{file}").stdout.splitlines()]
 
 

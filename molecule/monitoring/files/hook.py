@@ -1,4 +1,4 @@
-"""What people read, in a test: every message that comes by POST is a line of the file."""
+"""A receiver for tests: writes every message that is sent to it by POST as a line of the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the exporter tells, to whom, and what it may do itself."""
+"""What the exporter reports, who can read it, and what it is allowed to do."""
 
 from __future__ import annotations
 

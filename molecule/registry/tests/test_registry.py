@@ -87,7 +87,7 @@ def test_passwords(host: Host, registry: str) -> None:
 
 
 def test_tls(host: Host, registry: str) -> None:
-    # 60: nobody whom this client knows has signed the certificate.
+    # 60: the certificate is not signed by an authority that this client knows.
     refused = host.run(
         f"curl --noproxy '*' --silent --cacert /srv/other.pem --capath /nonexistent https://{registry}/v2/"
     )

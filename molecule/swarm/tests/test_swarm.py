@@ -198,7 +198,7 @@ def test_managers_come_are_replaced_and_go(host: Host) -> None:
     put_right(*three)
     assert roles(host)["worker"] == ("manager", "ready")
     before = nodes(host)["manager-b"]["ID"]
-    # As if it had been launched anew: it knows nothing, and its entry counts for the majority.
+    # As if it had been launched again: it knows nothing, and its entry still counts for the majority.
     of("manager-b").check_output("docker swarm leave --force")
     put_right(*three)
     assert roles(host) == dict.fromkeys(NAMES, ("manager", "ready"))

@@ -42,7 +42,7 @@ def ask(client: Host, address: str, command: str, user: str = "koin_prod", passw
 
 
 def settings(host: Host, *names: str) -> dict[str, str]:
-    """What the running server says of itself."""
+    """A status value of the running server."""
     lines = host.check_output(f"valkey-admin CONFIG GET {' '.join(names)}").splitlines()
     return dict(zip(lines[::2], lines[1::2], strict=True))
 
@@ -227,7 +227,7 @@ with open("/run/caught", "wb") as file:
 
 
 def test_the_exporter_takes_its_password_nowhere_else(client: Host, address: str) -> None:
-    # Whoever reaches it may name another server for it to ask.
+    # Anyone who can reach it may name another server to query.
     script = base64.b64encode(LISTENER.encode()).decode()
     client.check_output(f"echo {script} | base64 --decode > /run/listener.py")
     client.check_output("systemd-run --unit=listener python3 /run/listener.py")

@@ -1,7 +1,7 @@
-"""Every declared host with the variables that it will have, before any of them is asked. Runs on the controller only.
+"""Every declared host with the variables that it will have, without contacting it. Runs on the controller only.
 
-The hosts are those of aws_compute_instances, in the groups that the inventory's `constructed` sources make. What only a
-running host knows has a stand-in (``facts_of``); what cannot do with a stand-in is in ``NEEDS_A_HOST``.
+The hosts are those of aws_compute_instances, in the groups that the inventory's `constructed` sources make. Facts that
+only a running host knows have placeholders (``facts_of``); variables that need the real value are in ``NEEDS_A_HOST``.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ansible.vars.manager import VariableManager
 from jinja2 import Environment
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-#: what a template may name that no stand-in can answer; a value that needs it is checked on the host, by its role
+#: variables in templates that have no placeholder; a value that needs one is checked on the host, by its role
 NEEDS_A_HOST = ("ansible_facts", "ansible_local", "ansible_play_hosts", "ansible_play_batch")
-#: stands for a secret that AWS keeps; long enough for every rule
+#: placeholder for a secret that AWS keeps; long enough for every rule
 _SECRET = "placeholder-of-a-secret-0123456789"
 _AUTHORITY = {
     "certificate": "-----BEGIN CERTIFICATE-----\nplaceholder\n-----END CERTIFICATE-----",
@@ -227,7 +227,7 @@ def _inner(where: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def needs_a_host(value: Any) -> bool:
-    """Whether a template names what only a running host knows."""
+    """Whether a template needs a variable that only a running host knows."""
     return any(name in str(value) for name in NEEDS_A_HOST)
 
 

@@ -179,7 +179,7 @@ def _merge_certificate(config: dict[str, Any], wanted: dict[str, Any]) -> None:
             "MinimumProtocolVersion": own.get("MinimumProtocolVersion") or CREATION_DEFAULTS["minimum_tls"],
         }
         config["ViewerCertificate"] = live
-    # Without a certificate of ours CloudFront ignores the TLS version: asking for it would be a change for ever.
+    # Without a certificate of ours CloudFront ignores the TLS version: declaring it would be a change in every plan.
     minimum = wanted.get("minimum_tls")
     if (arn or live.get("IAMCertificateId")) and minimum and minimum != live.get("MinimumProtocolVersion"):
         live["MinimumProtocolVersion"] = minimum

@@ -1,4 +1,4 @@
-"""One check of everything declared: the aws_* variables, and for every declared host every role that it gets.
+"""One check of everything declared: the aws_* variables, and for every declared host every role that applies to it.
 
 Runs on the controller, asks nobody: neither AWS nor a host.
 """
@@ -90,7 +90,7 @@ class InputCheck:
         found: dict[tuple[str, str, str], Problem] = {}
         for problem, hosts in self._found.items():
             located = self._located(problem, hosts)
-            # What an alias repeats stands in one line, and is said once.
+            # A problem that an alias repeats is on one line, and is reported once.
             found.setdefault((located.source or located.where, located.what, located.fix), located)
         return list(found.values())
 

@@ -18,7 +18,7 @@ _SECRET_VALUE = re.compile(
     r"|\bxox[abprs]-[0-9A-Za-z-]{10,}"
     r"|https://hooks\.slack\.com/services/\S+|https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\S+"
 )
-#: no secret: what says so of itself (as the local AWS's password), and the path of a parameter or file
+#: not a secret: a value that says so itself (such as the local AWS's password), and the path of a parameter or file
 _NONE = re.compile(r"not-a-secret\b.*|(/[A-Za-z0-9_.-]+){2,}", re.DOTALL)
 _FIX = 'declare it in secrets_parameters, write "{{ platform_secrets.… }}", and change it: the old one is known now'
 

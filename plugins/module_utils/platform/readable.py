@@ -234,7 +234,7 @@ def _uncommented(line: str) -> str:
 
 
 def _blank(line: str) -> str:
-    """A line with what stands in quotes taken out, its columns kept."""
+    """A line with quoted text blanked out; columns stay the same."""
     return re.sub(r"\"(?:\\.|[^\"\\])*\"|'[^']*'", lambda found: "\0" * len(found[0]), line)
 
 

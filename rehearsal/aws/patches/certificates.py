@@ -18,7 +18,7 @@ class CertificateInUse(AWSValidationException):
 
 
 def covers(pattern: str, name: str) -> bool:
-    """Whether a certificate's name is good for a host name; a wildcard stands for exactly one label."""
+    """Whether a certificate's name covers a host name; a wildcard matches exactly one label."""
     if pattern.startswith("*."):
         return name.partition(".")[2] == pattern[2:]
     return name == pattern

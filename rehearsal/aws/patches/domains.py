@@ -23,7 +23,7 @@ def apply() -> None:
 
     validators.Route53Domain.validate = classmethod(validate_a_year)  # type: ignore[assignment, method-assign]
 
-    # moto refuses a second operation of a kind on a domain for ever; on AWS they are done within minutes.
+    # moto refuses a second operation of the same type on a domain forever; on AWS they finish within minutes.
     models.Route53DomainsBackend._Route53DomainsBackend__validate_duplicate_operations = (  # type: ignore[attr-defined]
         lambda self, operation: None
     )

@@ -62,7 +62,7 @@ def _launch() -> None:
 
 
 def _keep_interfaces(response: InstanceResponse, instance: Instance) -> None:
-    """On AWS an interface made with an instance goes with it unless told otherwise; moto's stay for ever."""
+    """On AWS an interface made with an instance is deleted with it by default; moto's stay forever."""
     given = {int(nic.get("DeviceIndex", 0)): nic for nic in response._get_param("NetworkInterfaces", [])}
     for index, nic in instance.nics.items():
         if "NetworkInterfaceId" not in given.get(index, {}):

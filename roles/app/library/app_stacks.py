@@ -43,7 +43,7 @@ options:
     type: dict
     default: {}
   registry:
-    description: Whom to be to the registry (C(address), C(user), C(password)); empty for nobody.
+    description: Registry login (C(address), C(user), C(password)); empty for none.
     type: dict
     default: {}
   docker_config:
@@ -162,7 +162,7 @@ def unsettled(service: dict[str, Any]) -> bool:
 
 
 def given(container: dict[str, Any]) -> dict[str, Any]:
-    """What is said of a container; of a service the engine also shows what is empty."""
+    """The settings of a container that are not empty. For a service, the engine reports empty ones, too."""
     return {key: value for key, value in container.items() if value}
 
 

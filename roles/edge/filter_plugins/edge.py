@@ -7,7 +7,7 @@ from typing import Any
 
 
 def edge_roots(sites: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Folders of static sites, as host_files takes them. An empty owner leaves a folder with whom it belongs to."""
+    """Folders of static sites, as host_files takes them. An empty owner leaves the owner of a folder as it is."""
     return {
         site["root"]: {"state": "directory", "owner": "", "group": "www-data", "mode": "2755"}
         for site in sites.values()

@@ -4,7 +4,7 @@
 Usage: node-metrics DIRECTORY [--swarm]
 
 - host.prom: whether a reboot is due
-- updates.prom: how many updates are pending, counted anew only when packages or package lists have changed
+- updates.prom: how many updates are pending, counted again only after packages or package lists have changed
 - swarm.prom: the Swarm, as this host's Docker Engine knows it; nodes and services on managers only
 """
 

@@ -1,4 +1,4 @@
-"""Who has to become a member of the Swarm, by whom, and what stands against it. No I/O: what was found goes in."""
+"""Which hosts have to join the Swarm, through which manager, and what prevents it. No I/O: takes what was found."""
 
 from __future__ import annotations
 

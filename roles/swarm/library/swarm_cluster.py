@@ -93,7 +93,7 @@ class Cluster:
         self.nodes: dict[str, dict[str, Any]] = {}
 
     def read_nodes(self) -> None:
-        """Ask for the nodes anew."""
+        """Read the nodes again."""
         self.nodes = {node["ID"]: node for node in self.engine.get("/nodes")}
 
     def do(self, what: str, how: Callable[[], Any]) -> None:
@@ -269,7 +269,7 @@ class Cluster:
                     different := network_differences(now, wanted, entry)
                 ):
                     continue
-                reason = "remove it" if entry.get("state") == "absent" else f"make it anew ({', '.join(different)})"
+                reason = "remove it" if entry.get("state") == "absent" else f"recreate it ({', '.join(different)})"
                 self.do(f"network {name}: {reason}", partial(self.disconnect, now))
             if entry.get("state", "present") == "present":
                 if now is None:

@@ -197,7 +197,7 @@ def leave(engine: Engine) -> None:
 
 
 def unlock(engine: Engine, parameters: dict[str, Any]) -> None:
-    """Give a manager the key to its data."""
+    """Unlock a manager's data."""
     engine.post("/swarm/unlock", {"UnlockKey": parameters["unlock_key"]})
 
 

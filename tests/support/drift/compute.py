@@ -63,7 +63,7 @@ DRIFTS = [
     Drift("instance", HOST, "metadata.hop_limit", _metadata(HttpPutResponseHopLimit=1)),
     Drift("instance", HOST, "metadata.http_endpoint", _metadata(HttpEndpoint="disabled")),
     Drift("instance", HOST, "root_volume.type", _volume(VolumeType="gp2")),
-    # AWS cannot shrink a volume; a smaller one stands for a declaration that has grown.
+    # AWS cannot shrink a volume; a smaller one simulates a declaration that has grown.
     Drift("instance", HOST, "root_volume.size", _volume(Size=8)),
     *tags("instance", HOST, "Role", "Platform"),
     Drift(

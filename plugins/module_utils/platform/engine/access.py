@@ -44,7 +44,7 @@ class Call:
 
     into: the subject of the snapshot that gets the answer. value: what is kept of the answer.
     region: where it is asked, when not in the declared region.
-    absent: error codes that mean "there is none", answered as an empty mapping.
+    absent: error codes that mean "does not exist"; the answer is then an empty mapping.
     paged: False for a call whose first page is enough.
     action: the IAM action, when it is not named like the operation. scope: see ``Scope``.
     """
@@ -72,7 +72,7 @@ class Detail(Call):
 
 @dataclass(frozen=True, kw_only=True)
 class Read(Call):
-    """A call that is made once. What its value is of an empty answer stands in the snapshot of an empty account.
+    """A call that is made once. The snapshot of an empty account has its value of an empty answer.
 
     arguments: fixed, or from the declaration; None means that the declaration does not need the call.
     then: calls that the answer asks for.

@@ -22,7 +22,7 @@ class Context:
         self._names[(kind, live.id)] = name
 
     def id(self, kind: str, name: str) -> str | None:
-        """The id of the live resource that is declared as ``name``; None while there is none."""
+        """The id of the live resource that is declared as ``name``; None if it does not exist yet."""
         found: str | None = self.registry.get(kind, {}).get(name, {}).get("id")
         return found
 

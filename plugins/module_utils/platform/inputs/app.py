@@ -15,7 +15,7 @@ _REPOSITORY = re.compile(r"[^/]+[.:][^/]*/[a-z0-9/._-]+")
 _SECRET = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _NAME = "lower-case letters, digits and hyphens"
-#: variables whose value is a secret, going by their name, and those that only speak of one
+#: variables whose value is a secret, judging by their name, and those that only mention one
 _CONFIDENTIAL = re.compile(
     r"PASSW(OR)?D|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION)_?KEY", re.I
 )

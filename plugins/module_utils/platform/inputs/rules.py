@@ -97,7 +97,7 @@ def ranges(values: Values, **limits: tuple[float, float | None]) -> Iterator[Pro
 
 
 def port(where: str, value: Any, *, none: bool = False) -> Iterator[Problem]:
-    """A TCP port; none: whether 0 stands for none."""
+    """A TCP port; none: whether 0 means none."""
     if isinstance(value, int) and not (1 <= value <= 65535 or (none and value == 0)):
         yield Problem(
             where, f"{value} is not a port", "write one from 1 to 65535" + (", or 0 for none" if none else "")
@@ -119,7 +119,7 @@ def address(where: str, value: Any) -> Iterator[Problem]:
 
 
 def network(where: str, value: Any, *, bare: bool = True) -> Iterator[Problem]:
-    """A range of addresses; bare: whether an address without a length stands for itself."""
+    """A range of addresses; bare: whether an address without a prefix length is allowed."""
     text = str(value)
     if not bare and "/" not in text:
         yield Problem(where, f"{shown(value)} is not a range of addresses", f"write the length too, as {text}/24")
