@@ -1,4 +1,4 @@
-"""What stands after `make rehearse`: what this run did, the hosts, and what to run next."""
+"""The summary after `make rehearse`: what this run did, the hosts, and what to run next."""
 
 from __future__ import annotations
 

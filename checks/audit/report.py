@@ -109,7 +109,7 @@ def shared(findings: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 def cells(found: Findings) -> list[str]:
-    """What the table says of a host."""
+    """The table's row for a host."""
     failed = sum(len(found.scap.get(result, [])) for result in FAILED)
     return [
         found.index,

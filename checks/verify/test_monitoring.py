@@ -1,4 +1,4 @@
-"""What Prometheus, Alertmanager and the blackbox exporter say of themselves and of all that they watch."""
+"""The state of Prometheus, Alertmanager, the blackbox exporter and everything that they watch."""
 
 from __future__ import annotations
 

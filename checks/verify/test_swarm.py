@@ -13,7 +13,7 @@ testinfra_hosts = ["ansible://swarm_managers"]
 
 
 def nodes(host: Host) -> dict[str, dict[str, Any]]:
-    """Nodes by host name; two of one name would be what a replaced host has left."""
+    """Nodes by host name; a second entry with the same name is left from a replaced host."""
     found = json.loads(host.check_output("docker node inspect $(docker node ls --quiet)"))
     named = {node["Description"]["Hostname"]: node for node in found}
     assert len(named) == len(found)

@@ -16,7 +16,7 @@ from ansible.module_utils.host_packages import ARGUMENTS, Outcome, known, needed
 
 
 class ActionModule(ActionBase):
-    """Ask the host only when it is not known that there is nothing to do."""
+    """Contact the host unless it is known that there is nothing to do."""
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result, or that nothing has changed."""

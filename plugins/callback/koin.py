@@ -1,4 +1,4 @@
-"""Ansible's default output, less what the platform's own tasks have already said line by line."""
+"""Ansible's default output without what the platform's own tasks have already printed line by line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters that derive one declared thing from another, so that each is written once. Pure."""
+"""Filters that derive declared values from others, so that each is declared only once. Pure."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def site_names(sites: Mapping[str, Mapping[str, Entry]], instance: str) -> list[
 
 
 def names_elsewhere(sites: Mapping[str, Mapping[str, Entry]]) -> list[str]:
-    """The public names whose pages come from a project of their own."""
+    """The public names whose pages another project deploys."""
     return [
         name
         for of_instance in sites.values()

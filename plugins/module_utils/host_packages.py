@@ -1,4 +1,4 @@
-"""What dpkg knows of a host's packages, and what apt says it would do; for the task host_packages."""
+"""The state of a host's packages according to dpkg, and what apt would do; for the task host_packages."""
 
 from __future__ import annotations
 

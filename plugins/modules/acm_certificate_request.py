@@ -26,8 +26,8 @@ short_description: Request a public certificate from AWS Certificate Manager, on
 description:
   - Finds the certificate that covers exactly these names, or requests one that is validated by DNS.
   - A certificate is recognised by its domain name and its exact set of alternative names, in the status V(ISSUED) or
-    V(PENDING_VALIDATION); one that is issued wins, then one that ACM renews by itself, then the one valid longest.
-    When one is found, no other is ever requested, whatever its key algorithm.
+    V(PENDING_VALIDATION); an issued one wins, then one that ACM renews, then the one that is valid longest.
+    If one is found, no other is requested, whatever its key algorithm.
   - Writing the validation records into DNS is left to M(amazon.aws.route53); they are returned as
     RV(ignore:validation_records).
   - C(community.aws.acm_certificate) only imports certificates; it cannot request them.
@@ -44,29 +44,28 @@ options:
     default: []
   key_algorithm:
     description:
-      - Key of a newly requested certificate. A certificate that exists keeps the one it has, with a warning when it
-        is another one.
+      - Key algorithm of a new certificate. An existing certificate keeps its own, with a warning if it differs.
     type: str
     choices: [RSA_2048, EC_prime256v1, EC_secp384r1]
     default: RSA_2048
   tags:
     description:
-      - Tags to set. Other tags on the certificate are left alone, and all of them are when this is not given.
+      - Tags to set. Other tags on the certificate are left alone. If omitted, all of them are.
     type: dict
   state:
     description:
-      - V(requested) makes sure that the certificate is there or asked for, and returns its validation records.
+      - V(requested) makes sure that the certificate exists or is requested, and returns its validation records.
       - V(issued) waits as well until AWS has issued it, which needs the validation records in public DNS.
-        In check mode nothing is waited for.
+        Check mode does not wait.
     type: str
     choices: [requested, issued]
     default: requested
   wait_timeout:
-    description: Seconds to wait for O(state=issued). V(0) looks once.
+    description: Seconds to wait for O(state=issued). V(0) checks once.
     type: int
     default: 900
   wait_delay:
-    description: Seconds between two looks, at least 1. The first one is taken at once.
+    description: Seconds between checks, at least 1. The first check is immediate.
     type: int
     default: 5
 notes:

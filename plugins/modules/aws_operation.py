@@ -19,25 +19,25 @@ module: aws_operation
 short_description: Call one AWS API operation
 description:
   - Calls one operation with exactly the parameters given, and nothing else. For resources whose difference the plan
-    has already computed and for which the collections have no module, or only one that resets what it is not told.
+    has already computed and for which the collections have no module, or only one that resets undeclared settings.
   - It does not compare anything. Whether the call is needed is the plan's decision, so a run is always C(changed).
 options:
   service:
-    description: Name of the service in boto3, as C(cloudtrail).
+    description: Name of the service in boto3, such as C(cloudtrail).
     type: str
     required: true
   operation:
-    description: Name of the operation in boto3, as C(update_trail).
+    description: Name of the operation in boto3, such as C(update_trail).
     type: str
     required: true
   parameters:
-    description: Parameters of the operation, as boto3 takes them.
+    description: Parameters of the operation, as in boto3.
     type: dict
     default: {}
   etag_from:
     description:
-      - Operation whose answer carries the C(ETag) that the call sends as C(IfMatch), as C(get_origin_access_control).
-        CloudFront wants it for every update.
+      - Operation that returns the C(ETag) to send as C(IfMatch), such as C(get_origin_access_control). CloudFront
+        requires it for every update.
       - It is called with the parameter C(Id) of O(parameters).
     type: str
 notes:

@@ -3,7 +3,7 @@
 DOCUMENTATION = r"""
 ---
 module: check_role_input
-short_description: Check the variables of the role whose task this is
+short_description: Check the variables of the role that runs it
 description:
   - The first task of a host role. Checks its variables with the rules that M(platform_check) applies to all of them
     (plugins/module_utils/platform/inputs), and those that need facts of the host.

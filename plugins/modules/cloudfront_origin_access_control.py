@@ -15,7 +15,7 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 DOCUMENTATION = r"""
 ---
 module: cloudfront_origin_access_control
-short_description: Keep a CloudFront origin access control for S3
+short_description: Manage a CloudFront origin access control for S3
 description:
   - Creates or updates the origin access control with which CloudFront signs its requests to an S3 bucket, so that the
     bucket can stay closed to everyone else. Origin type S3, signing protocol SigV4, every request signed.
@@ -26,7 +26,7 @@ options:
     type: str
     required: true
   description:
-    description: What it is for. Not given, the live text is left alone (empty on a new one).
+    description: What it is for. If omitted, the live text is left alone (empty on a new one).
     type: str
 notes:
   - Needs the IAM actions C(cloudfront:ListOriginAccessControls), C(cloudfront:GetOriginAccessControl),

@@ -20,11 +20,11 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 DOCUMENTATION = r"""
 ---
 module: cloudfront_s3_distribution
-short_description: Keep a CloudFront distribution in front of one S3 bucket
+short_description: Manage a CloudFront distribution in front of one S3 bucket
 description:
   - Creates the distribution, or changes the live one in place. Its default origin is one S3 bucket, closed by an
     origin access control.
-  - The live one is O(id) when the account has it, else the one that has any of O(aliases).
+  - The live one is O(id) if the account has it, else the one that has any of O(aliases).
   - Options that are not given are left as they are, and so is everything that has no option, such as logging, error
     responses, geographic restrictions, further cache behaviours and origins, functions and other policies.
   - An origin that used an origin access identity moves to the origin access control, and a cache policy replaces the
@@ -33,13 +33,13 @@ description:
 options:
   name:
     description:
-      - Name of the distribution. It becomes the comment, and the caller reference of a new one, so that a repeated
-        creation is refused rather than doubled.
+      - Name of the distribution. It becomes the comment, and the caller reference of a new one, so that CloudFront
+        refuses to create it twice.
     type: str
     required: true
   id:
     description:
-      - Id of the live distribution. When the account has no such distribution, O(aliases) decide.
+      - Id of the live distribution. If the account has no such distribution, it is found by O(aliases).
     type: str
   aliases:
     description: The exact set of alternate domain names.
@@ -55,23 +55,23 @@ options:
     type: str
   certificate_arn:
     description:
-      - ARN of the ACM certificate in us-east-1. An empty one means CloudFront's own certificate. A certificate is
+      - ARN of the ACM certificate in us-east-1. Empty means CloudFront's own certificate. A certificate is
         served by SNI, unless the live one has dedicated addresses already.
     type: str
   minimum_tls:
     description:
       - The lowest security policy for viewers. Without O(certificate_arn) CloudFront ignores it.
-      - A new distribution with a certificate gets V(TLSv1.2_2021) unless told otherwise.
+      - The default of a new distribution with a certificate is V(TLSv1.2_2021).
     type: str
   ipv6:
-    description: Whether to answer over IPv6. A new distribution does unless told otherwise.
+    description: Whether to serve over IPv6. A new distribution does by default.
     type: bool
   http_version:
-    description: The newest HTTP version offered. A new distribution offers V(http2) unless told otherwise.
+    description: HTTP versions to offer. The default of a new distribution is V(http2).
     type: str
     choices: [http1.1, http2, http3, http2and3]
   price_class:
-    description: Which edge locations serve. A new distribution uses all of them unless told otherwise.
+    description: Which edge locations serve. A new distribution uses all of them by default.
     type: str
     choices: [PriceClass_100, PriceClass_200, PriceClass_All]
   default_root_object:
@@ -79,26 +79,26 @@ options:
     type: str
   viewer_protocol:
     description:
-      - What to do with plain HTTP. A new distribution uses V(redirect-to-https) unless told otherwise.
+      - What to do with plain HTTP. A new distribution uses V(redirect-to-https) by default.
     type: str
     choices: [allow-all, https-only, redirect-to-https]
   compress:
-    description: Whether to compress what viewers accept compressed. A new distribution does unless told otherwise.
+    description: Whether to compress for viewers that accept it. A new distribution does by default.
     type: bool
   cache_policy:
     description:
       - Id of the cache policy of the default cache behaviour. A new distribution uses Managed-CachingOptimized
-        unless told otherwise.
+        by default.
     type: str
   response_headers_policy_id:
     description:
       - Id of the response headers policy of the default cache behaviour. An empty one takes it off.
     type: str
   enabled:
-    description: Whether the distribution answers at all. A new distribution does unless told otherwise.
+    description: Whether the distribution serves requests. A new distribution does by default.
     type: bool
   wait:
-    description: Whether to wait until every edge location has what was changed here.
+    description: Whether to wait until every edge location has the change.
     type: bool
     default: false
   wait_timeout:
@@ -106,7 +106,7 @@ options:
     type: int
     default: 1800
   wait_delay:
-    description: Seconds between two looks, at least 1. The first one is taken at once.
+    description: Seconds between checks, at least 1. The first check is immediate.
     type: int
     default: 20
 notes:

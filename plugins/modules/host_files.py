@@ -8,10 +8,10 @@ module: host_files
 short_description: Write a set of files as one
 description:
   - Renders templates on the controller and brings a set of files to their content, owner and mode in a single call.
-    M(ansible.builtin.template) takes two calls for each file, which is most of the time of a run that changes nothing.
-  - All or nothing. Every file that differs is written beside its destination and validated there; only when all of
-    them are valid do they take their places, each by renaming.
-  - Missing parent directories are made, owned by root with mode 0755.
+    M(ansible.builtin.template) needs two calls for each file, most of the time of a run that changes nothing.
+  - All or nothing. Every file that differs is written beside its destination and validated there; they
+    replace the old ones, each by renaming, only if all of them are valid.
+  - Missing parent directories are created, owned by root with mode 0755.
 options:
   files:
     description: Files by absolute path.
@@ -30,7 +30,7 @@ options:
         description: Where a symbolic link leads.
         type: str
       vars:
-        description: Variables for this template besides those of the task.
+        description: Variables for this template, in addition to the task's.
         type: dict
       owner:
         description: Name of the owner; empty leaves the owner of a directory as it is.
@@ -45,16 +45,16 @@ options:
         type: str
         default: "0644"
       validate:
-        description: Command that has to succeed on the new file, C(%s) in it. Not run in check mode.
+        description: Command that must succeed for the new file, which replaces C(%s). Not run in check mode.
         type: str
       state:
         description:
-          - V(absent) for a file that must not be there, V(directory) for a directory. Where a link stands, the
-            directory is what it leads to.
+          - V(absent) for a file that must not exist, V(directory) for a directory. If the path of a directory is a
+            link, the directory that it leads to is meant.
         type: str
         choices: [absent, directory]
       notify:
-        description: Handlers to notify when this file changes, besides C(notify) of the task.
+        description: Handlers to notify if this file changes, in addition to C(notify) of the task.
         type: list
         elements: str
       secret:
@@ -63,8 +63,8 @@ options:
         default: false
   only:
     description:
-      - Directories in which only the given files may stand. Other files directly in them are removed, directories
-        are left alone.
+      - Directories that may contain only the given files. Other files directly in them are removed, directories are
+        left alone.
     type: list
     elements: path
     default: []
@@ -162,7 +162,7 @@ def stage(wanted: dict[str, Entry], staged: dict[str, Path]) -> None:
 
 
 def remove(path: Path) -> None:
-    """Take away whatever stands there."""
+    """Remove whatever exists there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -8,17 +8,17 @@ module: host_packages
 short_description: Install and remove packages
 description:
   - Installs packages without the ones they only recommend, and purges others. Package lists that are missing or older
-    than a day are fetched first.
+    than a day are updated first.
   - The first call of a run reads what is installed from dpkg's status file and keeps it as the fact
     C(installed_packages). Later calls compare with that fact on the controller, so a call that has nothing to do does
     not even connect to the host. M(ansible.builtin.apt) takes a second on each host for the same answer.
-  - In check mode nothing is installed. Lists that are missing are fetched all the same, since apt knows no package
-    without them. RV(pending) tells later tasks that the packages are not there.
+  - Check mode installs nothing. Missing lists are fetched even then, because apt knows no packages without them.
+    RV(pending) tells later tasks that the packages are not installed.
   - Call it without options to make sure that the fact exists.
 options:
   present:
-    description: Packages that have to be installed, by name. C(name=version) and names of virtual packages work, but
-      have apt asked at every run.
+    description: Packages that must be installed, by name. C(name=version) and names of virtual packages work, but
+      run apt every time.
     type: list
     elements: str
     default: []
@@ -129,7 +129,7 @@ _TAIL = 20
 
 
 def apt_get(module: AnsibleModule, *arguments: str) -> str:
-    """Call apt-get; what it says."""
+    """Run apt-get and return its output."""
     # Its standard output is a log of hundreds of lines; what went wrong is at the end.
     code, out, err = module.run_command(["apt-get", *OPTIONS, *arguments], environ_update=ENVIRONMENT)
     if code:
@@ -139,7 +139,7 @@ def apt_get(module: AnsibleModule, *arguments: str) -> str:
 
 
 def fetch_lists(module: AnsibleModule) -> None:
-    """Fetch the lists of packages unless those that are there will do. A check is content with old ones."""
+    """Update the package lists unless they are recent enough. Check mode accepts old ones."""
     there = any(LISTS.glob("*_Packages*"))
     stamps = [path.stat().st_mtime for path in (STAMP, LISTS) if path.exists()]
     if stale(time.time(), stamps[0] if stamps else None, there) and not (module.check_mode and there):

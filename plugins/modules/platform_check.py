@@ -3,10 +3,10 @@
 DOCUMENTATION = r"""
 ---
 module: platform_check
-short_description: Check everything that is declared, before AWS or any host is asked
+short_description: Check everything that is declared, before contacting AWS or any host
 description:
   - Checks the variables whose name begins with C(aws_), and for every host of C(aws_compute_instances), with its own
-    variables, every role that C(playbooks/configure.yml) gives it, against the argument specs and rules of the roles.
+    variables, every role that C(playbooks/configure.yml) applies to it, against the roles' argument specs and rules.
   - Fails with every problem at once, each with its variable, file and line, and what to write.
   - Runs on the controller. Needs no credentials.
 options: {}

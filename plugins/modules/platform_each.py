@@ -3,12 +3,12 @@
 DOCUMENTATION = r"""
 ---
 module: platform_each
-short_description: Call a module for each action that the plan has of a kind
+short_description: Call a module for each action of a kind in the plan
 description:
-  - A loop over C(platform_actions[kind]), as C(platform_plan) has left it. No actions, no call.
+  - A loop over C(platform_actions[kind]), as C(platform_plan) has set it. Without actions nothing is called.
   - The module runs on the controller, several at a time, in forks of a process that has loaded it already; ten
     calls take about as long as two started the usual way.
-  - In check mode nothing is called, for the plan is the preview.
+  - Check mode calls nothing, because the plan is the preview.
 options:
   kind:
     description: Kind of resource, as C(subnet).

@@ -1,4 +1,4 @@
-"""Ansible module: secrets in SSM Parameter Store that come into being when they are first needed."""
+"""Ansible module: secrets in SSM Parameter Store, generated when they are first needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state in which an account begins."""
+"""The initial state of an account."""
 
 from __future__ import annotations
 

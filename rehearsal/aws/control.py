@@ -1,4 +1,4 @@
-"""Start and stop the server process, and never mistake somebody else's for it."""
+"""Start and stop the server process without mistaking another process for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Around moto: who this server is, a clean account on demand, and the log of every API request."""
+"""Additions to moto: the identity of this server, a clean account on demand, and a log of every API request."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def _cbor(body: bytes) -> dict[str, Any]:
 
 
 def _hide(params: dict[str, Any]) -> dict[str, Any]:
-    """Leave secrets out of the log."""
+    """Keep secrets out of the log."""
     if params.get("Type") == "SecureString" and "Value" in params:
         return params | {"Value": _SECRET}
     return params | {"SecretString": _SECRET} if "SecretString" in params else params

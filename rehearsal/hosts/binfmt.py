@@ -148,7 +148,7 @@ def _entries() -> list[Entry]:
 
 
 def _mounted() -> str:
-    """The source of the mount, "" when it is not mounted."""
+    """The source of the mount; "" if it is not mounted."""
     mounts = (line.split() for line in Path("/proc/self/mounts").read_text().splitlines())
     return next((words[0] for words in mounts if words[1] == str(FOLDER) and words[2] == "binfmt_misc"), "")
 

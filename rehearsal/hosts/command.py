@@ -1,4 +1,4 @@
-"""Run the machine's programs, as root where that is needed, and say plainly what failed."""
+"""Run the machine's programs, as root where needed, and report clearly what failed."""
 
 from __future__ import annotations
 

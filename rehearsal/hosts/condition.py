@@ -1,4 +1,4 @@
-"""How a host is, asked through podman: systemd, sshd, host keys. No port is knocked at: sshd penalises that."""
+"""The state of a host, read through podman: systemd, sshd, host keys. No port probes, because sshd penalises them."""
 
 from __future__ import annotations
 

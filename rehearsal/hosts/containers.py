@@ -110,7 +110,7 @@ def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Map
 
 
 def start(names: Iterable[str]) -> None:
-    """Start hosts that stand still."""
+    """Start stopped hosts."""
     if listed := list(names):
         run(["podman", "start", *listed])
 
@@ -122,7 +122,7 @@ def stop(names: Iterable[str]) -> None:
 
 
 def remove(names: Iterable[str]) -> None:
-    """Take hosts away, with their disks. At once: nobody will miss what they have not written yet."""
+    """Remove hosts with their disks. Immediately, because unwritten data does not matter."""
     if listed := list(names):
         run(["podman", "rm", "--force", "--volumes", "--time", "0", *listed])
         # `down` finds by its label what this does not.
@@ -130,7 +130,7 @@ def remove(names: Iterable[str]) -> None:
 
 
 def remove_all(state: HostsState) -> int:
-    """Take away every container and volume with this rehearsal's label; how many containers."""
+    """Remove every container and volume with this rehearsal's label; returns the number of containers."""
     names = run(["podman", "ps", "--all", "--quiet", "--filter", f"label={state.label}"]).split()
     if names:
         run(["podman", "rm", "--force", "--volumes", "--time", "0", *names])

@@ -1,4 +1,4 @@
-"""Bring the hosts up, take them down, say how they are."""
+"""Start the hosts, stop them, and report their state."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def shell(state: HostsState, host: str, command: list[str], *, rescue: bool) -> 
 
 @contextlib.contextmanager
 def _locked(state: HostsState) -> Iterator[None]:
-    """One at a time: two would each make what is missing."""
+    """One at a time, because two runs would each create what is missing."""
     with state.lock_file.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""The way from the hosts to the local AWS, which listens on loopback alone: a small TCP forwarder.
+"""A small TCP forwarder from the hosts to the local AWS, which listens on loopback only.
 
 It listens on the controller's address, lets in who comes from the VPC, and hands on bytes.
 """
@@ -133,7 +133,7 @@ async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, p
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Hand on until the source ends, and let the target know."""
+    """Copy until the source ends, then close the target."""
     with contextlib.suppress(OSError):
         while chunk := await source.read(_CHUNK):
             target.write(chunk)

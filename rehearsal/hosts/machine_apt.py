@@ -1,4 +1,4 @@
-"""How this machine reaches Debian: its mirror, proxies and certificates, for the hosts to do the same.
+"""This machine's Debian mirror, proxies and certificates, for the hosts to use as well.
 
 Nothing here is written into the repository: all of it is read when an image is built.
 """

@@ -13,7 +13,7 @@ from .fleet import Fleet, fleet
 
 
 def observe(state: State) -> Fleet:
-    """The fleet of the local AWS; nothing is asked of a listener that is not ours."""
+    """The fleet of the local AWS; does not send requests to a listener that is not ours."""
     running, text = control.status(state)
     if not running:
         raise LocalHostsError(f"{text}: start and provision it first (`make rehearse`)")

@@ -1,4 +1,4 @@
-"""The emulator: Debian's qemu-user of the hosts' release, taken out of its package and not installed."""
+"""The emulator: Debian's qemu-user of the hosts' release, extracted from its package but not installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a host is given before its first start: key, names, user data. Pure."""
+"""What a host gets before its first start: key, names, user data. Pure."""
 
 from __future__ import annotations
 

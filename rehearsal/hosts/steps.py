@@ -1,4 +1,4 @@
-"""What has to be done so that the hosts are those that the account has. Pure."""
+"""Works out the steps that make the local hosts match the account. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The programs that local hosts need: installed where that is possible, else named with the command to run."""
+"""The programs that local hosts need: installs them if possible, otherwise prints the command to run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets that stand in a file as they are. Looks at values before their templates are filled in. Pure."""
+"""Finds secrets in plain text. Checks values before their templates are filled in. Pure."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def _content(line: str) -> bool:
 
 
 def _unseen(character: str) -> bool:
-    """Looks like a space, or like nothing at all."""
+    """Whether a character looks like a space, or is invisible."""
     if character.isascii():
         return False
     return character == "\u3164" or unicodedata.category(character) in ("Zs", "Zl", "Zp", "Cf", "Cc")

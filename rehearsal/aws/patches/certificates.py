@@ -1,4 +1,4 @@
-"""ACM: a certificate is issued when its validation records exist in DNS, not when a minute has passed."""
+"""ACM: issue a certificate once its validation records exist in DNS, not after a minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instances: what was asked for at launch is kept, changes are honoured, impossible ones refused."""
+"""Instances: keep launch settings, apply changes, refuse impossible ones."""
 
 from __future__ import annotations
 

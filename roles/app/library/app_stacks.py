@@ -107,7 +107,7 @@ class Engine:
         return str(out)
 
     def lines(self, *arguments: str) -> list[dict[str, Any]]:
-        """What it says, line by line."""
+        """Its output, line by line."""
         return [json.loads(line) for line in self.run(*arguments, "--format", "{{json .}}").splitlines()]
 
     def inspect(self, kind: str, ids: list[str]) -> list[dict[str, Any]]:
@@ -141,7 +141,7 @@ def replicas(service: dict[str, Any]) -> int:
 
 
 def differs(stack: dict[str, Any], found: dict[str, dict[str, Any]]) -> bool:
-    """Whether a stack is not what is declared."""
+    """Whether a stack differs from its declaration."""
     if found.keys() != stack["services"].keys():
         return True
     return any(
@@ -154,7 +154,7 @@ def differs(stack: dict[str, Any], found: dict[str, dict[str, Any]]) -> bool:
 
 
 def unsettled(service: dict[str, Any]) -> bool:
-    """Whether something is still on its way."""
+    """Whether something is still in progress."""
     return service["running"] < replicas(service) or state(service) in ("updating", "rollback_started")
 
 
@@ -178,7 +178,7 @@ def current(engine: Engine, service: dict[str, Any]) -> int:
 
 
 def complaints(engine: Engine, service: dict[str, Any]) -> str:
-    """What its last tasks say."""
+    """The messages of its last tasks."""
     said: dict[str, None] = {}
     for task in engine.lines("service", "ps", "--no-trunc", service["ID"]):
         where, how = task["Node"] or "no node", task["CurrentState"].split()[0].lower()
@@ -191,7 +191,7 @@ def complaints(engine: Engine, service: dict[str, Any]) -> str:
 
 
 def report(engine: Engine, service: dict[str, Any], what: str) -> DeployError:
-    """A service that is not what it should be."""
+    """A service that differs from its declaration."""
     name = service["Spec"]["Name"]
     return DeployError(
         f"{name} {what}. Its tasks say: {complaints(engine, service)}. "

@@ -13,22 +13,22 @@ def swarm_plan(
     unlockable: bool = False,
     check: bool = False,
 ) -> dict[str, Any]:
-    """What to do so that the hosts of a run are the members that are declared.
+    """The steps that make the hosts of a run the declared members.
 
     found: hosts of the run by name, each as swarm_member returns it
-    managers, workers: the declared members, whether they take part in the run or not
-    unlockable: whether the key to a locked manager is at hand
-    check: whether an engine that is not there yet is no mistake
+    managers, workers: the declared members, including those that are not part of the run
+    unlockable: whether there is a key for locked managers
+    check: check mode, in which a missing engine is not an error
 
-    Returns `problems` (nothing may be done while there are any), `initialise` (a host, or ""), `speaker` (the manager
-    that everything is asked of), `join` (hosts by name, each whether it has to leave something first), `leave`,
-    `unlock` and `complete` (whether every declared member takes part).
+    Returns `problems` (if there are any, do nothing), `initialise` (a host, or ""), `leader` (the manager that runs the
+    commands), `join` (hosts by name, and whether each has to leave a Swarm first), `leave`, `unlock` and `complete`
+    (whether every declared member is part of the run).
     """
     declared = [*managers, *workers]
     plan: dict[str, Any] = {
         "problems": [],
         "initialise": "",
-        "speaker": "",
+        "leader": "",
         "join": {},
         "leave": [],
         "unlock": [host for host in found if found[host]["state"] == "locked"],
@@ -38,17 +38,17 @@ def swarm_plan(
         found, plan["unlock"], unlockable, check
     )
     if plan["problems"] or plan["unlock"]:
-        # Locked managers say nothing of the rest: unlock, look again.
+        # Locked managers report nothing about the others: unlock them, then look again.
         return plan
     leading = [host for host in found if found[host]["state"] == "active" and found[host]["quorum"]]
     if leading:
-        plan["speaker"] = next((host for host in managers if host in leading), leading[0])
+        plan["leader"] = next((host for host in managers if host in leading), leading[0])
     elif not (problems := _founding_problems(found, declared)):
-        plan["initialise"] = plan["speaker"] = managers[0]
+        plan["initialise"] = plan["leader"] = managers[0]
     else:
         plan["problems"] = problems
         return plan
-    known = set(found[plan["speaker"]]["nodes"])
+    known = set(found[plan["leader"]]["nodes"])
     for host, member in found.items():
         is_member = member["state"] == "active" and member["node_id"] in known
         if host in declared and not is_member and host != plan["initialise"]:
@@ -106,7 +106,7 @@ def _host_problems(
 
 
 def _founding_problems(found: Mapping[str, Mapping[str, Any]], declared: Sequence[str]) -> list[str]:
-    """Why a Swarm must not be made, though none of the hosts knows a manager that answers."""
+    """Why no Swarm may be created although no host knows a manager that answers."""
     problems = []
     if missing := [host for host in declared if host not in found]:
         problems.append(
@@ -117,9 +117,9 @@ def _founding_problems(found: Mapping[str, Mapping[str, Any]], declared: Sequenc
 
 
 def _foreign_problems(found: Mapping[str, Mapping[str, Any]], plan: Mapping[str, Any]) -> list[str]:
-    """Hosts that would have to leave a Swarm that seems to be somebody's."""
+    """Hosts that would have to leave a Swarm that seems to belong to somebody else."""
     ours = {member["own_address"] for member in found.values()}
-    ours |= {item.rpartition(":")[0] for item in found[plan["speaker"]]["managers"]}
+    ours |= {item.rpartition(":")[0] for item in found[plan["leader"]]["managers"]}
     problems = []
     for host in plan["join"]:
         theirs = [item.rpartition(":")[0] for item in found[host]["managers"]]
@@ -138,7 +138,7 @@ def swarm_members(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def swarm_found(hosts: Sequence[str], variables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What each host of the run has found out about itself. A play may leave some hosts out."""
+    """The state that each host of the run has reported. A play may leave out some hosts."""
     answers = {host: variables[host]["__swarm_member"] for host in hosts if "__swarm_member" in variables[host]}
     return {host: answer["member"] for host, answer in answers.items() if "member" in answer}
 

@@ -137,12 +137,12 @@ class Cluster:
         return found == state
 
     def is_reachable(self, node_id: str) -> bool:
-        """Whether it answers as a manager."""
+        """Whether it responds as a manager."""
         status = self.nodes.get(node_id, {}).get("ManagerStatus") or {}
         return status.get("Reachability") == "reachable"
 
     def refuse_unless_majority(self, without: str, name: str) -> None:
-        """Fail if the other managers could decide nothing by themselves."""
+        """Fail if the other managers would have no majority."""
         left = [node_id for node_id in self.nodes if self.is_manager(node_id) and node_id != without]
         up = [node_id for node_id in left if self.is_reachable(node_id)]
         if not majority(len(up), len(left)):
@@ -152,7 +152,7 @@ class Cluster:
             )
 
     def demote(self, node_id: str, name: str) -> None:
-        """Make a manager a worker, if the rest can do without it."""
+        """Demote a manager, if the others still have a majority."""
         self.refuse_unless_majority(node_id, name)
         self.do(f"{name}: make it a worker", lambda: self.write(node_id, Role="worker"))
         if not self.check and node_id != self.own_id:
@@ -195,7 +195,7 @@ class Cluster:
             self.do(f"{name}: remove its former entry {node_id}", partial(self.remove, node_id))
 
     def remove(self, node_id: str) -> None:
-        """Take a node's entry away."""
+        """Remove a node's entry."""
         self.engine.delete(f"/nodes/{node_id}", force="true")
         self.nodes.pop(node_id, None)
 

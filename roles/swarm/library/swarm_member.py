@@ -97,7 +97,7 @@ _ESP = (
 
 
 def succeeds(command: list[str]) -> bool:
-    """Whether a command can be run and has nothing to complain of."""
+    """Whether a command runs without an error."""
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:
@@ -151,7 +151,7 @@ def settled(found: dict[str, Any]) -> bool:
 
 
 def read_settled(engine: Engine) -> dict[str, Any]:
-    """As read, once the engine has found its way back after a restart."""
+    """The state, once the engine has recovered from a restart."""
     deadline = time.monotonic() + _SETTLE
     found = read(engine)
     while not settled(found) and time.monotonic() < deadline:
@@ -161,7 +161,7 @@ def read_settled(engine: Engine) -> dict[str, Any]:
 
 
 def initialise(engine: Engine, parameters: dict[str, Any]) -> None:
-    """Make a Swarm."""
+    """Create a Swarm."""
     body = {
         "ListenAddr": f"{parameters['address']}:{PORT}",
         "AdvertiseAddr": f"{parameters['address']}:{PORT}",
@@ -174,7 +174,7 @@ def initialise(engine: Engine, parameters: dict[str, Any]) -> None:
 
 
 def join(engine: Engine, parameters: dict[str, Any]) -> None:
-    """Become a member."""
+    """Join the Swarm."""
     if parameters["forget"]:
         leave(engine)
     body = {
@@ -188,7 +188,7 @@ def join(engine: Engine, parameters: dict[str, Any]) -> None:
 
 
 def leave(engine: Engine) -> None:
-    """Stop being one, if it is one."""
+    """Leave the Swarm, if it is a member."""
     try:
         engine.post("/swarm/leave", force="true")
     except EngineError as error:

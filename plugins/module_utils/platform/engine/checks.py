@@ -1,4 +1,4 @@
-"""Checks that several kinds use. Pure; every problem says where it is and what to do."""
+"""Checks that several kinds share. Pure; every problem says where it is and what to do."""
 
 from __future__ import annotations
 

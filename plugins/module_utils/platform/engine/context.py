@@ -7,7 +7,7 @@ from .model import Live, Registry
 
 
 class Context:
-    """Live resources by declared name, and the way back."""
+    """Live resources by declared name, and declared names by live id."""
 
     def __init__(self, declaration: Declaration) -> None:
         self.declaration = declaration

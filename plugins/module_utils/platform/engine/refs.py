@@ -1,4 +1,4 @@
-"""References to what another resource is called in AWS, which may not be known before that one is created.
+"""References to another resource's id, ARN and the like, which may be unknown until that resource is created.
 
 A declaration refers by name. Where AWS wants an id inside a value (an ARN in a policy, an alias target) the desired
 value holds a token ``${kind:name:attribute}``. It is resolved from the registry while planning where the resource

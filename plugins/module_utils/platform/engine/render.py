@@ -1,4 +1,4 @@
-"""A plan as people read it: one line per action, one per changed field. Pure."""
+"""Prints a plan for people: one line per action, one per changed field. Pure."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def check(
 
 
 def _called(value: Any) -> str:
-    """How a person calls the type of a value."""
+    """The type of a value as people call it."""
     if value is None:
         return "empty"
     return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, Mapping) else "text"

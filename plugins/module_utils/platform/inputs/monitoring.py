@@ -1,4 +1,4 @@
-"""Rules of role monitoring: what is asked, and who is told."""
+"""Rules of role monitoring: jobs, probes and receivers."""
 
 from __future__ import annotations
 

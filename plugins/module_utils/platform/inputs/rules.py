@@ -1,4 +1,4 @@
-"""What a host role knows of its own input beyond the argument specs: rules between fields, ranges, spellings. Pure."""
+"""Rules for the input of host roles that argument specs cannot express: across fields, ranges, formats. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of role sshd: the port, and that Ansible itself gets in."""
+"""Rules of role sshd: the port, and that Ansible itself can log in."""
 
 from __future__ import annotations
 
