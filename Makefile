@@ -22,17 +22,17 @@ ON_REHEARSAL = $(if $(findstring rehearsal,$(INVENTORY)),$(START),:)
 # Stopping needs no more than the standard library, so it works without .venv too.
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 
-help: ## This list
+help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {gsub(/[$$][$$]/, "$$"); printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-setup: ## Make .venv from requirements.txt (does nothing when it is up to date)
+setup: ## Create .venv from requirements.txt (does nothing if it is up to date)
 	@bin/setup
 
 aws: setup ## Start the local AWS and print exports: eval "$$(make -s aws)"
 	@$(START)
 	@python -m rehearsal aws env
 
-rehearse: setup ## The whole platform on this machine, configured and verified (HOSTS=no: the account only, without root; ARM=1: arm64 emulated)
+rehearse: setup ## Build, configure and verify the whole platform on this machine (HOSTS=no: the account only, without root; ARM=1: arm64 emulated)
 	@python -m rehearsal all
 
 hosts: setup ## Start the local Debian hosts without configuring them (Linux, root or sudo)
@@ -50,20 +50,20 @@ plan: setup ## Show what would change (INVENTORY=inventories/production for AWS)
 	@$(ON_REHEARSAL)
 	@ansible-playbook playbooks/plan.yml -i $(INVENTORY)/hosts.yml
 
-inventory: setup ## Show the hosts and groups that the account holds
+inventory: setup ## Show the hosts of the account and their groups
 	@$(ON_REHEARSAL)
 	@ansible-inventory -i $(INVENTORY) --graph
 
 configure: setup ## Configure the hosts (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/configure.yml -i $(INVENTORY)
 
-ssh: setup ## Log in to a host of INVENTORY: make ssh HOST=koin-prod (without HOST: which there are)
+ssh: setup ## Log in to a host of INVENTORY: make ssh HOST=koin-prod (without HOST: list the hosts)
 	@INVENTORY=$(INVENTORY) bin/koin-ssh $(HOST)
 
-verify: setup ## Prove that account and hosts are what is declared
+verify: setup ## Check that the account and the hosts match the declaration
 	@ansible-playbook playbooks/verify.yml -i $(INVENTORY)
 
-audit: setup ## What lynis and ssh-audit think of the hosts (INVENTORY=inventories/production for AWS)
+audit: setup ## Audit the hosts with lynis and ssh-audit (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/audit.yml -i $(INVENTORY) $(ARGS)
 
 test: setup ## Run all tests (HOSTS=no: without molecule and e2e, which need Linux and root)
@@ -79,16 +79,16 @@ lint: setup ## Check style and types
 	@yamllint --strict .
 	@ansible-lint --offline
 
-docs: setup ## Write the generated parts of the documentation again
+docs: setup ## Write the generated parts of the documentation
 	@python bin/generate_docs.py
 
-molecule: setup ## Test the host roles, each on hosts of its own: make molecule SCENARIO=sshd (Linux, root or sudo)
+molecule: setup ## Test each host role on hosts of its own: make molecule SCENARIO=sshd (Linux, root or sudo)
 	@bin/scenarios $(SCENARIO)
 
 e2e: setup ## Run the tests against real local hosts (Linux, root or sudo; no rehearsal may run in its range)
 	@TRIPWIRE_ALLOW=172.31.0.0/16 python -m pytest tests/e2e $(ARGS)
 
-bench: setup ## Measure plan and provision, beside Terraform where it is installed
+bench: setup ## Measure plan and provision, and Terraform for comparison if it is installed
 	@python tests/bench/bench.py $(ARGS)
 
 clean: down ## Stop local hosts and local AWS, and forget the rehearsal

@@ -11,7 +11,7 @@ description:
   - Check mode calls nothing, because the plan is the preview.
 options:
   kind:
-    description: Kind of resource, as C(subnet).
+    description: Kind of resource, such as C(subnet).
     type: str
     required: true
   module:
@@ -21,7 +21,7 @@ options:
   arguments:
     description:
       - Name of the variable that holds the module's arguments; usually one of the task's own C(vars).
-      - It is filled in for each action, which it finds as C(item), with the keys C(name), C(action) (V(create) or
+      - It is templated for each action, which is available as C(item), with the keys C(name), C(action) (V(create) or
         V(change)), C(id), C(entry) (the declared entry), C(changed) (names of the fields) and C(part).
     type: str
     required: true
@@ -29,11 +29,11 @@ options:
     description: Attribute to remember of the resource in C(platform_ids), and where in the module's result it is.
     type: dict
   only:
-    description: Take only actions of this sort.
+    description: Apply only actions of this type.
     type: str
     choices: [create, change]
   fields:
-    description: Take only actions that touch a field matching one of these patterns.
+    description: Apply only actions that touch a field matching one of these patterns.
     type: list
     elements: str
   parts:
@@ -45,7 +45,7 @@ options:
         Printed with the resource's name; without it the resource is said to be created or changed.
     type: str
   parallel:
-    description: Calls at once.
+    description: Number of calls at the same time.
     type: int
     default: 4
 author: BCSDLab

@@ -8,22 +8,22 @@ description:
   - Checks every variable whose name begins with C(aws_) against the argument specs of the C(aws_*) roles and against
     each other, takes one snapshot of the account, and lists what has to be created or changed, field by field.
   - Also lists what cannot be changed in place (C(replace)) and what exists but is not declared (C(unmanaged)).
-  - Writes nothing to AWS. Leaves the variables C(platform_actions) (what is to be done, by kind of resource) and
-    C(platform_ids) (what is known, by kind and declared name) to the tasks that follow.
+  - Writes nothing to AWS. Sets C(platform_actions) (what to do, by kind of resource) and C(platform_ids) (what is
+    known, by kind and declared name) for the tasks that follow.
   - Runs on the controller. Credentials, endpoint and region come from the variable C(aws_environment).
 options:
   json:
-    description: File on the controller that gets the plan as JSON. None when empty.
+    description: File on the controller to write the plan to as JSON; none when empty.
     type: path
   show:
     description:
-      - V(all) prints the whole plan; V(changes) does when something differs, and one line otherwise;
-        V(result) prints what calls for a person besides.
+      - V(all) prints the whole plan. The others print it only if there is something to create or change; otherwise
+        V(changes) prints one line, and V(result) the warnings as well.
     type: str
     choices: [all, changes, result]
     default: all
   expect_none:
-    description: Fail when anything is left to create or change.
+    description: Whether to fail if anything is left to create or change.
     type: bool
     default: false
 author: BCSDLab
@@ -42,7 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 counts:
-  description: How many actions of each kind the plan has.
+  description: Number of actions of each kind in the plan.
   returned: success
   type: dict
   sample: {create: 2, change: 1, replace: 0, unmanaged: 4}

@@ -19,20 +19,20 @@ with suppress(ImportError):  # AnsibleAWSModule reports it
 DOCUMENTATION = r"""
 ---
 module: ssm_secrets
-short_description: Read secrets from SSM Parameter Store, making those that are not there
+short_description: Read secrets from SSM Parameter Store, and generate missing ones
 description:
-  - Reads parameters of type SecureString in one go. One that does not exist is generated and stored, without ever
-    overwriting; two operators who start at once end up with the same value.
+  - Reads parameters of type SecureString together. A missing one is generated and stored, without ever overwriting an
+    existing one; two operators who start at the same time end up with the same value.
   - A certificate authority is two parameters below its path, C(key) (SecureString) and C(certificate) (String).
   - The values are in the result. Use C(no_log).
 options:
   parameters:
-    description: Secrets by the name that the play gives them.
+    description: Secrets by the name that the play uses.
     type: dict
     required: true
     suboptions:
       path:
-        description: Name of the parameter, as C(/koin/db/mariadb/koin_prod).
+        description: Name of the parameter, such as C(/koin/db/mariadb/koin_prod).
         type: str
         required: true
       kind:
@@ -45,22 +45,22 @@ options:
         type: int
         default: 32
   rotate:
-    description: Names of passwords that get a new value now.
+    description: Names of passwords to replace with a new value.
     type: list
     elements: str
     default: []
   tags:
-    description: Tags of parameters that are made.
+    description: Tags of new parameters.
     type: dict
     default: {}
   account:
-    description: Account that the credentials have to open, 12 digits; nothing is read or written in any other.
+    description: Account id (12 digits) that the credentials must belong to. No other account is read or written.
     type: str
     default: ""
 notes:
   - Needs the IAM actions C(ssm:GetParameters), C(ssm:PutParameter), C(ssm:AddTagsToResource), and C(kms:Decrypt) and
     C(kms:Encrypt) where the key is not the account's own.
-  - In check mode a secret that does not exist has a value that is thrown away afterwards.
+  - In check mode a missing secret gets a value that is not stored.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -81,11 +81,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 secrets:
-  description: The values by name; of an authority a dictionary with C(key) and C(certificate), PEM.
+  description: The values by name; for an authority a dictionary with C(key) and C(certificate), PEM.
   type: dict
   returned: always
 created:
-  description: Names that were made, or would be.
+  description: Names of secrets that were created, or would be.
   type: list
   elements: str
   returned: always

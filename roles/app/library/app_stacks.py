@@ -13,16 +13,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: app_stacks
-short_description: Deploy stacks where they differ from what is declared
+short_description: Deploy stacks that differ from their declaration
 description:
-  - Compares each stack with what runs, by a digest that every deployed service carries as a label, by image and by
-    number of replicas. A service that was rolled back has its former digest, so it is deployed again.
+  - Compares each stack with the running services, by a digest that every deployed service carries as a label, by image
+    and by number of replicas. A service that was rolled back has its previous digest, so it is deployed again.
   - Deploys what differs from its compose file, one stack after the other, and waits until everything runs.
-  - Fails with what the tasks say when a service was rolled back or does not come up.
-  - Secrets go to the engine by standard input. Former versions are removed after the stack has been deployed.
+  - If a service is rolled back or does not start, fails with the messages of its tasks.
+  - Secrets are passed to the engine on standard input. Previous versions are removed after the stack is deployed.
 options:
   stacks:
-    description: Stacks by name, in the order in which they are deployed; none to log in only.
+    description: Stacks by name, in deployment order; none to log in only.
     type: dict
     required: true
     suboptions:
@@ -31,7 +31,7 @@ options:
         type: path
         required: true
       digest:
-        description: What changes with the file.
+        description: Digest that changes with the file.
         type: str
         required: true
       services:
@@ -47,11 +47,11 @@ options:
     type: dict
     default: {}
   docker_config:
-    description: Directory of the client's configuration, which holds the login.
+    description: Directory of the client configuration with the login.
     type: path
     required: true
   timeout:
-    description: Seconds that a stack may take until all of it runs.
+    description: Seconds within which every task of a stack must run.
     type: int
     default: 300
 attributes:

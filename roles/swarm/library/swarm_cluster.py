@@ -13,11 +13,11 @@ from ansible.module_utils.swarm_engine import Engine, EngineError
 
 DOCUMENTATION = r"""
 module: swarm_cluster
-short_description: Make a Docker Swarm what is declared
+short_description: Make a Docker Swarm match its declaration
 description:
   - Run on one manager. Compares roles, labels, entries of replaced hosts, settings and networks with what is declared,
     and changes what differs.
-  - Never takes a manager away when those that are left would be no majority.
+  - Never removes a manager if the rest could not form a majority.
 options:
   members:
     description:
@@ -27,12 +27,12 @@ options:
     required: true
   replaced_only:
     description:
-      - Whether only the entries of replaced hosts are removed. Done before their successors join, so that nobody who is
-        gone counts for the majority.
+      - Whether to remove only the entries of replaced hosts. Done before their successors join, so that no lost manager
+        counts for the majority.
     type: bool
     default: false
   complete:
-    description: Whether these are all members that are declared; else what the kernels can do is only ever lowered.
+    description: Whether these are all declared members. If not, detected kernel features are only ever removed.
     type: bool
     default: true
   networks:
@@ -40,19 +40,19 @@ options:
     type: dict
     default: {}
   task_history:
-    description: How many tasks that have ended are kept for each slot of a service.
+    description: Number of ended tasks to keep for each replica.
     type: int
     default: 5
   autolock:
-    description: Whether a manager that has restarted needs a key to its own data.
+    description: Whether a restarted manager needs a key to unlock its data.
     type: bool
     default: false
   rotate_tokens:
-    description: Whether to make new tokens to join with.
+    description: Whether to create new join tokens.
     type: bool
     default: false
   rotate_unlock_key:
-    description: Whether to make a new key for managers that have restarted.
+    description: Whether to create a new unlock key for managers.
     type: bool
     default: false
 author: BCSDLab
@@ -67,7 +67,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was changed, or would be in check mode, one line each.
+  description: Changes that were made, or would be in check mode, one line each.
   returned: always
   type: list
   elements: str

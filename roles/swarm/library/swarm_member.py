@@ -15,31 +15,32 @@ DOCUMENTATION = r"""
 module: swarm_member
 short_description: Read and change one host's membership of a Docker Swarm
 description:
-  - Talks to the engine on its socket. Tokens and keys go in the body of a request: no list of processes shows them.
+  - Talks to the engine through its socket. Tokens and keys are sent in the body of a request, so no process list shows
+    them.
 options:
   state:
     description:
-      - C(read) changes nothing. It waits while the engine is finding its way back into the Swarm.
-      - C(initialised) makes a Swarm with this host as its first manager, C(joined) makes it a member, C(left) none any
-        more, C(unlocked) gives a manager that has restarted the key to its own data.
-      - C(tokens) returns what others join with.
+      - C(read) changes nothing. It waits while the engine is rejoining the Swarm.
+      - C(initialised) creates a Swarm with this host as its first manager, C(joined) joins one, C(left) leaves it,
+        C(unlocked) unlocks the data of a restarted manager.
+      - C(tokens) returns the join tokens.
     type: str
     choices: [read, initialised, joined, left, unlocked, tokens]
     default: read
   role:
-    description: What the host is declared as; returned as it is.
+    description: Declared role of the host; returned unchanged.
     type: str
     choices: [manager, worker, none]
     default: none
   labels:
-    description: Labels that its node is declared with; returned as they are.
+    description: Declared labels of its node; returned unchanged.
     type: dict
     default: {}
   address:
-    description: Address that the other members reach this host at, and that its manager listens on.
+    description: Address at which other members reach this host, and on which its manager listens.
     type: str
   data_path_address:
-    description: Address for the traffic of overlay networks.
+    description: Address for overlay network traffic.
     type: str
   remote_addresses:
     description: Managers to join, as C(address:2377).
@@ -47,22 +48,22 @@ options:
     elements: str
     default: []
   token:
-    description: Token to join with.
+    description: Join token.
     type: str
   unlock_key:
     description: Key for C(unlocked).
     type: str
   address_pools:
-    description: Ranges for overlay networks, of a new Swarm.
+    description: Ranges for overlay networks of a new Swarm.
     type: list
     elements: str
     default: []
   subnet_size:
-    description: Prefix length of an overlay network, of a new Swarm.
+    description: Prefix length of an overlay network of a new Swarm.
     type: int
     default: 24
   forget:
-    description: Whether C(joined) first leaves whatever Swarm the host thinks it is in.
+    description: Whether C(joined) first leaves any Swarm that the host is in.
     type: bool
     default: false
 author: BCSDLab
@@ -76,7 +77,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 member:
-  description: The host as a member, after what was done.
+  description: The host's membership after the change.
   returned: unless state is tokens
   type: dict
 tokens:
