@@ -94,9 +94,10 @@ def test_the_comparison_notices_what_one_of_them_lacks() -> None:
 
 def test_a_korean_page_leads_to_korean_headings() -> None:
     readme = REPOSITORY / "README.md"
-    place = [anchor for _, anchor in headings((REPOSITORY / "docs/operations.md").read_text())].index("who-is-told")
+    english = headings((REPOSITORY / "docs/operations.md").read_text())
+    place = [anchor for _, anchor in english].index("who-gets-notified")
     anchor = headings((REPOSITORY / "docs/operations.ko.md").read_text())[place][1]
-    assert translated(readme, "docs/operations.md#who-is-told") == f"docs/operations.ko.md#{anchor}"
+    assert translated(readme, "docs/operations.md#who-gets-notified") == f"docs/operations.ko.md#{anchor}"
     assert translated(readme, "docs/iam.md") == "docs/iam.md"
 
 
