@@ -26,7 +26,7 @@ def asked(environ: Mapping[str, str] | None = None) -> bool:
     try:
         return _ANSWERS[value.lower()]
     except KeyError:
-        raise LocalHostsError(f"{VARIABLE} is {value!r}: say 1 to emulate {ARM} instances, or nothing") from None
+        raise LocalHostsError(f"{VARIABLE} is {value!r}: set it to 1 to emulate {ARM} instances, or unset it") from None
 
 
 def emulated(architecture: str, machine: str) -> bool:
@@ -35,7 +35,7 @@ def emulated(architecture: str, machine: str) -> bool:
         return False
     if architecture == ARM:
         return True
-    raise LocalHostsError(f"hosts of the architecture {architecture} cannot be had on this machine ({machine})")
+    raise LocalHostsError(f"hosts of the architecture {architecture} cannot run on this machine ({machine})")
 
 
 def shown(architecture: str, machine: str, *, emulated: bool) -> str:

@@ -91,7 +91,7 @@ def choose(entries: Iterable[Entry]) -> Entry | None:
         if "F" not in entry.flags:
             raise LocalHostsError(
                 f"binfmt_misc gives {architecture.ARM} programs to {entry.interpreter} ({FOLDER / entry.name}) without "
-                "the flag F: inside a host that interpreter is not found. Register it with F, or take it away, and "
+                "the flag F: inside a host that interpreter is not found. Register it with F, or remove it, and "
                 f"the rehearsal registers its own: echo -1 | sudo tee {FOLDER / entry.name}"
             )
     return handling[0] if handling else None
@@ -109,8 +109,8 @@ def registered(apt: MachineApt) -> Iterator[None]:
             done = attempt(["tee", str(FOLDER / "register")], stdin=registration(str(interpreter)).encode())
             # Somebody else may have been quicker.
             if done.returncode and choose(_entries()) is None:
-                raise LocalHostsError(f"binfmt_misc does not take {interpreter}: {done.stderr.strip()}")
-            say(f"{architecture.ARM} programs are emulated on this machine from now on ({FOLDER / NAME})")
+                raise LocalHostsError(f"binfmt_misc does not accept {interpreter}: {done.stderr.strip()}")
+            say(f"{architecture.ARM} programs will be emulated on this machine ({FOLDER / NAME})")
         elif entry.name != NAME:
             _check_version(entry)
         yield

@@ -24,7 +24,7 @@ def say(text: str) -> None:
 
 
 def as_root() -> list[str]:
-    """What to put before a command that needs root: nothing, or sudo that does not ask."""
+    """What to put before a command that needs root: nothing, or sudo that needs no password."""
     return [] if os.geteuid() == 0 else ["sudo", "-n"]
 
 

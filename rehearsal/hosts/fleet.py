@@ -112,7 +112,7 @@ def fleet(
         raise LocalHostsError("the local AWS has no running instance: provision first (`make rehearse`)")
     used = sorted({instance["VpcId"] for instance in found})
     if len(used) > 1:
-        raise LocalHostsError(f"instances stand in {len(used)} VPCs ({', '.join(used)}): local hosts know one only")
+        raise LocalHostsError(f"instances are in {len(used)} VPCs ({', '.join(used)}): local hosts support one only")
     hosts = sorted((_host(instance, user_data) for instance in found), key=lambda host: host.address)
     for what in ("inventory_name", "address"):
         twins = [str(value) for value, count in Counter(getattr(host, what) for host in hosts).items() if count > 1]
@@ -134,7 +134,7 @@ def _host(instance: Mapping[str, Any], user_data: Mapping[str, str]) -> Host:
     instance_id = instance["InstanceId"]
     name = _tag(instance, "Name")
     if not name:
-        raise LocalHostsError(f"instance {instance_id} has no tag Name, so the inventory has no host of it")
+        raise LocalHostsError(f"instance {instance_id} has no tag Name, so the inventory has no host for it")
     return Host(
         instance_id,
         name,

@@ -51,7 +51,7 @@ def ensure(state: HostsState, address: str, vpc: IPv4Network) -> str:
         child.wait()
         state.forwarder_file.unlink(missing_ok=True)
         lines = state.forwarder_log.read_text(errors="replace").strip().splitlines() or ["no message"]
-        raise LocalHostsError(f"the hosts' way to the local AWS did not start: {lines[-1]}")
+        raise LocalHostsError(f"the forwarder to the local AWS did not start: {lines[-1]}")
     child.stdout.close()
     return f"http://{address}:{state.aws.port}"
 

@@ -96,7 +96,7 @@ def mirrors(files: Iterable[tuple[Path, str]], environ: Mapping[str, str]) -> tu
                 main = main or uri
     if not main:
         raise LocalHostsError(
-            f"this machine's apt knows no Debian mirror: set {MIRROR_VARIABLE} to the URL of one "
+            f"this machine's apt has no Debian mirror: set {MIRROR_VARIABLE} to the URL of one "
             f"(and {SECURITY_VARIABLE} to that of security updates)"
         )
     return main, security

@@ -92,7 +92,7 @@ def _refuse_others(vpc: IPv4Network, others: Iterable[dict[str, Any]]) -> None:
             if directory := item.get("labels", {}).get(_DIRECTORY):
                 raise LocalHostsError(
                     f"the rehearsal in {directory} has hosts in {subnet['subnet']} already, and this one wants "
-                    f"{vpc}: two of the same range cannot stand on one machine. Stop that one "
+                    f"{vpc}: two with the same range cannot run on one machine. Stop that one "
                     f"(REHEARSAL_DIR={directory} make down) or declare another range for one of them"
                 )
             raise LocalHostsError(

@@ -54,7 +54,7 @@ def ensure() -> None:
         if left := missing():
             raise LocalHostsError(f"still missing after the installation: {' '.join(left)}")
     if not may_be_root():
-        raise LocalHostsError("local hosts need root for their networks: run as root, or with a sudo that does not ask")
+        raise LocalHostsError("local hosts need root for their networks: run as root, or with passwordless sudo")
     backend = attempt(["podman", "info", "--format", "{{.Host.NetworkBackend}}"]).stdout.strip()
     if backend != "netavark":
         command = " ".join([*as_root(), "podman info"])

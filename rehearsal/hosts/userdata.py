@@ -55,7 +55,7 @@ def parse(text: str) -> UserData:
             raise ValueError("a mapping is expected")
         files = tuple(_file(entry) for entry in content.get("write_files") or [])
     except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
-        raise LocalHostsError(f"user data is no valid {_HEADER}: {error}") from None
+        raise LocalHostsError(f"user data is not valid {_HEADER}: {error}") from None
     ignored = [key for key in content if key not in ("write_files", "runcmd")]
     ignored += [f"runcmd {_words(command)!r}" for command in content.get("runcmd") or [] if not _needless(command)]
     return UserData(files, tuple(ignored))
@@ -66,7 +66,7 @@ def _file(entry: dict[str, Any]) -> File:
         raise ValueError(f"write_files: {', '.join(unknown)} is not supported here")
     path = PurePosixPath(entry["path"])
     if not path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"write_files: {path} is no absolute path")
+        raise ValueError(f"write_files: {path} is not an absolute path")
     if entry.get("owner", "root:root") not in ("root", "root:root"):
         raise ValueError(f"write_files: {path}: the owner can only be root here")
     encoding = entry.get("encoding", "text/plain")

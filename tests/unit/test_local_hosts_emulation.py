@@ -49,7 +49,7 @@ def test_emulation_is_asked_for(value: str | None, *, asked: bool) -> None:
 
 
 def test_an_answer_that_is_none_is_refused() -> None:
-    with pytest.raises(LocalHostsError, match="REHEARSAL_ARM is 'arm64': say 1"):
+    with pytest.raises(LocalHostsError, match="REHEARSAL_ARM is 'arm64': set it to 1"):
         architecture.asked({"REHEARSAL_ARM": "arm64"})
 
 
@@ -63,7 +63,7 @@ def test_a_scenario_has_its_architecture(wanted: str, machine: str, *, emulated:
 
 @pytest.mark.parametrize(("wanted", "machine"), [("x86_64", "arm64"), ("aarch64", "x86_64")])
 def test_a_scenario_cannot_have_every_architecture(wanted: str, machine: str) -> None:
-    with pytest.raises(LocalHostsError, match=rf"architecture {wanted} cannot be had on this machine \({machine}\)"):
+    with pytest.raises(LocalHostsError, match=rf"architecture {wanted} cannot run on this machine \({machine}\)"):
         architecture.emulated(wanted, machine)
 
 

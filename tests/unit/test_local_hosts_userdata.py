@@ -54,10 +54,10 @@ def test_no_user_data_is_nothing(text: str) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("write_files: [", "no valid #cloud-config"),
+        ("write_files: [", "not valid #cloud-config"),
         ("[a]", "a mapping is expected"),
-        ("write_files: [{path: etc/a}]", "etc/a is no absolute path"),
-        ("write_files: [{path: /etc/../a}]", "no absolute path"),
+        ("write_files: [{path: etc/a}]", "etc/a is not an absolute path"),
+        ("write_files: [{path: /etc/../a}]", "not an absolute path"),
         ("write_files: [{path: /a, owner: admin}]", "owner can only be root"),
         ("write_files: [{path: /a, encoding: gz}]", "encoding gz is not supported"),
         ("write_files: [{path: /a, append: true}]", "append is not supported"),
