@@ -91,11 +91,11 @@ OTHER_VPC = both(
 ROWS: list[tuple[str, Change, str, list[str]]] = [
     # --- Types
     ("port-range-as-text", rule(port="80-90"), "aws_security_groups.Web.ingress.x.port",
-     ["`80-90` is not a whole number", "write `port: 80` and `to_port: 90`", "The port; tcp and udp only"]),
+     ["`80-90` is not a whole number", "write `port: 80` and `to_port: 90`", "Port; for tcp and udp only"]),
     ("unit", put(DEFAULTS, "root_volume", "size", value="20GB"), f"{DEFAULTS}.root_volume.size",
      ["`20GB` is not a whole number", "write 20", "Size in GiB"]),
     ("choice-in-defaults", put(DEFAULTS, "state", value="maybe"), f"{DEFAULTS}.state",
-     ["not one of running, stopped", "Whether it runs"]),
+     ["not one of running, stopped", "Whether the instance runs"]),
     ("choice-in-capitals", put(*PROD, "state", value="Running"), "aws_compute_instances.KOIN_PROD.state",
      ["write `running`"]),
     ("truth-as-text", put(*PROD, "termination_protection", value="maybe"),
@@ -110,7 +110,7 @@ ROWS: list[tuple[str, Change, str, list[str]]] = [
      ["a list is not text"]),
     ("truth-for-text", put(*PROD, "profile", value=True), "aws_compute_instances.KOIN_PROD.profile", ["not text"]),
     ("nothing-for-a-name", put(*PROD, "subnet", value=None), "aws_compute_instances.KOIN_PROD",
-     ["`subnet` is missing", "The declared subnet"]),
+     ["`subnet` is missing", "Declared subnet"]),
     ("mapping-for-a-list", put(*PROD, "security_groups", value={"SSH": {}}),
      "aws_compute_instances.KOIN_PROD.security_groups", ["a mapping is not a list"]),
     ("float-threshold", put(*ALARM, "threshold", value=float("nan")), "aws_monitoring_instance_alarms.disk.threshold",
