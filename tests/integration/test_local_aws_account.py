@@ -136,11 +136,13 @@ def test_put_parameter_without_overwrite_is_a_lock(local_aws: LocalAws) -> None:
     def take(owner: int) -> bool:
         try:
             ssm.put_parameter(Name="/koin/lock", Value=str(owner), Type="String", Overwrite=False)
-        except ssm.exceptions.ParameterAlreadyExists:
+        except exists:
             return False
         return True
 
     ssm = local_aws.client("ssm")
+    # Here: boto3 makes its exceptions when first asked, in threads one for each.
+    exists = ssm.exceptions.ParameterAlreadyExists
     with ThreadPoolExecutor(16) as pool:
         assert sum(pool.map(take, range(32))) == 1
 

@@ -28,6 +28,7 @@ DECLARED: dict[str, Any] = {
     "viewer_protocol": "redirect-to-https",
     "compress": True,
     "cache_policy": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+    "response_headers_policy_id": "60669652-455b-4ae9-85a4-c4c02393f86c",
     "enabled": True,
 }
 # A distribution as it was made by hand, long ago.

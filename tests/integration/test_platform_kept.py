@@ -83,7 +83,8 @@ def test_undeclared_settings_are_kept_when_a_neighbour_is_written(built: Platfor
     endpoints = [item["Endpoint"] for item in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]]
     assert endpoints == [WEBHOOK]
     kept = _alarm(account)
-    assert (kept["InsufficientDataActions"], kept["DatapointsToAlarm"], kept["Threshold"]) == ([topic], 2, 85.0)
+    threshold = declared()["aws_monitoring_instance_alarms"][ALARM.split()[1]]["threshold"]
+    assert (kept["InsufficientDataActions"], kept["DatapointsToAlarm"], kept["Threshold"]) == ([topic], 2, threshold)
     reservations = account.ec2.describe_instances(InstanceIds=[host])["Reservations"]
     assert reservations[0]["Instances"][0]["MetadataOptions"]["InstanceMetadataTags"] == "enabled"
 
