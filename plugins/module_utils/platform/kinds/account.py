@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..engine import formats
 from ..engine.access import Read, Write
 from ..engine.context import Context
 from ..engine.declaration import Declaration
-from ..engine.errors import Problem
 from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 from .base import GLOBAL_REGION, Kind, Observation
 
@@ -26,8 +26,6 @@ _PASSWORD = {
     "max_age": "MaxPasswordAge",
     "reuse_prevention": "PasswordReusePrevention",
 }
-#: the lowest and the highest value that IAM takes
-_RANGES = {"min_length": (6, 128), "max_age": (1, 1095), "reuse_prevention": (1, 24)}
 #: field -> what S3 calls it
 _BLOCK = {
     "block_public_acls": "BlockPublicAcls",
@@ -44,6 +42,11 @@ class AccountSettings(Kind):
     role = "aws_account"
     service = "s3control"
     everywhere = True
+    variables = {
+        f"{VARIABLE}.password_policy.min_length": formats.number(6, 128, "a length that IAM takes"),
+        f"{VARIABLE}.password_policy.max_age": formats.number(1, 1095, "an age in days that IAM takes"),
+        f"{VARIABLE}.password_policy.reuse_prevention": formats.number(1, 24, "a number of passwords that IAM keeps"),
+    }
     reads = (
         Read(
             service="ec2",
@@ -86,13 +89,6 @@ class AccountSettings(Kind):
     def identities(self, action: Action, registry: Registry) -> set[str]:
         # There is one account, and not every call names it.
         return {""}
-
-    def check(self, declaration: Declaration) -> Iterable[Problem]:
-        policy = (declaration.value(VARIABLE) or {}).get("password_policy") or {}
-        for key, (low, high) in _RANGES.items():
-            if policy.get(key) is not None and not low <= policy[key] <= high:
-                where = f"{VARIABLE}.password_policy.{key}"
-                yield Problem(where, f"{policy[key]} is out of range", f"write a number from {low} to {high}")
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         entry: Mapping[str, Any] = declaration.value(VARIABLE) or {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ..engine import formats
 from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
@@ -69,6 +70,14 @@ class Trail(Kind):
     service = "cloudtrail"
     variable = "aws_account_trails"
     entry_point = "trail"
+    shapes = {
+        "": formats.text(
+            r"[A-Za-z0-9][\w.-]+[A-Za-z0-9]",
+            "the name of a trail",
+            "write 3 to 128 letters, digits, `.`, `_` and `-`",
+            128,
+        )
+    }
     refers = {"bucket": "bucket"}
     reads = (
         Read(
@@ -148,6 +157,7 @@ class FlowLog(Ec2Kind):
     role = "aws_account"
     variable = "aws_account_flow_logs"
     entry_point = "flow_log"
+    shapes = {"": formats.text(r"[ -~]+", "a Name", "write letters, digits, `-` and `_`", 255)}
     refers = {"vpc": "vpc", "bucket": "bucket"}
     reads = (Read(service="ec2", operation="describe_flow_logs", into="flow_logs", value=at("FlowLogs")),)
     # AWS has no call that changes one.

@@ -272,6 +272,11 @@ class HeadersPolicy(Kind):
     service = "cloudfront"
     variable = "aws_cdn_headers_policies"
     entry_point = "headers_policy"
+    shapes = {
+        "": formats.text(r"[\w-]+", "the name of a response headers policy", "write letters, digits, `_` and `-`", 128),
+        "hsts_max_age": formats.number(0, 2**31 - 1, "a number of seconds"),
+        "content_security_policy": formats.text(r"[ -~]+", "a policy", "write its directives", 0),
+    }
     reads = (
         Read(
             service="cloudfront",
@@ -295,8 +300,6 @@ class HeadersPolicy(Kind):
         for name, entry in declaration.entries(self.variable).items():
             if not _security(entry):
                 yield Problem(f"{self.variable}.{name}", "sets no header", "declare at least one")
-            if (age := entry.get("hsts_max_age")) is not None and not 0 <= age <= 2**31 - 1:
-                yield Problem(f"{self.variable}.{name}.hsts_max_age", f"{age} is out of range", "write seconds from 0")
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -350,7 +353,7 @@ class Distribution(Kind):
             "write it as 658327ea-f89d-4fab-a63d-7e88639e58f6, which is Managed-CachingOptimized",
         ),
     }
-    refers = {"bucket": "bucket", "certificate": "certificate"}
+    refers = {"bucket": "bucket", "certificate": "certificate", "headers_policy": "headers_policy"}
     offers = ("id", "arn", "domain_name")
     reads = (
         Read(
