@@ -28,13 +28,13 @@ ACCOUNT = "123456789012"
 
 
 def created(aws: LocalAws, changed: Mapping[str, Any]) -> list[Action]:
-    """Everything the platform would create in an empty account. changed: variables that differ from the declaration."""
+    """Everything the platform would write in an empty account. changed: variables that differ from the declaration."""
     raw = declared() | dict(changed)
     public_key = (aws.directory / "ssh" / "id_ed25519.pub").read_text().strip()
     raw |= {"aws_compute_public_key": public_key, "aws_compute_key_pairs": {"koin": {"public_key": public_key}}}
     declaration = declaration_of(raw, specs(), KINDS)
     declaration.account = ACCOUNT
-    return plan(declaration, KINDS.empty(), KINDS).of("create")
+    return list(plan(declaration, KINDS.empty(), KINDS).writes)
 
 
 class Side:

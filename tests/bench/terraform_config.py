@@ -14,7 +14,7 @@ from ansible.module_utils.platform.engine.model import Action
 
 Block = dict[str, Any]
 
-_SERVICES = ("acm", "cloudfront", "cloudwatch", "ec2", "iam", "route53", "s3", "sns", "ssm", "sts")
+_SERVICES = ("acm", "cloudfront", "cloudtrail", "cloudwatch", "ec2", "iam", "route53", "s3", "sns", "ssm", "sts")
 _CLOUDFRONT_ZONE = "Z2FDTNDATAQYW2"
 _TOKEN = re.compile(r"\$\{([a-z0-9_]+):([^:}]+):([a-z0-9_]+)\}")
 #: kind -> Terraform's type of the resource that others refer to
@@ -296,6 +296,9 @@ def _distribution(name: str, entry: Mapping[str, Any]) -> Written:
                     "viewer_protocol_policy": entry["viewer_protocol"],
                     "compress": entry["compress"],
                     "cache_policy_id": entry["cache_policy"],
+                    "response_headers_policy_id": _at(
+                        "aws_cloudfront_response_headers_policy", entry["headers_policy"]
+                    ),
                 }
             ],
             "restrictions": [{"geo_restriction": [{"restriction_type": "none"}]}],
@@ -308,6 +311,77 @@ def _distribution(name: str, entry: Mapping[str, Any]) -> Written:
             ],
             # The playbooks do not wait for the edges either.
             "wait_for_deployment": False,
+        },
+    )
+
+
+def _headers_policy(name: str, entry: Mapping[str, Any]) -> Written:
+    own = {"override": True}
+    headers = {
+        "strict_transport_security": [
+            {
+                **own,
+                "access_control_max_age_sec": entry["hsts_max_age"],
+                "include_subdomains": entry["hsts_include_subdomains"],
+                "preload": False,
+            }
+        ],
+        "content_type_options": [own],
+        "frame_options": [{**own, "frame_option": entry["frame_options"]}],
+        "referrer_policy": [{**own, "referrer_policy": entry["referrer_policy"]}],
+        "content_security_policy": [{**own, "content_security_policy": entry["content_security_policy"]}],
+    }
+    block = {"name": name, "comment": entry["description"], "security_headers_config": [headers]}
+    yield "aws_cloudfront_response_headers_policy", name, block
+
+
+def _account_settings(name: str, entry: Mapping[str, Any]) -> Written:
+    # Without the public access block: S3 Control puts the account before the host, which leads nowhere here.
+    yield "aws_ebs_encryption_by_default", name, {"enabled": entry["ebs_encryption"]}
+    policy = entry["password_policy"]
+    yield (
+        "aws_iam_account_password_policy",
+        name,
+        {
+            "minimum_password_length": policy["MinimumPasswordLength"],
+            "require_lowercase_characters": policy["RequireLowercaseCharacters"],
+            "require_uppercase_characters": policy["RequireUppercaseCharacters"],
+            "require_numbers": policy["RequireNumbers"],
+            "require_symbols": policy["RequireSymbols"],
+            "allow_users_to_change_password": policy["AllowUsersToChangePassword"],
+            "max_password_age": policy["MaxPasswordAge"],
+            "password_reuse_prevention": policy["PasswordReusePrevention"],
+        },
+    )
+
+
+def _trail(name: str, entry: Mapping[str, Any]) -> Written:
+    yield (
+        "aws_cloudtrail",
+        name,
+        {
+            "name": name,
+            # Its policy has to be there first.
+            "s3_bucket_name": _at("aws_s3_bucket_policy", entry["bucket"], "bucket"),
+            "is_multi_region_trail": entry["multi_region"],
+            "include_global_service_events": entry["global_services"],
+            "enable_log_file_validation": entry["log_file_validation"],
+            "enable_logging": entry["logging"],
+        },
+    )
+
+
+def _flow_log(name: str, entry: Mapping[str, Any]) -> Written:
+    yield (
+        "aws_flow_log",
+        name,
+        {
+            "vpc_id": _at("aws_vpc", entry["vpc"]),
+            "log_destination_type": "s3",
+            "log_destination": f"arn:aws:s3:::{_at('aws_s3_bucket_policy', entry['bucket'], 'bucket')}",
+            "traffic_type": entry["traffic"],
+            "max_aggregation_interval": entry["interval"],
+            "tags": entry["tags"],
         },
     )
 
@@ -414,8 +488,12 @@ _WRITERS = {
     "certificate": _certificate,
     "certificate_validation": _certificate_validation,
     "origin_access_control": _origin_access_control,
+    "headers_policy": _headers_policy,
     "distribution": _distribution,
     "bucket": _bucket,
+    "account_settings": _account_settings,
+    "trail": _trail,
+    "flow_log": _flow_log,
     "iam_role": _iam_role,
     "topic": _topic,
     "alarm": _alarm,
