@@ -205,28 +205,30 @@ def wait(engine: Engine, name: str, timeout: int) -> None:
     since: dict[str, float] = {}
     while True:
         services = engine.services(name).get(name, {})
-        pending, problems = [], []
+        pending: list[tuple[dict[str, Any], str]] = []
+        problems: list[DeployError] = []
         for service in services.values():
             how, key, now = state(service), service["ID"], time.monotonic()
             message = service.get("UpdateStatus", {}).get("Message", "")
-            if how == "rollback_completed":
-                problems.append(
-                    report(engine, service, f"was rolled back ({message}); its former version runs, nothing is lost")
-                )
-                continue
             if how in ("paused", "rollback_paused"):
                 problems.append(report(engine, service, f"has stopped its update ({how}: {message})"))
                 continue
-            if how in ("", "completed") and current(engine, service) >= replicas(service):
+            back = how == "rollback_completed"
+            runs = False
+            if how in ("", "completed", "rollback_completed") and current(engine, service) >= replicas(service):
                 since.setdefault(key, now)
                 # The engine itself has watched what it has updated.
-                if how == "completed" or now - since[key] >= STABLE_SECONDS:
-                    continue
+                runs = how == "completed" or now - since[key] >= STABLE_SECONDS
             else:
                 since.pop(key, None)
-            pending.append(service)
+            if runs and back:
+                told = f"was rolled back ({message}); its former version runs, nothing is lost"
+                problems.append(report(engine, service, told))
+            elif not runs:
+                late = f"was rolled back ({message}), and its former version" if back else ""
+                pending.append((service, f"{late} does not run after {timeout} s".strip()))
         if pending and time.monotonic() > end:
-            problems += [report(engine, service, f"does not run after {timeout} s") for service in pending]
+            problems += [report(engine, service, late) for service, late in pending]
             pending = []
         if problems and not pending:
             raise DeployError("; ".join(str(problem) for problem in problems))
