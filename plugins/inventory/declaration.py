@@ -73,7 +73,9 @@ class InventoryModule(BaseInventoryPlugin):
         plugin = inventory_loader.get("amazon.aws.aws_ec2")
         try:
             plugin.parse(inventory, loader, path, cache=cache)
-            plugin.update_cache_if_changed()
+            # There is one only when its options ask for it.
+            if hasattr(plugin, "_cache"):
+                plugin.update_cache_if_changed()
         except AnsibleError as error:
             _end(f"The hosts cannot be read from AWS; nothing was done.\n  {shown(Path(path))}: {_explained(error)}")
 

@@ -61,6 +61,12 @@ def listing(live: LocalAws) -> dict[str, Any]:
     return content
 
 
+def test_aws_is_asked_once(live: LocalAws) -> None:
+    live.mark()
+    _ansible(live, "ansible-inventory", "--list")
+    assert [request["operation"] for request in live.requests()] == ["DescribeInstances"]
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_groups_of_a_hand_made_account(listing: dict[str, Any], group: str) -> None:
     hosts = [host for host in listing[group]["hosts"] if host != "test-kim"]
