@@ -75,6 +75,7 @@ def _bootstrap(apt: MachineApt, folder: Path, architecture: str, seconds: float)
             f"--include={packages}",
             f"--aptopt={folder / 'base/apt.conf'}",
             *(f"--dpkgopt={option}" for option in _DPKG_OPTIONS),
+            "--skip=cleanup/apt/lists",
             *foreign,
             f'--customize-hook={folder / "base/customize"} "$1"',
             RELEASE,
