@@ -124,8 +124,9 @@ def options_section(role: str) -> str:
         summary = re.sub(r"\baws_\w+", r"`\g<0>`", markup(entry["short_description"]))
         lines = ["## Variables" if name == "main" else f"### `{name}`", ""]
         lines += [f"{summary}.", ""] if name != "main" else []
-        lines += ["| Option | Type | Default | Meaning |", "| --- | --- | --- | --- |", *_rows(entry["options"])]
-        parts.append("\n".join(lines))
+        if options := entry.get("options"):
+            lines += ["| Option | Type | Default | Meaning |", "| --- | --- | --- | --- |", *_rows(options)]
+        parts.append("\n".join(lines).rstrip())
     return "\n\n".join(parts)
 
 

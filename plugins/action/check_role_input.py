@@ -14,6 +14,9 @@ runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 from ansible.module_utils.platform.inputs import check_role, inputs, specs_of  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.origin import locate  # noqa: E402
 
+# Ansible imports this file before it forks a process for each host: what is read here is read once a run.
+inputs()
+
 
 class ActionModule(ActionBase):
     """Check the input of the role whose task this is."""

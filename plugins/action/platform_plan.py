@@ -1,7 +1,6 @@
 """Controller side of ``platform_plan``; its documentation is in plugins/modules/platform_plan.py.
 
-An action plugin, not a module: it reads every declared variable, and boto3 is already loaded in this process by the
-inventory plugin, which saves the start of another one.
+An action plugin, not a module: it reads every declared variable, and needs no start of another Python process.
 """
 
 from __future__ import annotations

@@ -117,17 +117,18 @@ def test_playbooks_name_functions_and_each_role_is_a_tag(path: Path) -> None:
     for play in plays(path):
         assert play["hosts"] in functions() | GROUPS
         for role in play.get("roles", []):
-            assert role["role"] == "run" or role["tags"] == role["role"]
+            assert role["tags"] == role["role"]
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGURE.glob("*.yml")), ids=lambda path: path.name)
 def test_every_play_over_ssh_begins_and_ends(path: Path) -> None:
     for play in plays(path):
         if play.get("become"):
-            steps = [role["vars"]["run_step"] for role in play.get("roles", []) if role["role"] == "run"]
-            tasks = [*play.get("pre_tasks", []), *play.get("post_tasks", [])]
-            steps += [task["vars"]["run_step"] for task in tasks]
-            assert steps == ["begin", "end"], play["name"]
+            first, last = play["pre_tasks"][0], play["tasks"][-1]
+            steps = [step["ansible.builtin.import_role"] for step in (first, last)]
+            assert [step["name"] for step in steps] == ["run", "run"], play["name"]
+            assert [step.get("tasks_from", "main") for step in steps] == ["main", "end"], play["name"]
+            assert [step["tags"] for step in (first, last)] == ["always", "always"], play["name"]
 
 
 def test_every_function_has_a_playbook() -> None:
