@@ -22,7 +22,6 @@ from .userdata import File
 LABEL = "koin.scenario"
 _FIRST_ADDRESS = 10
 _DELETE_SECONDS = 60.0
-_LISTS_SECONDS = 300.0
 
 
 def _identity(directory: Path) -> str:
@@ -79,9 +78,6 @@ def up(directory: Path, hosts: Mapping[str, str]) -> list[dict[str, str | int]]:
         with ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(start, names))
     conditions = _wait_ready(containers, condition.boot_seconds(emulates=emulates))
-    # What cloud-init has done on an instance before Ansible comes. Check mode needs it.
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(_fetch_lists, containers.values()))
     known = login.known_hosts((addresses[name], conditions[containers[name]]) for name in names)
     login.write_known_hosts(directory / "known_hosts", known)
     say(f"{len(names)} scenario hosts are up ({time.monotonic() - began:.1f} s)")
@@ -126,10 +122,6 @@ def _start(identity: str, container: str, name: str, options: Sequence[str], ref
     )
     run(["podman", "cp", "--archive=false", "-", f"{container}:/"], stdin=files)
     run(["podman", "start", container])
-
-
-def _fetch_lists(container: str) -> None:
-    run(["podman", "exec", container, "apt-get", "--quiet", "--quiet", "update"], seconds=_LISTS_SECONDS)
 
 
 def _seed(name: str, addresses: Mapping[str, str], key: Path, proxies: Mapping[str, str], *, emulated: bool) -> bytes:
