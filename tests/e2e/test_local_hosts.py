@@ -6,17 +6,13 @@ Needs Linux and root (or sudo without a password); installs podman and the like 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.local_aws import LocalAws
 from tests.support.local_hosts import LocalHosts, machine
-from tests.support.platform import Platform
 
 ADDRESSES = {
     "bcsd-build": "172.31.0.10",
@@ -27,33 +23,11 @@ ADDRESSES = {
 }
 CONTROLLER = "172.31.255.1"
 
-pytestmark = pytest.mark.skipif(
-    os.uname().sysname != "Linux" or (os.geteuid() != 0 and not shutil.which("sudo")), reason="needs Linux and root"
-)
-
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    """The platform, provisioned."""
-    with LocalAws(tmp_path_factory.mktemp("rehearsal")) as local:
-        local.reset(empty=True)
-        Platform(local).provision()
-        yield local
-
-
-@pytest.fixture(scope="module")
-def hosts(aws: LocalAws) -> Iterator[LocalHosts]:
-    """Its hosts. At the end nothing of them is left."""
-    local = LocalHosts(aws)
-    local.ok("image")
-    before = machine()
-    try:
-        local.ok("up")
-        yield local
-    finally:
-        local.ok("down")
-    assert machine() == before
-    assert not (aws.directory / "ssh/known_hosts").exists()
+def hosts(bare_hosts: LocalHosts) -> LocalHosts:
+    """Hosts that nothing has configured."""
+    return bare_hosts
 
 
 def _python(hosts: LocalHosts, host: str, code: str) -> Any:

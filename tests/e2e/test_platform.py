@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
-import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,42 +18,20 @@ import pytest
 
 from rehearsal import REPOSITORY
 from tests.support.local_aws import LocalAws
-from tests.support.local_hosts import LocalHosts, machine
-from tests.support.platform import Platform
+from tests.support.local_hosts import LocalHosts
 
 HOSTS = ["bcsd-build", "bcsdlab-internal", "koin-db", "koin-prod", "koin-stage"]
 #: tasks that changed something, in a run that changed nothing; localhost looks at the inventory
 UNCHANGED = dict.fromkeys([*HOSTS, "localhost"], 0)
 AUTHORITY = "/usr/local/share/ca-certificates/koin-platform.crt"
 
-pytestmark = pytest.mark.skipif(
-    os.uname().sysname != "Linux" or (os.geteuid() != 0 and not shutil.which("sudo")), reason="needs Linux and root"
-)
-
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    """The platform, provisioned."""
-    with LocalAws(tmp_path_factory.mktemp("platform")) as local:
-        local.reset(empty=True)
-        Platform(local).provision()
-        yield local
-
-
-@pytest.fixture(scope="module")
-def hosts(aws: LocalAws) -> Iterator[LocalHosts]:
-    """Its hosts, configured. At the end nothing of them is left."""
-    local = LocalHosts(aws)
-    local.ok("image")
-    before = machine()
-    try:
-        local.ok("up")
-        configured = local.playbook("configure")
-        assert configured.returncode == 0, configured.stdout[-6000:] + configured.stderr[-2000:]
-        yield local
-    finally:
-        local.ok("down")
-    assert machine() == before
+def hosts(bare_hosts: LocalHosts) -> LocalHosts:
+    """The hosts, configured."""
+    configured = bare_hosts.playbook("configure")
+    assert configured.returncode == 0, configured.stdout[-6000:] + configured.stderr[-2000:]
+    return bare_hosts
 
 
 def recap(output: str) -> dict[str, dict[str, int]]:
