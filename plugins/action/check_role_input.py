@@ -15,7 +15,8 @@ from ansible.module_utils.platform.inputs import check_role, inputs, specs_of  #
 from ansible.module_utils.platform.origin import locate  # noqa: E402
 
 # Ansible imports this file before it forks a process for each host: what is read here is read once a run.
-inputs()
+for _role in inputs():
+    specs_of(_role)
 
 
 class ActionModule(ActionBase):

@@ -55,7 +55,7 @@ class InventoryModule(BaseInventoryPlugin):
         if "," in path:
             return False
         folder = Path(path).parent
-        asks_aws = path.endswith("aws_ec2.yml")
+        asks_aws = path.endswith(("aws_ec2.yml", "aws_ec2.yaml"))
         if not (folder / "group_vars").is_dir() and folder.parent.name != "inventories":
             return asks_aws
         try:

@@ -17,13 +17,15 @@ INIT = "/usr/local/sbin/rehearsal-init"
 RECIPE = Path(__file__).parent / "base"
 #: dpkg need not survive a power failure in here: it unpacks several times faster without syncing
 _DPKG_OPTIONS = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
+#: of mmdebstrap: package lists stay, so that no host fetches them again while they are new
+_OPTIONS = ("--quiet", "--variant=minbase", "--skip=cleanup/apt/lists")
 _BUILD_SECONDS = 900.0
 _EMULATED_BUILD_SECONDS = 3600.0
 
 
 def digest(apt: MachineApt, architecture: str, recipe: Path = RECIPE) -> str:
     """A name for everything that the image is made of."""
-    parts = [RELEASE, architecture, apt.sources(RELEASE), apt.apt_conf(), *_DPKG_OPTIONS]
+    parts = [RELEASE, architecture, apt.sources(RELEASE), apt.apt_conf(), *_DPKG_OPTIONS, *_OPTIONS]
     parts += [f"{path.name}\n{path.read_text()}" for path in sorted(recipe.iterdir()) if path.is_file()]
     parts += [f"{name}\n{hashlib.sha256(content).hexdigest()}" for name, content in apt.certificates]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
@@ -70,12 +72,10 @@ def _bootstrap(apt: MachineApt, folder: Path, architecture: str, seconds: float)
     run(
         [
             "mmdebstrap",
-            "--quiet",
-            "--variant=minbase",
             f"--include={packages}",
             f"--aptopt={folder / 'base/apt.conf'}",
             *(f"--dpkgopt={option}" for option in _DPKG_OPTIONS),
-            "--skip=cleanup/apt/lists",
+            *_OPTIONS,
             *foreign,
             f'--customize-hook={folder / "base/customize"} "$1"',
             RELEASE,

@@ -22,6 +22,7 @@ from .userdata import File
 LABEL = "koin.scenario"
 _FIRST_ADDRESS = 10
 _DELETE_SECONDS = 60.0
+_LISTS_SECONDS = 300.0
 
 
 def _identity(directory: Path) -> str:
@@ -78,6 +79,9 @@ def up(directory: Path, hosts: Mapping[str, str]) -> list[dict[str, str | int]]:
         with ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(start, names))
     conditions = _wait_ready(containers, condition.boot_seconds(emulates=emulates))
+    # The lists are the image's, which may be old. Check mode takes what there is.
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(_fetch_old_lists, containers.values()))
     known = login.known_hosts((addresses[name], conditions[containers[name]]) for name in names)
     login.write_known_hosts(directory / "known_hosts", known)
     say(f"{len(names)} scenario hosts are up ({time.monotonic() - began:.1f} s)")
@@ -122,6 +126,11 @@ def _start(identity: str, container: str, name: str, options: Sequence[str], ref
     )
     run(["podman", "cp", "--archive=false", "-", f"{container}:/"], stdin=files)
     run(["podman", "start", container])
+
+
+def _fetch_old_lists(container: str) -> None:
+    fetch = "find /var/lib/apt/lists -maxdepth 0 -mtime -1 | grep -q . || apt-get --quiet --quiet update"
+    run(["podman", "exec", container, "sh", "-c", fetch], seconds=_LISTS_SECONDS)
 
 
 def _seed(name: str, addresses: Mapping[str, str], key: Path, proxies: Mapping[str, str], *, emulated: bool) -> bytes:

@@ -73,6 +73,12 @@ def test_a_rollback_to_what_does_not_run_is_told(clock: list[float]) -> None:
     assert clock == [61]
 
 
+def test_a_rollback_that_runs_at_the_last_moment_is_watched_to_the_end() -> None:
+    looks = [("rollback_started", False)] * 59 + [("rollback_completed", True)]
+    with pytest.raises(MODULE.DeployError, match="its former version runs, nothing is lost"):
+        MODULE.wait(Engine(*looks), "koin", 60)
+
+
 def test_what_does_not_start_is_told_after_the_time_given() -> None:
     with pytest.raises(MODULE.DeployError, match=r"koin_api does not run after 60 s[.] Its tasks say"):
         MODULE.wait(Engine(("", False)), "koin", 60)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +19,12 @@ MODULE = load_file("bin/test")
 
 
 @pytest.fixture(autouse=True)
-def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Logs of parts, where no run of the gate keeps its own."""
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Logs of parts, where no run of the gate keeps its own; and parts that heed an interrupt."""
     monkeypatch.setattr(MODULE, "LOGS", tmp_path)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
 
 
 def part(name: str, program: str) -> object:
@@ -54,9 +62,48 @@ def test_a_failure_stops_what_runs_beside_it(aside: bool, capfd: pytest.CaptureF
     run.side_by_side([bad] if aside else [long, bad], [long, bad] if aside else [bad])
     assert time.monotonic() - began < 30
     assert run.failed
-    # What was stopped is not said to have failed.
+    # What was stopped is not said to have failed, but where its output is.
     assert [name for name, _ in run.times] == ["bad"]
-    assert "long: FAILED" not in capfd.readouterr().out
+    assert "== long: stopped" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("aside", [True, False])
+def test_a_program_that_is_missing_is_a_failure(aside: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    missing = MODULE.Part("missing", ("no-such-program",))
+    run = MODULE.Run()
+    run.side_by_side([missing] if aside else [], [part("unit", "")] if aside else [missing])
+    assert run.failed
+    assert "== missing: FAILED (does not start: " in capfd.readouterr().out
+
+
+def test_what_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MODULE, "PATIENCE", 1)
+    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    bad = "import time; time.sleep(1); raise SystemExit(1)"
+    run = MODULE.Run()
+    began = time.monotonic()
+    run.side_by_side([part("deaf", deaf)], [part("bad", bad)])
+    assert time.monotonic() - began < 30
+
+
+def test_after_an_interrupt_everything_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned = tmp_path / "cleaned"
+    program = (
+        f"import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    open({str(cleaned)!r}, 'w').close()"
+    )
+
+    def stopped(run: Any, *, hosts: bool) -> None:
+        threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        run.side_by_side([part("aside", program)], [part("long", "import time; time.sleep(60)")])
+
+    monkeypatch.setattr(MODULE, "run_all", stopped)
+    monkeypatch.setenv("HOSTS", "no")
+    former = signal.getsignal(signal.SIGTERM)
+    try:
+        assert MODULE.main() == 130
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert cleaned.exists()
 
 
 def test_the_last_part_has_the_last_word(capfd: pytest.CaptureFixture[str]) -> None:

@@ -339,3 +339,59 @@ def test_both_inventories_build_the_same_groups() -> None:
     # Production takes its credentials from the environment.
     assert set(production) & connection == {"compose"}
     assert set(production["compose"]) == set(rehearsal["compose"])
+
+
+# --- Roles in roles --------------------------------------------------------------------------------------------------
+
+
+def tasks_of(content: Any) -> Iterator[dict[str, Any]]:
+    """Every task of a file, those of blocks included."""
+    for task in content or []:
+        yield task
+        for part in ("block", "rescue", "always"):
+            yield from tasks_of(task.get(part))
+
+
+def used_roles(role: Path, how: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Tasks of a role that use another one: each with what it says of that role."""
+    for path in sorted(role.glob("tasks/*.yml")):
+        for task in tasks_of(yaml.safe_load(path.read_text())):
+            if how in task:
+                yield task, task[how]
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
+def test_roles_with_handlers_are_included_not_imported(role: Path) -> None:
+    # Handlers of an imported role inherit the conditions of the import, and are skipped or fail with them.
+    imported = [used["name"] for _, used in used_roles(role, "ansible.builtin.import_role")]
+    assert [name for name in imported if (role.parent / name / "handlers").exists()] == []
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
+def test_another_role_is_given_what_it_knows(role: Path) -> None:
+    for task, used in used_roles(role, "ansible.builtin.include_role"):
+        entry_points = specs(role.parent / used["name"])
+        options = entry_points.get(used.get("tasks_from", "main"), {}).get("options", {})
+        given = set(task.get("vars", {}))
+        assert given <= set(options), task["name"]
+        needed = {name for name, option in options.items() if option.get("required")}
+        assert needed <= given or used.get("tasks_from", "main") == "main", task["name"]
+
+
+#: what Ansible itself gives to every host, and how it connects; everything else with this prefix is a fact
+GIVEN = re.compile(
+    r"ansible_(facts|failed_\w+|check_mode|diff_mode|playbook_python|python_interpreter|run_tags|skip_tags|limit|managed|loop\w*"
+    r"|play_\w+|host|port|user|connection|become\w*|ssh_\w+|inventory_sources|verbosity|config_file|collections)\b"
+)
+
+
+@pytest.mark.parametrize("folder", ["roles", "playbooks", "group_vars", "inventories", "molecule"])
+def test_facts_are_read_from_ansible_facts(folder: str) -> None:
+    # ansible.cfg does not make variables of them.
+    found = {
+        word
+        for path in (REPOSITORY / folder).rglob("*")
+        if path.suffix in {".yml", ".j2"}
+        for word in re.findall(r"\bansible_\w+", path.read_text())
+    }
+    assert {word for word in found if not GIVEN.fullmatch(word)} == set()

@@ -206,12 +206,12 @@ def wait(engine: Engine, name: str, timeout: int) -> None:
     while True:
         services = engine.services(name).get(name, {})
         pending: list[tuple[dict[str, Any], str]] = []
-        problems: list[DeployError] = []
+        problems: list[tuple[dict[str, Any], str]] = []
         for service in services.values():
             how, key, now = state(service), service["ID"], time.monotonic()
             message = service.get("UpdateStatus", {}).get("Message", "")
             if how in ("paused", "rollback_paused"):
-                problems.append(report(engine, service, f"has stopped its update ({how}: {message})"))
+                problems.append((service, f"has stopped its update ({how}: {message})"))
                 continue
             back = how == "rollback_completed"
             runs = False
@@ -222,16 +222,16 @@ def wait(engine: Engine, name: str, timeout: int) -> None:
             else:
                 since.pop(key, None)
             if runs and back:
-                told = f"was rolled back ({message}); its former version runs, nothing is lost"
-                problems.append(report(engine, service, told))
+                problems.append((service, f"was rolled back ({message}); its former version runs, nothing is lost"))
             elif not runs:
                 late = f"was rolled back ({message}), and its former version" if back else ""
                 pending.append((service, f"{late} does not run after {timeout} s".strip()))
-        if pending and time.monotonic() > end:
-            problems += [report(engine, service, late) for service, late in pending]
+        # What runs by then is watched to the end.
+        if time.monotonic() > end and any(service["ID"] not in since for service, _ in pending):
+            problems += pending
             pending = []
         if problems and not pending:
-            raise DeployError("; ".join(str(problem) for problem in problems))
+            raise DeployError("; ".join(str(report(engine, service, what)) for service, what in problems))
         if not pending:
             return
         time.sleep(1)
