@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from .state import HOST, IDENTITY_PATH, LocalAwsError, State
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 TOKEN_VARIABLE = "REHEARSAL_AWS_TOKEN"
-# The pid of a process that the server shall not outlive, nor the local hosts; set by tests.
+# The pid of a process that neither the server, nor the local hosts and their forwarder outlive; set by tests.
 OWNER_VARIABLE = "REHEARSAL_OWNER"
 
 # Loopback is never asked through a proxy.
@@ -121,6 +122,19 @@ def start_time(pid: int) -> str | None:
             return None
     answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return answer.stdout.strip() or None
+
+
+def end_with_owner() -> None:
+    """End this process when its owner has ended, if it has one: a test run that is killed leaves none behind."""
+    if owner := os.environ.get(OWNER_VARIABLE):
+        threading.Thread(target=_end_with, args=(int(owner),), daemon=True).start()
+
+
+def _end_with(owner: int) -> None:
+    began = start_time(owner)
+    while start_time(owner) == began:
+        time.sleep(1)
+    os._exit(0)
 
 
 def _spawn(state: State, empty: bool) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
-import time
 from typing import Any
 
 # Read when moto is imported. The default AMIs cost a second and are not those of the platform; cross-origin
@@ -21,7 +19,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer
 
 from . import account, patches
-from .control import OWNER_VARIABLE, TOKEN_VARIABLE, start_time
+from .control import TOKEN_VARIABLE, end_with_owner
 from .middleware import RequestLog
 from .state import HOST, State
 
@@ -45,14 +43,6 @@ class Server(ThreadedWSGIServer):
     daemon_threads = True
 
 
-def _end_with(owner: int) -> None:
-    """End when the owner has: a test session that is killed leaves no server behind."""
-    began = start_time(owner)
-    while start_time(owner) == began:
-        time.sleep(1)
-    os._exit(0)
-
-
 def serve(state: State, *, empty: bool) -> int:
     """Listen first, so that a taken port ends the process before anything else; then answer."""
     token = os.environ.pop(TOKEN_VARIABLE, "")
@@ -74,8 +64,7 @@ def serve(state: State, *, empty: bool) -> int:
         # At once: all state is in memory and the log is unbuffered, while an orderly end takes a second.
         os._exit(0)
 
-    if owner := os.environ.get(OWNER_VARIABLE):
-        threading.Thread(target=_end_with, args=(int(owner),), daemon=True).start()
+    end_with_owner()
     signal.signal(signal.SIGTERM, finish)
     signal.signal(signal.SIGINT, finish)
     server.serve_forever()

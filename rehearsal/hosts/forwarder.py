@@ -17,7 +17,7 @@ from ipaddress import IPv4Network, ip_address
 from typing import Any
 
 from rehearsal import COMMAND, REPOSITORY
-from rehearsal.aws.control import start_time
+from rehearsal.aws.control import end_with_owner, start_time
 from rehearsal.aws.state import HOST
 
 from .command import wait
@@ -86,6 +86,7 @@ def _alive(record: dict[str, Any]) -> bool:
 
 def serve(address: str, port: int, vpc: str) -> int:
     """Forward until terminated."""
+    end_with_owner()
     try:
         asyncio.run(_serve(address, port, IPv4Network(vpc)))
     except OSError as error:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from ipaddress import IPv4Network
 
 import pytest
 
+from rehearsal import COMMAND, REPOSITORY
+from rehearsal.aws.control import OWNER_VARIABLE
 from rehearsal.hosts import forwarder
 
 
@@ -46,3 +51,23 @@ def test_whoever_is_not_of_the_vpc_gets_nothing() -> None:
 def test_while_the_local_aws_is_away_the_connection_ends() -> None:
     with pytest.raises((ConnectionError, AssertionError)):
         assert asyncio.run(_ask("127.0.0.0/8", listening=False)) != b""
+
+
+def test_it_ends_with_its_owner() -> None:
+    owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child = subprocess.Popen(
+        [*COMMAND, "hosts", "forward", "127.0.0.1", "0", "127.0.0.0/8"],
+        cwd=REPOSITORY,
+        env={**os.environ, OWNER_VARIABLE: str(owner.pid)},
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"listening\n"
+        owner.kill()
+        owner.wait()
+        assert child.wait(20) == 0
+    finally:
+        child.kill()
+        child.communicate()
+        owner.communicate()
