@@ -159,6 +159,16 @@ def site_names(sites: Mapping[str, Mapping[str, Entry]], instance: str) -> list[
     return [name for site in sites.get(instance, {}).values() for name in site["names"]]
 
 
+def site_origins(sites: Mapping[str, Mapping[str, Entry]], instance: str, wanted: Iterable[str]) -> list[str]:
+    """The origins (https://name) of some of an instance's sites, as browsers send them."""
+    known = sites.get(instance, {})
+    for site in wanted:
+        if site not in known:
+            fix = f"write one of {', '.join(sorted(known))}" if known else "declare it"
+            raise AnsibleFilterError(f"platform_sites.{instance}: it has no site `{site}`; {fix}")
+    return [f"https://{name}" for site in wanted for name in known[site]["names"]]
+
+
 def names_elsewhere(sites: Mapping[str, Mapping[str, Entry]]) -> list[str]:
     """The public names whose pages another project deploys."""
     return [
@@ -330,6 +340,7 @@ class FilterModule:
             password_parameters,
             published_ports,
             site_names,
+            site_origins,
             site_probes,
             site_records,
         )

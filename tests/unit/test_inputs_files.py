@@ -191,8 +191,9 @@ def test_a_host_of_function_edge_has_sites(tmp_path: Path) -> None:
     """As when the file of its sites is emptied."""
     text = (REPOSITORY / "group_vars/all/sites.yml").read_text()
     sites = text[text.index("  KOIN_STAGE:") : text.index("  BCSDLAB_INTERNAL:")]
-    (problem,) = said(tmp_path, "group_vars/all/sites.yml", sites, "")
+    problem, origins = sorted(said(tmp_path, "group_vars/all/sites.yml", sites, ""))
     assert problem.startswith("aws_compute_instances.KOIN_STAGE.functions (group_vars/all/aws_compute.yml:"), problem
+    assert "it has no site `koin`" in origins
     assert "declare its sites in platform_sites.KOIN_STAGE" in problem
 
 

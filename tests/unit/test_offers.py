@@ -57,6 +57,19 @@ def test_the_declaration_comes_to_what_it_did(koin: DeclaredHosts) -> None:
     assert follows(koin) == json.loads(FIXTURE.read_text())
 
 
+def test_pages_that_upload_are_named_by_their_sites(koin: DeclaredHosts) -> None:
+    assert koin.value("localhost", "aws_storage_web_origins") == [
+        "https://koreatech.in",
+        "https://owner.koreatech.in",
+        "https://order.koreatech.in",
+    ]
+    assert koin.value("localhost", "aws_storage_stage_web_origins") == [
+        "https://stage.koreatech.in",
+        "https://admin.stage.koreatech.in",
+        "http://localhost:3000",
+    ]
+
+
 def test_every_secret_is_used(koin: DeclaredHosts) -> None:
     parameters = koin.value("koin-db", "secrets_parameters")
     passwords = [name for name, entry in parameters.items() if entry.get("kind") != "authority"]
@@ -192,6 +205,10 @@ STACKS = {"a": {"services": {"web": {"publish": {8080: 80}}, "job": {}}}}
                 {"A": {"s": {"names": ["y.org"]}}, "B": {"s": {"names": ["y.org"]}}}, ["y.org"]
             ),
             "platform_sites.B.s.names: y.org is declared for A as well",
+        ),
+        (
+            lambda: FILTERS.site_origins({"A": {"s": {}, "t": {}}}, "A", ["x"]),
+            "A: it has no site `x`; write one of s, t",
         ),
         (lambda: FILTERS.edge_sites({"A": {"s": {"service": "a/wed"}}}, "A", "", STACKS), "write one of a/web, a/job"),
         (lambda: FILTERS.edge_sites({"A": {"s": {"service": "a/job"}}}, "A", "", STACKS), "a/job publishes 0 ports"),
