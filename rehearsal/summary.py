@@ -48,7 +48,7 @@ def done(plan: Mapping[str, Any]) -> str:
     counts = Counter((item["kind"], item["action"]) for item in plan["actions"])
     kinds = list(dict.fromkeys(item["kind"] for item in plan["actions"] if item["action"] in ("create", "change")))
     if not kinds:
-        return "No changes: the account is what is declared."
+        return "No changes: the account matches the declaration."
     rows = [("kind", "created", "changed")]
     rows += [(kind, str(counts[kind, "create"] or "-"), str(counts[kind, "change"] or "-")) for kind in kinds]
     return table(rows)
@@ -81,7 +81,7 @@ def hosts(inventory: Mapping[str, Any]) -> str:
 
 
 def what_next(state: State) -> str:
-    """What to run now; commands that need configured hosts only where a run has got that far."""
+    """What to run now; commands that need configured hosts only if a run has got that far."""
     lines = ON_HOSTS.format(authority=state.authority) if state.authority.exists() else NO_HOSTS
     return NEXT.format(hosts=lines)
 

@@ -10,7 +10,7 @@ from .state import ACCOUNT, REGION
 
 
 def reset(empty: bool) -> None:
-    """Forget everything; `empty` also takes the default VPC away, which moto makes for each region."""
+    """Forget everything; `empty` also removes the default VPC that moto makes in each region."""
     BackendDict.reset()
     reset_model_data()
     backend = ec2_backends[ACCOUNT][REGION]
@@ -19,7 +19,7 @@ def reset(empty: bool) -> None:
 
 
 def remove_default_vpc(backend: EC2Backend) -> None:
-    """Delete the default VPC of a region with all that AWS made along with it."""
+    """Delete the default VPC of a region and all that AWS made with it."""
     vpc_id = backend.default_vpc.id
     for gateway in list(backend.internet_gateways.values()):
         backend.detach_internet_gateway(gateway.id, vpc_id)

@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         state = State.from_environ()
         if options.command == "serve":
-            # Imported here alone: moto takes a second to load and the other commands do not need it.
+            # Imported only here: moto takes a second to load and the other commands do not need it.
             from .server import serve
 
             return serve(state, empty=options.empty)

@@ -27,15 +27,15 @@ from .state import HOST, IDENTITY_PATH, LocalAwsError, State
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 TOKEN_VARIABLE = "REHEARSAL_AWS_TOKEN"
-# The pid of a process that neither the server, nor the local hosts and their forwarder outlive; set by tests.
+# The pid of a process: when it ends, so do the server, the local hosts and their forwarder. Set by tests.
 OWNER_VARIABLE = "REHEARSAL_OWNER"
 
-# Loopback is never asked through a proxy.
+# Requests to loopback never use a proxy.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def start(state: State, *, empty: bool = False) -> str:
-    """Start the server unless ours already serves; return a line that says what is there now."""
+    """Start the server unless ours already serves; return a line that says what runs now."""
     state.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(state):
         make_ssh_key(state)

@@ -48,7 +48,7 @@ class RequestLog:
         os.truncate(self._log.fileno(), 0)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answer our own paths, hand everything else to moto and log it."""
+        """Answer our own paths; pass everything else to moto and log it."""
         path = environ.get("PATH_INFO", "")
         if path == IDENTITY_PATH:
             return _answer(start_response, "200 OK", {"token": self._token, "pid": os.getpid()})

@@ -121,7 +121,7 @@ def _routes(service: str) -> tuple[_Route, ...]:
     except Exception:  # an unknown service is logged by method and path
         return ()
     operations = [model.operation_model(name) for name in model.operation_names]
-    # S3 has old twins under the very same path: PutBucketLifecycle and PutBucketLifecycleConfiguration.
+    # S3 has old twins under the same path: PutBucketLifecycle and PutBucketLifecycleConfiguration.
     return tuple(_route(operation) for operation in operations if not operation.deprecated)
 
 

@@ -33,7 +33,7 @@ class Handler(MotoRequestHandler):
         """Requests are in the request log."""
 
     def address_string(self) -> str:
-        """The address as it is: no name lookup per request."""
+        """The plain address: no name lookup per request."""
         return str(self.client_address[0])
 
 

@@ -51,7 +51,7 @@ class State:
 
     @property
     def log_file(self) -> Path:
-        """What the server process itself has to say; requests are in `request_log`."""
+        """The server process's own output; requests are in `request_log`."""
         return self.directory / "local_aws.log"
 
     @property
@@ -66,7 +66,7 @@ class State:
 
     @property
     def authority(self) -> Path:
-        """The certificate that signs the pages of configured hosts; there while such hosts are."""
+        """The certificate that signs the pages of configured hosts; exists while such hosts do."""
         return self.directory / "ca.pem"
 
     @property
@@ -89,8 +89,8 @@ class State:
         }
 
     def exports(self) -> str:
-        """Shell lines for `eval`. A profile or session token left over would beat the keys: unset them."""
+        """Shell lines for `eval`. A leftover profile or session token would override the keys: unset them."""
         lines = [f"export {name}={shlex.quote(value)}" for name, value in self.environ().items()]
-        # A proxy of the shell must not be asked for loopback.
+        # Loopback must not go through the shell's proxy.
         lines += [f'export {name}="{HOST},localhost${{{name}:+,${name}}}"' for name in ("NO_PROXY", "no_proxy")]
         return "\n".join(["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN", *lines])

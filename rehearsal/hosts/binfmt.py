@@ -1,4 +1,4 @@
-"""arm64 programs on a machine that is none: an interpreter registered with the kernel (binfmt_misc), and taken away.
+"""arm64 programs on another architecture: an interpreter is registered with the kernel (binfmt_misc), and removed.
 
 The registration is the machine's, for every rehearsal, scenario and image build on it. It carries a name of our own and
 goes when no emulated host is left; one that somebody else has made is used and left alone.
@@ -18,7 +18,7 @@ from .command import attempt, run, say
 from .errors import LocalHostsError
 from .machine_apt import MachineApt
 
-#: The label of every emulated container, whosever it is; its value is the architecture.
+#: The label of every emulated container, whoever owns it; its value is the architecture.
 LABEL = "koin.emulated"
 NAME = "koin-aarch64"
 FOLDER = Path("/proc/sys/fs/binfmt_misc")
@@ -117,7 +117,7 @@ def registered(apt: MachineApt) -> Iterator[None]:
 
 
 def release() -> bool:
-    """Take our registration away unless an emulated host stands, or one is being made; whether it was taken away."""
+    """Remove our registration unless an emulated host exists, or is being made; whether it was removed."""
     if not (FOLDER / NAME).exists():
         return False
     with contextlib.suppress(BlockingIOError), _lock(fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -136,8 +136,9 @@ def _check_version(entry: Entry) -> None:
     version = qemu.version(attempt([entry.interpreter, "--version"]).stdout)
     if version is not None and version < _LEAST:
         say(
-            f"{architecture.ARM} programs go to {entry.interpreter} {version} here, which somebody has registered; "
-            f"Debian 13 wants {_LEAST} or later. `echo -1 | sudo tee {FOLDER / entry.name}` makes way for one"
+            f"{architecture.ARM} programs go to {entry.interpreter} {version} here, registered by somebody else; "
+            f"Debian 13 needs {_LEAST} or later. `echo -1 | sudo tee {FOLDER / entry.name}` "
+            "removes it, and the rehearsal uses its own"
         )
 
 
@@ -158,7 +159,7 @@ def _mount() -> None:
     with contextlib.suppress(OSError):
         list(FOLDER.iterdir())
     if not _mounted():
-        # The kernel loads the module where it is one.
+        # The kernel loads binfmt_misc if it is a module.
         done = attempt(["mount", "-t", "binfmt_misc", _SOURCE, str(FOLDER)])
         if done.returncode:
             raise LocalHostsError(
@@ -171,7 +172,7 @@ def _mount() -> None:
 
 @contextlib.contextmanager
 def _lock(kind: int) -> Iterator[None]:
-    """The machine's lock: shared by those who use the registration, exclusive for who takes it away."""
+    """The machine's lock: shared by those who use the registration, exclusive for removing it."""
     if not qemu.FOLDER.is_dir():
         run(["install", "--directory", "--mode=0755", str(qemu.FOLDER)])
     descriptor = os.open(qemu.FOLDER, os.O_RDONLY | os.O_DIRECTORY)

@@ -21,11 +21,11 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal hosts", description="The local hosts of the rehearsal.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="make this machine's hosts those of the local AWS")
+    commands.add_parser("up", help="bring this machine's hosts in line with the local AWS")
     commands.add_parser("down", help="remove them, and everything made for them")
-    commands.add_parser("status", help="say how they are; exit 3 unless all are ready")
+    commands.add_parser("status", help="show their state; exit 3 unless all are ready")
     commands.add_parser("image", help="build the base images unless they are there, and print their names")
-    free = commands.add_parser("free", help="exit 1 when something on this machine is in the way of hosts in a range")
+    free = commands.add_parser("free", help="exit 1 if something on this machine conflicts with hosts in a range")
     free.add_argument("vpc", type=IPv4Network, metavar="range")
     shell = commands.add_parser("shell", help="log in to a host, or run a command there")
     shell.add_argument("--rescue", action="store_true", help="as root through podman, without SSH")
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
             from .forwarder import serve
 
             return serve(options.address, options.port, options.vpc)
-        # Only now: these commands start programs, the one above is one.
+        # Imported only now: the command above does not need it.
         from . import control
 
         state = HostsState.load(State.from_environ(), create=options.command == "up")

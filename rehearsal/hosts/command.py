@@ -42,7 +42,7 @@ def attempt(
     seconds: float = SECONDS,
     environ: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command as root and give back what it said, whatever its status."""
+    """Run a command as root and return its output, whatever its status."""
     try:
         done = subprocess.run(
             [*as_root(), *command],
@@ -51,7 +51,7 @@ def attempt(
             check=False,
             timeout=seconds,
             env=environ,
-            # Ctrl-C ends us and not podman half-way through: what it makes is whole, and the next run goes on.
+            # Ctrl-C ends us, and not podman half-way through: what it makes is complete, and the next run continues.
             process_group=0,
         )
     except subprocess.TimeoutExpired:
@@ -70,7 +70,7 @@ def run(
     seconds: float = SECONDS,
     environ: dict[str, str] | None = None,
 ) -> str:
-    """Run a command as root and give back its output; fail with the end of what it said."""
+    """Run a command as root and return its output; fail with the end of that."""
     done = attempt(command, stdin=stdin, seconds=seconds, environ=environ)
     if done.returncode:
         said = " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:]) or f"exit status {done.returncode}"
@@ -80,7 +80,7 @@ def run(
 
 
 def wait(what: str, ready: Callable[[], bool], seconds: float, why_not: Callable[[], str] = str) -> None:
-    """Ask until it is so; say every few seconds that it is still being waited for, and give up in the end."""
+    """Ask until the answer is yes; report every few seconds that we still wait, and give up in the end."""
     began = told = time.monotonic()
     while not ready():
         now = time.monotonic()

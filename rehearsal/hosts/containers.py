@@ -38,7 +38,7 @@ def emulation(architecture: str) -> list[str]:
     return [
         f"--arch={architecture}",
         f"--label={binfmt.LABEL}={architecture}",
-        # qemu keeps four real-time signals to itself: its SIGRTMIN+3, at which systemd shuts down, is this one outside.
+        # qemu reserves four real-time signals: SIGRTMIN+3, which shuts systemd down, is this one outside.
         "--stop-signal=SIGRTMIN+7",
     ]
 
@@ -67,7 +67,7 @@ def existing(state: HostsState) -> list[Container]:
 
 
 def remove_unfinished(state: HostsState) -> None:
-    """Take away what a start that was killed has left half made."""
+    """Remove what a killed start has left half made."""
     never_started = ["--filter", f"label={state.label}", "--filter", "status=created"]
     remove(run(["podman", "ps", "--all", *never_started, "--format", "{{.Names}}"]).split())
 
@@ -87,7 +87,7 @@ def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Map
         "architecture": host.architecture,
         "specification": host.specification,
     }
-    # Of a host that somebody has removed by hand: a new host has a new disk.
+    # Left by a host that somebody removed by hand: a new host has a new disk.
     attempt(["podman", "volume", "rm", "--force", volume])
     run(["podman", "volume", "create", "--label", state.label, *owner.labels(), volume])
     run(
@@ -96,7 +96,7 @@ def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Map
             *("--label", state.label, *owner.labels()),
             *emulation(host.emulated_architecture),
             *(f"--label={LABEL}.{key}={value}" for key, value in labels.items()),
-            # Docker's overlay2 cannot stand on the overlay that is the container's own root.
+            # Docker's overlay2 cannot run on the overlay that is the container's own root.
             f"--volume={volume}:/var/lib/docker",
             f"--network={state.named(host.subnet_id)}:ip={host.address}",
             image,
@@ -125,7 +125,7 @@ def remove(names: Iterable[str]) -> None:
     """Remove hosts with their disks. Immediately, because unwritten data does not matter."""
     if listed := list(names):
         run(["podman", "rm", "--force", "--volumes", "--time", "0", *listed])
-        # `down` finds by its label what this does not.
+        # `down` finds the rest by its label.
         attempt(["podman", "volume", "rm", "--force", *(f"{name}-docker" for name in listed)])
 
 

@@ -23,7 +23,7 @@ from .steps import Container, Steps, steps
 
 
 def up(state: HostsState) -> str:
-    """Make this machine's hosts those of the local AWS; a line that says what was done."""
+    """Bring this machine's hosts in line with the local AWS; a line that says what was done."""
     began = time.monotonic()
     fleet = _wanted(state)
     tools.ensure()
@@ -59,7 +59,7 @@ def images() -> list[str]:
 
 
 def check_free(state: HostsState, vpc: IPv4Network) -> None:
-    """Refuse where hosts in this range cannot stand; a long test asks before it begins."""
+    """Refuse if hosts in this range cannot run; a long test asks before it begins."""
     tools.ensure()
     owner.remove_abandoned()
     networks.check_free(vpc, state)
@@ -80,7 +80,7 @@ def _do(state: HostsState, fleet: Fleet, todo: Steps) -> None:
     if not (todo.create or todo.start or emulates):
         return
     apt = machine_apt.read()
-    # Also when nothing is to be started: hosts that run need it for each program.
+    # Even if nothing is started: running hosts need it for each program.
     with binfmt.registered(apt) if emulates else contextlib.nullcontext():
         started = [container.container for container in todo.start]
         if todo.create:
@@ -99,7 +99,7 @@ def _summary(todo: Steps) -> str:
 
 
 def _wait_ready(running: list[Container]) -> dict[str, Condition]:
-    """Until systemd and sshd of every host are ready."""
+    """Wait until systemd and sshd of every host are ready."""
     found: dict[str, Condition] = {}
 
     def ready() -> bool:
@@ -162,7 +162,7 @@ def status(state: HostsState) -> tuple[bool, str]:
     with contextlib.suppress(LocalHostsError, LocalAwsError):
         todo = steps(_wanted(state).hosts, found)
         if not todo.none:
-            lines.append(f"`make hosts` would bring: {_summary(todo)}")
+            lines.append(f"`make hosts` would change: {_summary(todo)}")
     return all(now.ready for now in conditions.values()) and all(item.running for item in found), "\n".join(lines)
 
 

@@ -10,8 +10,8 @@ from .command import attempt, run
 def text(table: str, vpc: IPv4Network) -> str:
     """Rules that replace the table at once.
 
-    podman masquerades whatever leaves a network (priority 100). A connection that has been translated before, to
-    what it was, is left alone: hosts of different subnets see each other's real addresses, as in a VPC.
+    podman masquerades whatever leaves a network (priority 100), except what is already translated. Translated here to
+    its own address, a connection between subnets keeps the real addresses, as in a VPC.
     """
     return f"""\
 table ip {table}
@@ -31,5 +31,5 @@ def apply(table: str, vpc: IPv4Network) -> None:
 
 
 def remove(table: str) -> bool:
-    """Take the table away; whether there was one."""
+    """Remove the table; whether there was one."""
     return attempt(["nft", "delete", "table", "ip", table]).returncode == 0

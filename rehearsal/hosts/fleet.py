@@ -26,7 +26,7 @@ class Network:
 
     @property
     def gateway(self) -> IPv4Address:
-        """The first address, as AWS's own router has it; here it is this machine's."""
+        """The first address: the router's on AWS, this machine's here."""
         return self.cidr.network_address + 1
 
 
@@ -43,7 +43,7 @@ class Host:
     architecture: str
     running: bool = True
     user_data: str = ""
-    #: whether the host has the instance's architecture by emulation; else it is what this machine is
+    #: whether the host has the instance's architecture by emulation; else it has this machine's
     emulated: bool = False
 
     @property
@@ -63,14 +63,14 @@ class Host:
 
     @property
     def specification(self) -> str:
-        """A digest of what cannot be changed without recreating the host. User data counts at launch only."""
+        """A digest of what cannot be changed without recreating the host. User data is used at launch only."""
         parts = [self.name, str(self.address), self.subnet_id, *(["emulated"] if self.emulated else [])]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """Everything that is to stand on this machine."""
+    """Everything that should exist on this machine."""
 
     vpc: IPv4Network
     networks: tuple[Network, ...]
@@ -87,7 +87,7 @@ class Fleet:
 
 def emulate(fleet: Fleet, machine: str) -> Fleet:
     """The same fleet, with hosts of the architectures that their instances have, on a machine of this one."""
-    # Only arm64 can be had; an x86_64 instance on an arm64 machine goes on running as that does.
+    # Only arm64 is emulated; on an arm64 machine an x86_64 instance still runs as arm64.
     hosts = (replace(host, emulated=host.architecture == architecture.ARM != machine) for host in fleet.hosts)
     return replace(fleet, hosts=tuple(hosts))
 
@@ -103,7 +103,7 @@ def fleet(
     vpcs: Iterable[Mapping[str, Any]],
     user_data: Mapping[str, str],
 ) -> Fleet:
-    """What the answers of describe_instances (flattened), describe_subnets and describe_vpcs amount to.
+    """The fleet that describe_instances (flattened), describe_subnets and describe_vpcs describe.
 
     user_data: by instance id, decoded.
     """

@@ -1,6 +1,6 @@
 """A small TCP forwarder from the hosts to the local AWS, which listens on loopback only.
 
-It listens on the controller's address, lets in who comes from the VPC, and hands on bytes.
+It listens on the controller's address, accepts connections from the VPC only, and passes bytes on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CHUNK = 1 << 16
 
 
 def ensure(state: HostsState, address: str, vpc: IPv4Network) -> str:
-    """Let it run: from this address, to the local AWS of today."""
+    """Start it: from this address, to the current local AWS."""
     wanted = {"address": address, "port": state.aws.port, "vpc": str(vpc)}
     record = _record(state)
     if record and _alive(record) and {key: record.get(key) for key in wanted} == wanted:

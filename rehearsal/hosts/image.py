@@ -65,7 +65,7 @@ def _bootstrap(apt: MachineApt, folder: Path, architecture: str, seconds: float)
     # mmdebstrap gives up root for some steps: they have to be able to read here.
     folder.chmod(0o755)
     (folder / "base/customize").chmod(0o755)
-    # Whether the machine runs these programs has been seen to; mmdebstrap would want one more program to ask.
+    # The machine is known to run these programs; mmdebstrap would need one more program to check.
     foreign = [f"--architectures={architecture}", "--skip=check/qemu"] if architecture else []
     archive = folder / "root.tar"
     packages = ",".join((RECIPE / "packages").read_text().split())

@@ -29,7 +29,7 @@ def write_known_hosts(path: Path, text: str) -> None:
 
 
 def ssh(state: HostsState, address: str, port: int, command: Iterable[str] = ()) -> list[str]:
-    """The ssh command of a host. The operator's own ssh_config does not count: it is about other hosts."""
+    """The ssh command of a host. The operator's own ssh_config is ignored: it is about other hosts."""
     options = [
         "BatchMode=yes",
         "IdentitiesOnly=yes",
@@ -52,5 +52,5 @@ def find(name: str, containers: Iterable[Container]) -> Container:
             return container
     raise LocalHostsError(
         f"there is no host {name}: "
-        + (f"say one of {', '.join(container.host for container in known)}" if known else "start them (`make hosts`)")
+        + (f"use one of {', '.join(container.host for container in known)}" if known else "start them (`make hosts`)")
     )

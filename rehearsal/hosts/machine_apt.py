@@ -21,7 +21,7 @@ MIRROR_VARIABLE = "REHEARSAL_DEBIAN_MIRROR"
 SECURITY_VARIABLE = "REHEARSAL_DEBIAN_SECURITY_MIRROR"
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
-#: settings of apt that say how to get at a mirror
+#: settings of apt that say how to reach a mirror
 _SETTING = re.compile(
     r'^(Acquire::(?:https?::|Retries|ForceIPv4|Check-Valid-Until|Check-Date|Max-ValidTime)\S*) "(.+)";$'
 )
@@ -39,7 +39,7 @@ class MachineApt:
     settings: tuple[str, ...]
     #: lower-case names
     proxies: tuple[tuple[str, str], ...]
-    #: file name and content of certificate authorities that somebody has added to this machine
+    #: file name and content of certificate authorities added to this machine
     certificates: tuple[tuple[str, bytes], ...]
 
     def sources(self, release: str) -> str:
@@ -50,7 +50,7 @@ class MachineApt:
         return "\n".join(lines) + "\n"
 
     def apt_conf(self) -> str:
-        """The lines of apt.conf; a proxy of apt's own settings goes before one of the environment."""
+        """The lines of apt.conf; a proxy in apt's own settings overrides one in the environment."""
         lines = list(self.settings)
         for name, value in self.proxies:
             key = f"Acquire::{name.removesuffix('_proxy')}::Proxy"

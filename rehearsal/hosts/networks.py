@@ -24,7 +24,7 @@ def ensure(state: HostsState, fleet: Fleet) -> None:
     present = {item["labels"].get(_SUBNET): IPv4Network(item["subnets"][0]["subnet"]) for item in own}
     for subnet_id, cidr in present.items():
         if (subnet_id, cidr) not in {(network.subnet_id, network.cidr) for network in fleet.networks}:
-            # Hosts of a subnet that is gone are gone before it.
+            # Hosts of a removed subnet are removed before it.
             run(["podman", "network", "rm", state.named(str(subnet_id))])
     for network in fleet.networks:
         if present.get(network.subnet_id) != network.cidr:
@@ -108,7 +108,7 @@ def _inspect() -> list[dict[str, Any]]:
 
 
 def remove(state: HostsState) -> int:
-    """Take away the networks of this rehearsal, the controller's address and the table; how many networks."""
+    """Remove the networks of this rehearsal, the controller's address and the table; how many networks."""
     names = run(["podman", "network", "ls", "--quiet", "--filter", f"label={state.label}"]).split()
     if names:
         run(["podman", "network", "rm", *names])

@@ -35,7 +35,7 @@ def _user_data(ec2: Any, instance_id: str) -> str:
 
 
 def _client(state: State) -> Any:
-    # Imported here: the commands that need no AWS start without the third of a second that it takes.
+    # Imported here: commands that need no AWS save the third of a second that it takes.
     import boto3
     from botocore.config import Config
 
@@ -46,6 +46,6 @@ def _client(state: State) -> Any:
         endpoint_url=state.endpoint,
         aws_access_key_id=own["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=own["AWS_SECRET_ACCESS_KEY"],
-        # A proxy of the shell has no business between here and loopback.
+        # Loopback must not go through the shell's proxy.
         config=Config(proxies={}, retries={"total_max_attempts": 1}),
     )

@@ -1,4 +1,4 @@
-"""Whose hosts these are: those of a test run end with it, also when it was killed and could not take them down."""
+"""Whose hosts these are: those of a test run end with it, even if it was killed and could not take them down."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .errors import LocalHostsError
 from .firewall import remove as remove_table
 from .state import LABEL, controller_link, table
 
-#: the label of what lives no longer than a process; its value is what `mark` answers
+#: the label of what ends with a process; its value is what `mark` returns
 OWNER = "koin.owner"
 
 
@@ -41,11 +41,11 @@ def labels() -> list[str]:
 
 
 def remove_abandoned() -> int:
-    """Take away the hosts and networks of test runs that are no more; how many hosts."""
+    """Remove the hosts and networks of test runs that have ended; how many hosts."""
     hosts, volumes, networks = (_abandoned(*kind) for kind in (("ps", "--all"), ("volume", "ls"), ("network", "ls")))
     if not (hosts or volumes or networks):
         return 0
-    # Another start may be doing the same: what is gone already is no failure.
+    # Another start may be doing the same: what is already gone is not a failure.
     if hosts:
         attempt(["podman", "rm", "--force", "--volumes", "--time", "0", *hosts])
     if volumes:
@@ -55,7 +55,7 @@ def remove_abandoned() -> int:
     for identity in set(networks.values()) - {""}:
         attempt(["ip", "link", "delete", "dev", controller_link(identity)])
         remove_table(table(identity))
-    say(f"took away what a test run that was killed had left: {len(hosts)} hosts, {len(networks)} networks")
+    say(f"removed what a killed test run had left: {len(hosts)} hosts, {len(networks)} networks")
     return len(hosts)
 
 

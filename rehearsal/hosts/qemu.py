@@ -12,7 +12,7 @@ from .image import RELEASE
 from .machine_apt import MachineApt
 from .tools import KEYRING
 
-#: Root's, since programs of root run in it. Nobody needs it after the registration but the next one.
+#: Root's, since programs of root run in it. After a registration it is needed only for the next one.
 FOLDER = Path("/var/cache/koin-rehearsal")
 PROGRAM = "qemu-aarch64"
 #: programs of it need no libraries of the machine
@@ -21,7 +21,7 @@ _DOWNLOAD_SECONDS = 600.0
 
 
 def ensure(apt: MachineApt) -> Path:
-    """Where the emulator lies; fetched now unless it is there."""
+    """The emulator's path; fetched now unless it is there."""
     path = FOLDER / f"{PROGRAM}-{RELEASE}"
     if path.exists():
         return path

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
-#: a route that covers more than this is a default route cut in pieces, as some VPNs set it
+#: a route that covers more than this is a default route in parts, as some VPNs set it
 _WIDEST = 4
 
 
@@ -25,7 +25,7 @@ def conflicts(routes: Iterable[Mapping[str, Any]], vpc: IPv4Network, own: Collec
 
 
 def message(found: Iterable[str], vpc: IPv4Network) -> str:
-    """What the operator is told."""
+    """The message for the operator."""
     return (
         f"this machine already has a route into the VPC's range {vpc}: {'; '.join(found)}. Nothing was started. Local "
         "hosts with these addresses would cut it off. On an EC2 machine of a default VPC, or beside a VPN that uses "

@@ -79,7 +79,7 @@ def up(directory: Path, hosts: Mapping[str, str]) -> list[dict[str, str | int]]:
         with ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(start, names))
     conditions = _wait_ready(containers, condition.boot_seconds(emulates=emulates))
-    # The lists are the image's, which may be old. Check mode takes what there is.
+    # The package lists are the image's and may be old; check mode uses them as they are.
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(_fetch_old_lists, containers.values()))
     known = login.known_hosts((addresses[name], conditions[containers[name]]) for name in names)

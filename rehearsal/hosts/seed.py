@@ -12,7 +12,7 @@ from .userdata import File, UserData
 
 #: the first user of the image
 ADMIN = 1000
-#: what an emulated host has besides
+#: more files of an emulated host
 _EMULATED = Path(__file__).parent / "emulated"
 
 
@@ -31,7 +31,7 @@ def files(host: Host, fleet: Fleet, public_key: str, user_data: UserData, proxie
 
 
 def emulated() -> list[File]:
-    """What keeps systemd from what the emulator cannot do, and the fact by which roles know of it."""
+    """What keeps systemd from what the emulator cannot do, and the fact that tells roles about it."""
     return [
         File("/etc/systemd/system/service.d/zzz-emulated.conf", (_EMULATED / "zzz-emulated.conf").read_bytes()),
         # ansible_facts['ansible_local']['rehearsal']['emulated']; no other host has it.

@@ -64,7 +64,7 @@ class HostsState:
 
     @property
     def forwarder_log(self) -> Path:
-        """What the forwarder has to say."""
+        """The forwarder's output."""
         return self.aws.directory / "forwarder.log"
 
     @property

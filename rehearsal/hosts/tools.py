@@ -25,13 +25,13 @@ PROGRAMS = {
     "ssh": "openssh-client",
 }
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-#: where programs lie that nobody types
+#: folders with programs that a user's PATH may lack
 _FOLDERS = ("/usr/sbin", "/sbin", "/usr/lib/podman", "/usr/libexec/podman", "/usr/local/libexec/podman")
 _INSTALL_SECONDS = 600.0
 
 
 def missing() -> list[str]:
-    """The Debian packages of what is not there."""
+    """The Debian packages of missing programs."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_FOLDERS])
     packages = [package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)]
     return packages + ([] if KEYRING.exists() else ["debian-archive-keyring"])

@@ -1,7 +1,7 @@
 """A small part of cloud-init: `write_files` of a #cloud-config. Pure.
 
 A launched instance runs all of its user data; a local host has no cloud-init. Its files are written before the host
-starts, so commands that only make a service read them again have nothing left to do. Everything else is named.
+starts, so commands that only make a service read them again have nothing left to do. Everything else is reported.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class File:
 
 @dataclass(frozen=True)
 class UserData:
-    """What a host gets of it, and what it does not."""
+    """What a host gets from user data, and what it does not."""
 
     files: tuple[File, ...]
     ignored: tuple[str, ...]

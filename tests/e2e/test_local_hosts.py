@@ -201,6 +201,6 @@ def test_an_instance_that_is_gone_takes_its_host_with_it(hosts: LocalHosts) -> N
     found = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["KOIN_STAGE"]}])
     instance_id = found["Reservations"][0]["Instances"][0]["InstanceId"]
     ec2.terminate_instances(InstanceIds=[instance_id])
-    assert "`make hosts` would bring: 1 removed" in hosts.launcher("status").stdout
+    assert "`make hosts` would change: 1 removed" in hosts.launcher("status").stdout
     assert "4 hosts are up (1 removed)" in hosts.ok("up")
     assert "koin-stage" not in hosts.ok("status")

@@ -226,7 +226,7 @@ def test_a_host_is_found_by_each_of_its_names(name: str) -> None:
 
 
 def test_a_name_that_nobody_has_is_an_error_with_those_that_exist() -> None:
-    with pytest.raises(LocalHostsError, match=r"no host b: say one of a$"):
+    with pytest.raises(LocalHostsError, match=r"no host b: use one of a$"):
         login.find("b", [CONTAINER])
     with pytest.raises(LocalHostsError, match="make hosts"):
         login.find("b", [])

@@ -12,7 +12,7 @@ from moto.route53.models import route53_backends
 
 
 class CertificateInUse(AWSValidationException):
-    """What AWS answers when a certificate that is shown somewhere shall be deleted."""
+    """AWS's answer to deleting a certificate that is in use."""
 
     TYPE = "ResourceInUseException"
 
@@ -110,7 +110,7 @@ def apply() -> None:
     def list_with_names(self: AWSCertificateManagerResponse) -> Any:
         answer = list_certificates(self)
         for summary in answer.result["CertificateSummaryList"]:  # type: ignore[index]
-            # moto's summaries have the domain alone.
+            # moto's summaries have only the domain.
             summary["SubjectAlternativeNameSummaries"] = summary["SubjectAlternativeNames"]
             summary["HasAdditionalSubjectAlternativeNames"] = False
         return answer
@@ -127,7 +127,7 @@ def apply() -> None:
 
 
 def distributions_using(arn: str) -> list[str]:
-    """The distributions that show the certificate; moto records load balancers only."""
+    """The distributions that use the certificate; moto records load balancers only."""
     from moto.cloudfront.models import cloudfront_backends
 
     backend: Any = cloudfront_backends[arn.split(":")[4]]["aws"]

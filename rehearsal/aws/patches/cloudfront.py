@@ -214,7 +214,7 @@ def apply() -> None:
     def update_distribution(
         self: models.CloudFrontBackend, dist_config: dict[str, Any], _id: str, if_match: Any
     ) -> Any:
-        # moto takes any If-Match for good and never changes the ETag: a lost update would go unseen.
+        # moto accepts any If-Match and never changes the ETag: a lost update would go unseen.
         distribution = _matching(self.distributions.get(_id), if_match)
         check(self, StoredConfig(dist_config), _id)
         answer = update(self, dist_config, _id, if_match)

@@ -20,7 +20,7 @@ def name_servers(zone_id: str) -> list[str]:
 
 
 def apply() -> None:
-    """Apply what this module says of zones and records."""
+    """Apply this module's corrections."""
     _zones()
     _records()
 

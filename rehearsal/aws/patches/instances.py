@@ -15,7 +15,7 @@ from moto.ec2.responses.instances import InstanceResponse
 
 
 def apply() -> None:
-    """Apply what this module says of instances."""
+    """Apply this module's corrections."""
     _launch()
     _credits()
     _changes()

@@ -15,7 +15,7 @@ _WITH_PORTS = {"tcp", "6", "udp", "17", "icmp", "1", "icmpv6", "58"}
 
 
 def apply() -> None:
-    """Apply what this module says of networks."""
+    """Apply this module's corrections."""
     _default_vpc()
     _security_group_rules()
     _acls()
@@ -90,7 +90,7 @@ def _addresses() -> None:
     def allocate_once(
         self: ElasticAddressBackend, domain: str, address: str | None = None, tags: dict[str, str] | None = None
     ) -> ElasticAddress:
-        """moto hands out an address that the account holds already a second time."""
+        """moto allocates an address a second time, although the account holds it."""
         if address and any(held.public_ip == address for held in self.addresses):
             raise EC2ClientError("InvalidAddress.InUse", f"The address {address} is already allocated.")
         return allocate(self, domain, address, tags)

@@ -32,7 +32,7 @@ class HeadersPolicy:
 
 
 def held(backend: models.CloudFrontBackend) -> dict[str, HeadersPolicy]:
-    """The account's policies by id; a reset makes a backend new, and so this."""
+    """The account's policies by id; a reset makes a new backend without them."""
     found: dict[str, HeadersPolicy] = backend.__dict__.setdefault("response_headers_policies", {})
     return found
 
