@@ -86,7 +86,7 @@ def zone_id(name: str, zones: Mapping[str, Mapping[str, str]]) -> str:
     """
     zone = holding(dotless(name), zones)
     if zone is None:
-        raise AnsibleFilterError(f"{name} lies in no declared zone; declare its zone in aws_dns_zones")
+        raise AnsibleFilterError(f"{name} is in no declared zone; declare its zone in aws_dns_zones")
     return zones[zone]["id"]
 
 

@@ -220,18 +220,18 @@ def make(store: Store, entry: Mapping[str, Any]) -> None:
 
 
 def check_account(module: AnsibleAWSModule) -> None:
-    """Fail unless the credentials open the declared account."""
+    """Fail unless the credentials are for the declared account."""
     declared = module.params["account"]
     if not declared:
         return
     try:
         found = module.client("sts", retry_decorator=AWSRetry.jittered_backoff()).get_caller_identity(aws_retry=True)
     except (BotoCoreError, ClientError) as error:
-        module.fail_json_aws(error, msg="Cannot find out which account the credentials open")
+        module.fail_json_aws(error, msg="Cannot find out which account the credentials are for")
     if found["Account"] != declared:
         module.fail_json(
-            msg=f"aws_account_id is {declared}, the credentials open {found['Account']}: nothing was read or written. "
-            "Choose the right AWS_PROFILE."
+            msg=f"aws_account_id is {declared}, but the credentials are for {found['Account']}: "
+            "nothing was read or written. Choose the right AWS_PROFILE."
         )
 
 

@@ -107,7 +107,7 @@ def test_of_two_operators_the_first_wins(local_aws: LocalAws) -> None:
         ({"parameters": {"a": {"path": "/a", "kind": "word"}}}, "secret a: kind is `word`"),
         ({"rotate": ["authority"]}, "cannot rotate authority"),
         ({"rotate": ["nobody"]}, "cannot rotate nobody"),
-        ({"account": "999999999999"}, "aws_account_id is 999999999999, the credentials open 123456789012"),
+        ({"account": "999999999999"}, "aws_account_id is 999999999999, but the credentials are for 123456789012"),
     ],
 )
 def test_mistakes_are_named_and_nothing_is_stored(local_aws: LocalAws, args: dict[str, Any], message: str) -> None:

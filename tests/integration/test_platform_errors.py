@@ -33,7 +33,7 @@ def _problem(platform: Platform, **changed: Any) -> str:
 
 def test_wrong_account(platform: Platform) -> None:
     text = _problem(platform, aws_account_id="999999999999")
-    assert "aws_account_id: 999999999999 is declared, the credentials open 123456789012" in text
+    assert "aws_account_id: 999999999999 is declared, but the credentials are for 123456789012" in text
     assert "AWS_PROFILE" in text
 
 
@@ -41,7 +41,7 @@ def test_wrong_account_stops_provision_before_the_first_write(platform: Platform
     platform.aws.mark()
     run = platform.playbook("provision", aws_account_id="999999999999")
     assert run.status != 0
-    assert "the credentials open 123456789012" in run.output
+    assert "the credentials are for 123456789012" in run.output
     assert platform.writes() == {}
 
 
@@ -76,7 +76,7 @@ def test_two_instances_of_one_name(platform: Platform) -> None:
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/20")["Subnet"]["SubnetId"]
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "KOIN_PROD"}]}]
     ec2.run_instances(ImageId=image, MinCount=2, MaxCount=2, SubnetId=subnet, TagSpecifications=tags)
-    assert "2 live resources answer to the declared instance KOIN_PROD" in _problem(platform)
+    assert "2 live resources match the declared instance KOIN_PROD" in _problem(platform)
 
 
 def test_unreachable_endpoint(platform: Platform) -> None:

@@ -94,7 +94,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "taken",
         put("app", *API, "placement", value={"env": "stage"}),
         f"{AT}.publish.8080",
-        "is also that of koin-stage.api",
+        "is already used by koin-stage.api",
     ),
     (
         "taken-by-edge",
@@ -138,7 +138,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "two-on-one",
         put("app", *API, "replicas", value=2),
         f"{AT}.replicas",
-        "2 replicas need a node each for port 8080",
+        "2 replicas need one node each for port 8080",
     ),
     ("environment", put("app", *API, "environment", value=["A=1"]), f"{AT}.environment", "write {A: 1}"),
     (
@@ -225,7 +225,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "edge_sites.koin.rate_limit",
         "write `api`",
     ),
-    ("rate", put("edge", "edge_rate_limits", "api", "rate", value="50/s"), "edge_rate_limits.api.rate", "as 20r/s"),
+    ("rate", put("edge", "edge_rate_limits", "api", "rate", value="50/s"), "edge_rate_limits.api.rate", "e.g. 20r/s"),
     (
         "upstream",
         put("edge", "edge_sites", "koin", "upstreams", value=["127.0.0.1:70000"], host="koin-prod"),
@@ -262,7 +262,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "privilege-of-the-server",
         put("mariadb", "mariadb_users", "koin_prod", "privileges", value={"koin_prod.*": "SUPER"}),
         "mariadb_users.koin_prod.privileges.koin_prod.*",
-        "for the whole server only",
+        "to the whole server only",
     ),
     (
         "database",
@@ -294,7 +294,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "same-port",
         put("mariadb", "mariadb_exporter_port", value=3306),
         "mariadb_exporter_port",
-        "also that of mariadb_port",
+        "already used by mariadb_port",
     ),
     # valkey
     (
@@ -313,7 +313,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "own-user",
         put("valkey", "valkey_users", "admin", value={"password": "x" * 16, "keys": ["*"]}),
         "valkey_users.admin",
-        "itself",
+        "the role reserves",
     ),
     # base
     (
@@ -344,7 +344,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "a list, not a mapping keyed by name",
     ),
     ("keyless", put("base", "base_admins", value={"minsu": {}}), "base_admins.minsu.keys", "has no keys"),
-    ("journal", put("base", "base_journal_max", value="200MB"), "base_journal_max", "as 200M"),
+    ("journal", put("base", "base_journal_max", value="200MB"), "base_journal_max", "e.g. 200M"),
     # sshd
     ("ssh-port", put("sshd", "sshd_port", value=70000), "sshd_port", "70000 is not a port"),
     ("other-port", put("sshd", "sshd_port", value=2200), "sshd_port", "lets administrators in on 22"),
@@ -374,7 +374,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "bridge",
         put("docker", "docker_bridge_address", value="172.31.0.1/16"),
         "docker_bridge_address",
-        "lies in the VPC",
+        "is in the VPC",
     ),
     (
         "pool-key",
@@ -382,7 +382,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "docker_address_pools.0",
         "`base`",
     ),
-    ("log", put("docker", "docker_log_max_size", value="10MB"), "docker_log_max_size", "as 10m"),
+    ("log", put("docker", "docker_log_max_size", value="10MB"), "docker_log_max_size", "e.g. 10m"),
     # registry, node_exporter, tls, secrets
     (
         "pusher",
@@ -395,7 +395,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "collector",
         put("node_exporter", "node_exporter_collectors", "systemd", value={}),
         "node_exporter_collectors.systemd",
-        "take it",
+        "remove it",
     ),
     ("renew", put("tls", "tls_renew_days", value=400), "tls_renew_days", "write fewer than 397"),
     (
@@ -439,7 +439,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "monitoring_alerts.HostDwn",
         "write `HostDown`",
     ),
-    ("interval", put("monitoring", "monitoring_interval", value="30 s"), "monitoring_interval", "as 30s"),
+    ("interval", put("monitoring", "monitoring_interval", value="30 s"), "monitoring_interval", "e.g. 30s"),
     ("timeout", put("monitoring", "monitoring_timeout", value="1m"), "monitoring_timeout", "is longer than"),
 ]
 

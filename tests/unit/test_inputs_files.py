@@ -111,7 +111,7 @@ def line(file: str, text: str) -> int:
             "names: [jjbaksa.com]",
             "names: [jjbaksa.org]",
             "platform_sites.KOIN_PROD.jjbaksa.names.0",
-            ["lies in no declared zone; declared: bcsdlab.com, jjbaksa.com, koreatech.in"],
+            ["is in no declared zone; declared: bcsdlab.com, jjbaksa.com, koreatech.in"],
         ),
         (
             "group_vars/all/aws_security.yml",
@@ -125,7 +125,7 @@ def line(file: str, text: str) -> int:
             "  koreatech.in:",
             "  koreatech.kr:",
             "aws_dns_zones.koreatech.kr",
-            ["`koreatech.in`, in which 7 names lie, is not declared", "write `koreatech.in`"],
+            ["`koreatech.in`, which has 7 names, is not declared", "write `koreatech.in`"],
         ),
         (
             "group_vars/all/sites.yml",

@@ -75,7 +75,7 @@ def test_vpc_by_declared_id() -> None:
 
 
 def test_two_that_answer_are_an_error_and_not_a_guess() -> None:
-    with pytest.raises(PlatformError, match="2 live resources answer to the declared vpc BCSDLab: vpc-1, vpc-2"):
+    with pytest.raises(PlatformError, match="2 live resources match the declared vpc BCSDLab: vpc-1, vpc-2"):
         _plan(DECLARED_VPC, vpcs=[_vpc("BCSDLab"), _vpc("BCSDLab", vpc_id="vpc-2")])
 
 
@@ -96,7 +96,7 @@ def test_settings_of_the_account_are_changed_and_never_created() -> None:
         "public_access_block.restrict_public_buckets": (False, True),
         "password_policy.max_age": (None, 90),
     }
-    assert "also for by-hand" in found.warnings[0]
+    assert "including by-hand" in found.warnings[0]
     assert "older than 90 days" in found.warnings[1]
 
 
@@ -135,7 +135,7 @@ def test_only_cloudtrail_writes_to_the_bucket_of_a_trail() -> None:
         "global_services": (False, True),
         "logging": (False, True),
     }
-    assert found.warnings == ("trail koin: new logs go to logs; the former ones stay in old",)
+    assert found.warnings == ("trail koin: new logs go to logs; old logs stay in old",)
     (bucket,) = found.of("create")
     parts = {part["Sid"]: part for part in bucket.entry["policy"]["Statement"]}
     own = {"aws:SourceArn": ["arn:aws:cloudtrail:ap-northeast-2:123456789012:trail/koin"]}
@@ -293,9 +293,9 @@ def test_an_elastic_ip_is_recognised(addresses: list[dict[str, Any]], expected: 
 
 def test_an_address_that_is_not_owned_is_said_to_be_allocated() -> None:
     action = next(item for item in _plan(HOSTS).of("create") if item.kind == "elastic_ip")
-    assert action.note == "52.78.46.60 is not in this account: another address is allocated"
+    assert action.note == "52.78.46.60 is not in this account: a new address will be allocated"
     other = _plan(HOSTS, instances=[_instance()], addresses=[_address("9.9.9.9", "e-2", InstanceId="i-1")])
-    assert "52.78.46.60 is declared, the account has 9.9.9.9" in other.warnings[0]
+    assert "52.78.46.60 is declared, but the account has 9.9.9.9" in other.warnings[0]
 
 
 DNS = {
@@ -383,7 +383,7 @@ def test_a_distribution_is_recognised(there: list[dict[str, Any]], expected: str
 
 def test_an_id_and_an_alias_that_disagree_are_an_error() -> None:
     there = [_distribution("E1"), _distribution("E9", "static.koreatech.in")]
-    with pytest.raises(PlatformError, match="declares the id E1, but its aliases are held by E9"):
+    with pytest.raises(PlatformError, match="declares the id E1, but its aliases belong to E9"):
         _plan(SITE, distributions=there)
 
 

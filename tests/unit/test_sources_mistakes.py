@@ -211,16 +211,19 @@ MISTAKES = [
         "a record at the end of the file",
         DNS,
         append("  new.koreatech.in: {zone: koreatech.in, type: A, host: KOIN_PROD}\n", "  new.koreatech.in"),
-        ["below `aws_dns_records_ttl`, which has a value already"],
+        ["below `aws_dns_records_ttl`, which already has a value"],
     ),
     Mistake("two documents", DNS, append("---\nother: 1\n", "---\nother"), ["second YAML document", "delete the line"]),
     Mistake("a .yaml file", "group_vars/all/more.yaml", write("more: 1\n", None), ["name it more.yml"]),
     Mistake("a .txt file", "group_vars/all/more.yml.txt", write("more: 1\n", None), ["not read", "name it more.yml"]),
     Mistake("a backup", "group_vars/all/app.yml.bak", write("more: 1\n", None), ["not read", "delete it"]),
     Mistake("upper case", "group_vars/all/more.YML", write("more: 1\n", None), ["not read", "name it more.yml"]),
-    Mistake("hosts.yaml", "inventories/production/hosts.yaml", write("all: {}\n", None), ["no inventory"]),
+    Mistake("hosts.yaml", "inventories/production/hosts.yaml", write("all: {}\n", None), ["not an inventory"]),
     Mistake(
-        "a group file beside its folder", "group_vars/PROD.yml", write("more: 1\n", None), ["a folder of that name"]
+        "a group file beside its folder",
+        "group_vars/PROD.yml",
+        write("more: 1\n", None),
+        ["a folder has the same name"],
     ),
     Mistake(
         "an unknown group", "group_vars/PRDO/edge.yml", write("more: 1\n", None), ["`PRDO`", "rename it to `PROD`"]
@@ -229,7 +232,7 @@ MISTAKES = [
         "a file in no group",
         "group_vars/aws_more.yml",
         write("more: 1\n", None),
-        ["`aws_more` is no group", "move it to group_vars/all/"],
+        ["`aws_more` is not a group", "move it to group_vars/all/"],
     ),
     Mistake(
         "a deleted file",

@@ -26,7 +26,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "outside",
         put("aws_network_subnets", "BCSDLab-d", "cidr", value="10.0.0.0/20"),
         "aws_network_subnets.BCSDLab-d.cidr",
-        "lies outside the VPC BCSDLab (172.31.0.0/16)",
+        "is outside the VPC BCSDLab (172.31.0.0/16)",
     ),
     (
         "host-bits",
@@ -80,7 +80,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "ports-reversed",
         put(*RULE, value={"protocol": "tcp", "port": 90, "to_port": 80, "cidrs": WORLD}),
         "aws_security_groups.Web.ingress.x.to_port",
-        "80 lies before 90",
+        "80 comes before 90",
     ),
     (
         "protocol",
@@ -140,13 +140,13 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "duplicate-elastic-ip",
         put(*PROD, "elastic_ip", value="54.180.57.106"),
         "aws_compute_instances.KOIN_DB.elastic_ip",
-        "54.180.57.106 is also that of KOIN_PROD",
+        "54.180.57.106 is already used by KOIN_PROD",
     ),
     (
         "duplicate-private-ip",
         put(*PROD, "private_ip", value="172.31.0.10"),
         "aws_compute_instances.KOIN_PROD.private_ip",
-        "172.31.0.10 is also that of BCSD_Build",
+        "172.31.0.10 is already used by BCSD_Build",
     ),
     (
         "private-ip-of-another-subnet",
@@ -188,7 +188,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "alias-outside-zones",
         put("aws_cdn_distributions", "static", "aliases", value=["static.example.com"]),
         "aws_cdn_distributions.static.aliases",
-        "lies in no declared zone",
+        "is in no declared zone",
     ),
     (
         "certificate-outside-zones",
@@ -200,13 +200,13 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "record-outside-zone",
         put("aws_dns_records", "api.bcsdlab.com", "zone", value="koreatech.in"),
         "aws_dns_records.api.bcsdlab.com.zone",
-        "`api.bcsdlab.com` lies outside zone koreatech.in",
+        "`api.bcsdlab.com` is outside zone koreatech.in",
     ),
     (
         "record-that-only-looks-inside",
         put("aws_dns_records", "notkoreatech.in", value={"zone": "koreatech.in", "type": "A", "host": "KOIN_PROD"}),
         "aws_dns_records.notkoreatech.in.zone",
-        "lies outside zone koreatech.in",
+        "is outside zone koreatech.in",
     ),
     (
         "duplicate-record",
@@ -216,13 +216,13 @@ ROWS: list[tuple[str, Change, str, str]] = [
             value={"zone": "koreatech.in", "name": "API.koreatech.in.", "type": "A", "host": "KOIN_PROD"},
         ),
         "aws_dns_records.twin",
-        "api.koreatech.in A is declared by aws_dns_records.api.koreatech.in too",
+        "api.koreatech.in A is also declared by aws_dns_records.api.koreatech.in",
     ),
     (
         "record-of-a-distribution",
         put("aws_dns_records", "static.koreatech.in", value={"zone": "koreatech.in", "type": "A", "host": "KOIN_PROD"}),
         "aws_dns_records.static.koreatech.in",
-        "is declared by distribution static too",
+        "is also declared by distribution static",
     ),
     (
         "record-without-value",
@@ -270,7 +270,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "right",
         put("aws_iam_roles", "koin-prod", "buckets", "kap-test", value="write"),
         "aws_iam_roles.koin-prod.buckets.kap-test",
-        "`write` is no right",
+        "`write` is not a right",
     ),
     (
         "parameter-path",

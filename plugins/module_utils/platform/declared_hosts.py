@@ -49,7 +49,7 @@ def host_name(instance: str) -> str:
 
 
 def facts_of(address: str, architecture: str) -> dict[str, Any]:
-    """Facts of a fresh host, so far as variables of the declaration use them."""
+    """Facts of a fresh host, as far as variables of the declaration use them."""
     machine = "aarch64" if architecture == "arm64" else "x86_64"
     return {
         "ansible_architecture": machine,
@@ -68,7 +68,7 @@ def facts_of(address: str, architecture: str) -> dict[str, Any]:
 
 
 def _sources(inventory: Iterable[str]) -> tuple[list[str], list[str]]:
-    """(static sources, configurations of `constructed`) beside what Ansible was given; nothing that asks a network."""
+    """(static sources, configurations of `constructed`) beside what Ansible was given; none that uses the network."""
     static: list[str] = []
     constructed: list[str] = []
     for folder in dict.fromkeys(Path(source) if Path(source).is_dir() else Path(source).parent for source in inventory):
@@ -101,7 +101,7 @@ def compiled_once() -> Iterator[None]:
     original, known = Environment.compile, {}
 
     def compiled(self: Environment, source: Any, *args: Any, **kwargs: Any) -> Any:
-        # How Ansible reads a backslash depends on where the template stands.
+        # How Ansible reads a backslash depends on where the template is.
         if not isinstance(source, str) or "\\" in source:
             return original(self, source, *args, **kwargs)
         key = (source, args, tuple(sorted(kwargs.items())))
@@ -131,7 +131,7 @@ class DeclaredHosts:
 
     @property
     def folders(self) -> list[Path]:
-        """Where the inventory's sources lie."""
+        """The folder of the inventory's sources."""
         return list(dict.fromkeys(Path(source).parent for source in self._static))
 
     def raw(self, host: str = "localhost", defaults: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class DeclaredHosts:
         self._hostvars.known.clear()
 
     def members(self, pattern: str) -> list[str]:
-        """Declared hosts that a play's pattern means."""
+        """Declared hosts that match a play's pattern."""
         return [host.name for host in self.inventory.get_hosts(pattern) if host.name in self.instances]
 
     def groups(self, host: str) -> list[str]:

@@ -136,7 +136,7 @@ def _merge_origin(config: dict[str, Any], wanted: dict[str, Any]) -> None:
         if control != (origin.get("OriginAccessControlId") or ""):
             origin["OriginAccessControlId"] = control
         if control:
-            # CloudFront takes an access control only on an S3 origin whose old access identity is empty.
+            # CloudFront accepts an access control only on an S3 origin whose old access identity is empty.
             origin.pop("CustomOriginConfig", None)
             origin.pop("VpcOriginConfig", None)
             origin.setdefault("S3OriginConfig", {})["OriginAccessIdentity"] = ""
@@ -209,7 +209,7 @@ def _aliases(names: list[str] | None) -> list[str]:
 
 
 def _quantity(items: list[Any]) -> dict[str, Any]:
-    """A list in CloudFront's clothes, which leaves ``Items`` out when there are none."""
+    """A list in CloudFront's form, which leaves ``Items`` out when it is empty."""
     return {"Quantity": len(items), "Items": items} if items else {"Quantity": 0}
 
 

@@ -1,6 +1,6 @@
 """One check of everything declared: the aws_* variables, and for every declared host every role that applies to it.
 
-Runs on the controller, asks nobody: neither AWS nor a host.
+Runs on the controller; contacts neither AWS nor a host.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ _REPOSITORY = Path(__file__).resolve().parents[3]
 _DECIDES_ROLES = re.compile(r"aws_compute_(roles|instances)(\.[^.]*|\..*\.(role|functions)(\.\d+)?)?")
 #: variables that others follow from
 _FOLLOWED = ("platform_offers", "platform_sites")
-#: what a filter of ours says of a declared variable: where, what is wrong, what to do
+#: how a filter of ours reports a declared variable: where, what is wrong, what to do
 _FILTER = re.compile(r"(platform_\w+(?:\.\S+)?): (.+?); ([^;]+)")
 _QUOTED = re.compile(r"`([^`]+)`|(?<![\w.])(\d+) is ")
 
 
 def _template_problem(error: TemplateFailedError) -> Problem:
-    """A template that does not work; one of our filters says itself which value is wrong."""
+    """A template that does not work; our own filters say which value is wrong."""
     if known := _FILTER.fullmatch(error.reason):
         return Problem(known[1], known[2], known[3])
     return Problem(error.where, f"its template does not work: {error.reason}", "correct it")
 
 
 def _is_template(raw: Any, where: str) -> bool:
-    """Whether a template is written at that path."""
+    """Whether the value at that path is a template."""
     for step in where.split("."):
         raw = raw.get(step) if isinstance(raw, Mapping) else None
     return isinstance(raw, str) and "{{" in raw
@@ -56,7 +56,7 @@ def _values(problem: Problem) -> set[str]:
 
 
 def _follows(problem: Problem, account: Sequence[Problem]) -> bool:
-    """Whether a problem of a host is about a value that the account has wrong already."""
+    """Whether a problem of a host is about a value that a problem of the account already names."""
     said = {value for other in account for value in _values(other)}
     return any(problem.what == other.what for other in account) or (bool(values := _values(problem)) and values <= said)
 
@@ -75,7 +75,7 @@ class InputCheck:
         with compiled_once():
             aws = self.account()
             account = list(self._found)
-            # Which roles a host gets follows from these: what else would be said may be wrong.
+            # These decide which roles a host gets, so further problems may be false ones.
             if any(_DECIDES_ROLES.fullmatch(problem.where) for problem in account):
                 return self._all()
             values = self.roles()
@@ -100,7 +100,7 @@ class InputCheck:
             hosts.append(host)
 
     def account(self) -> dict[str, Any]:
-        """Check the aws_* variables; they, typed, when nothing is wrong with them."""
+        """Check the aws_* variables; returns them, typed, when nothing is wrong with them."""
         raw = self.hosts.raw()
         templar = self.hosts.templar("localhost")
         values, failed = {}, []
@@ -111,7 +111,7 @@ class InputCheck:
                 failed.append(_template_problem(error))
         followed = {name: values.pop(name) for name in _FOLLOWED if name in values}
         for problem in self._followed(followed, {**raw, **values}):
-            # What a template gives is said where it comes from.
+            # What a template returns is reported where it comes from.
             if not _is_template(raw, problem.where):
                 self._add(problem)
         wrong = {problem.where.partition(".")[0] for problem in self._found}
@@ -124,7 +124,7 @@ class InputCheck:
         declaration = None if failed else self._declaration(values)
         wrong = {problem.where for problem in self._found}
         for problem in literal_secrets(raw, {}):
-            # A private key in place of a public one is said to be that.
+            # A private key in place of a public one is already reported.
             if problem.where not in wrong:
                 self._add(problem)
         return {} if self._found or declaration is None else {name: declaration.value(name) for name in values}
@@ -165,7 +165,7 @@ class InputCheck:
         for host in self.hosts.instances:
             try:
                 declared = filled(self.hosts.templar(host), "", self.hosts.raw(host).get("secrets_parameters", {}))
-            except TemplateFailedError:  # said where the variables of role secrets are checked
+            except TemplateFailedError:  # reported where the variables of role secrets are checked
                 return {}
             return declared if isinstance(declared, Mapping) else {}
         return {}
@@ -207,7 +207,7 @@ class InputCheck:
 
 @cache
 def role_defaults(role: str) -> dict[str, Any]:
-    """defaults/main.yml of a role, as templates. Read once a process."""
+    """defaults/main.yml of a role, as templates. Read once per process."""
     path = _REPOSITORY / "roles" / role / "defaults/main.yml"
     if not path.exists():
         return {}

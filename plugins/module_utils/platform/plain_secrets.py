@@ -12,7 +12,7 @@ from .engine.errors import Problem
 _SECRET_KEY = re.compile(r"(^|_)(pass|passwd|password|passphrase|secret|token|(private|api|access|secret)_key)$", re.I)
 #: keys that only look like one: a public half, the name of a key
 _NO_SECRET = re.compile(r"(^|_)(public_key|key_pair|access_key_id)$", re.I)
-#: what is a secret wherever it stands
+#: what is a secret wherever it appears
 _SECRET_VALUE = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bA(KI|SI)A[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}"
     r"|\bxox[abprs]-[0-9A-Za-z-]{10,}"
@@ -20,7 +20,7 @@ _SECRET_VALUE = re.compile(
 )
 #: not a secret: a value that says so itself (such as the local AWS's password), and the path of a parameter or file
 _NONE = re.compile(r"not-a-secret\b.*|(/[A-Za-z0-9_.-]+){2,}", re.DOTALL)
-_FIX = 'declare it in secrets_parameters, write "{{ platform_secrets.… }}", and change it: the old one is known now'
+_FIX = 'declare it in secrets_parameters, write "{{ platform_secrets.… }}", and change it: the old one is exposed'
 
 
 def literal_secrets(variables: Mapping[str, Any], paths: Mapping[str, re.Pattern[str]]) -> Iterator[Problem]:

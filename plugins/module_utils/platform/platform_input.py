@@ -1,4 +1,4 @@
-"""What is wrong with platform_offers and platform_sites, from which rules, records and sites of hosts follow. Pure."""
+"""What is wrong with platform_offers and platform_sites, the source of rules, records and sites of hosts. Pure."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _OFFER: Options = {
     "listens": {"type": "str", "choices": ["always", "sometimes"], "description": "Whether it may be silent."},
     "metrics": {
         "type": "dict",
-        "description": "How Prometheus asks it.",
+        "description": "How Prometheus scrapes it.",
         "options": {"job": {"type": "str", "required": True}, "client_certificate": {"type": "bool"}},
     },
-    "probe": {"type": "str", "description": "A path that Prometheus asks for over TLS."},
+    "probe": {"type": "str", "description": "A path that Prometheus probes over TLS."},
 }
 _NAMES = {"type": "list", "elements": "str", "required": True, "description": "Public names of the site."}
 
@@ -49,7 +49,7 @@ def offer_problems(offers: Any, groups: Collection[str], functions: Collection[s
         known = sorted({*functions, *_GROUPS})
         if offer["function"] not in known:
             near = nearest(offer["function"], known)
-            what = f"`{offer['function']}` is not a function; there are {listed(known)}"
+            what = f"`{offer['function']}` is not a function; known are {listed(known)}"
             yield Problem(f"{where}.function", what, f"write `{near}`" if near else "write one of these")
         number, protocol = offer.get("port"), offer.get("protocol", "tcp")
         yield from port(f"{where}.port", number)
@@ -71,14 +71,14 @@ def offer_problems(offers: Any, groups: Collection[str], functions: Collection[s
 
 
 def site_problems(sites: Any, instances: Mapping[str, Any], zones: Collection[str]) -> Iterator[Problem]:
-    """Sites belong to hosts of function edge, each of which has some; their names lie in declared zones."""
+    """Sites belong to hosts of function edge, each of which has some; their names are in declared zones."""
     if not isinstance(sites, Mapping):
         yield Problem("platform_sites", "is not a mapping", "write the sites of each instance below its name")
         return
     edges = {name for name, entry in instances.items() if "edge" in _functions(entry)}
-    # Where sites stand with another host, that is what is wrong.
+    # Sites of another host are reported below instead.
     for instance in sorted(edges - set(sites)) if set(sites) <= edges else ():
-        what = "`edge` is there, and platform_sites has no site of this host: it would answer nobody"
+        what = "has `edge`, but platform_sites has no site of this host: it would serve nothing"
         fix = f"declare its sites in platform_sites.{instance}, or remove `edge`"
         yield Problem(f"aws_compute_instances.{instance}.functions", what, fix)
     for instance, of_instance in sites.items():
@@ -91,14 +91,14 @@ def site_problems(sites: Any, instances: Mapping[str, Any], zones: Collection[st
             continue
         if instance not in edges:
             fix = f"add `edge` to aws_compute_instances.{instance}.functions, or move them"
-            yield Problem(where, f"`{instance}` has sites, and no function edge that serves them", fix)
+            yield Problem(where, f"`{instance}` has sites, but no function edge to serve them", fix)
         for name, site in of_instance.items():
             yield from _site(f"{where}.{name}", site)
     yield from _outside(sites, zones)
 
 
 def _outside(sites: Mapping[str, Any], zones: Collection[str]) -> Iterator[Problem]:
-    """Names that lie in no zone; many of one domain are one mistake, that of its zone."""
+    """Names in no declared zone; many of one domain are one mistake, that of its zone."""
     places: dict[str, list[tuple[str, str]]] = {}
     used = set()
     for instance, of_instance in sites.items():
@@ -114,17 +114,17 @@ def _outside(sites: Mapping[str, Any], zones: Collection[str]) -> Iterator[Probl
     for domain, found in places.items():
         near = nearest(domain, set(zones) - used)
         if near and len(found) > 1:
-            what = f"no site lies in this zone, and `{domain}`, in which {len(found)} names lie, is not declared"
+            what = f"no site is in this zone, and `{domain}`, which has {len(found)} names, is not declared"
             yield Problem(f"aws_dns_zones.{near}", what, f"write `{domain}`, or correct the names in platform_sites")
             continue
         for where, public in found:
-            what = f"`{public}` lies in no declared zone; declared: {listed(zones)}"
+            what = f"`{public}` is in no declared zone; declared: {listed(zones)}"
             yield Problem(where, what, "declare its zone in aws_dns_zones, or correct the name")
 
 
 def _functions(entry: Any) -> Collection[str]:
     functions = entry.get("functions") if isinstance(entry, Mapping) else None
-    # What is no list is said by itself.
+    # A value that is not a list is reported elsewhere.
     return functions if isinstance(functions, list) else [functions] if isinstance(functions, str) else ()
 
 

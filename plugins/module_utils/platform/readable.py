@@ -1,6 +1,6 @@
 """Can a file of the declaration be read, and does YAML read what is written there? Pure: bytes in, problems out.
 
-YAML accepts a lot that nobody means: the second of two equal keys wins, ``22:22`` is 1342, a value left out is null.
+YAML accepts a lot that nobody intends: the second of two equal keys wins, ``22:22`` is 1342, a value left out is null.
 Where it refuses, its own words rarely name the mistake. So the usual mistakes are looked for in the text.
 """
 
@@ -19,7 +19,7 @@ from .engine.errors import Problem
 LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _CONFLICT = re.compile(r"(<{7}|\|{7}|>{7})( |$)|={7}$")
-#: `key: value`, also as an item of a list; what stands behind the colon is group 3
+#: `key: value`, also as an item of a list; what follows the colon is group 3
 _LINE = re.compile(r"^(\s*(?:- +)*)((?:\"[^\"]*\"|'[^']*'|[^\s\"'#{\[&*!|>%@`][^:#]*?)):(?:[ \t]+(.*))?$")
 _GLUED = re.compile(r"^\s*(?:- +)*([A-Za-z_][\w.-]*):(?![\s/:])(\S.*)$")
 _TEMPLATE = re.compile(r"(?<![\"'\w])\{\{.*?\}\}[^,\]}#]*")
@@ -94,7 +94,7 @@ def _encoding(path: str, content: bytes, error: UnicodeDecodeError) -> Problem:
 def _bad_lines(file: _Lines) -> Iterator[Problem]:
     for number, line in enumerate(file.lines, 1):
         if _CONFLICT.match(line):
-            what = f"`{line[:7]}` is left of a merge conflict"
+            what = f"`{line[:7]}` is left over from a merge conflict"
             yield file.problem(
                 number, what, "keep one of the two versions and delete the lines <<<<<<<, ======= and >>>>>>>"
             )
@@ -107,12 +107,12 @@ def _bad_lines(file: _Lines) -> Iterator[Problem]:
         if line.isascii():
             continue
         if number == 1 and line.startswith("\ufeff"):
-            yield file.problem(1, "begins with a BOM (U+FEFF), which is not seen", "save it as UTF-8 without BOM")
-        # Comments may hold anything that is seen.
+            yield file.problem(1, "begins with a BOM (U+FEFF), which is invisible", "save it as UTF-8 without BOM")
+        # Comments may hold anything visible.
         for column, character in enumerate(line, 1):
             if _unseen(character):
                 code = f"U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
-                what = f"column {column} is a character that is not seen ({code})"
+                what = f"column {column} is an invisible character ({code})"
                 yield file.problem(number, what, "delete it, or type a plain space")
 
 
@@ -163,7 +163,7 @@ def _refused(file: _Lines, error: yaml.MarkedYAMLError) -> Problem:
         name = file.text(noticed)[mark.column :].lstrip("*")
         name = re.split(r"[\s,\]}]", name)[0]
         fix = f"declare it above as `&{name}`, or put the value in quotes"
-        return file.problem(noticed, f"`*{name}` stands for an anchor that this file does not have", fix)
+        return file.problem(noticed, f"`*{name}` refers to an anchor that this file does not have", fix)
     for line in upwards:
         if problem := _suspect(file, line):
             return problem
@@ -172,7 +172,7 @@ def _refused(file: _Lines, error: yaml.MarkedYAMLError) -> Problem:
     flow = (error.context or "").startswith("while parsing a flow")
     if flow and (opened := re.search(r"[\[{]", file.text(begun)[error.context_mark.column :])):
         closing = {"[": "]", "{": "}"}[opened[0]]
-        what = f"`{opened[0]}` is not closed, or a comma is missing behind it"
+        what = f"`{opened[0]}` is not closed, or a comma is missing after it"
         return file.problem(begun, what, f"separate the items by commas and close with `{closing}`")
     if problem := _indentation(file, noticed):
         return problem
@@ -197,7 +197,7 @@ def _suspect(file: _Lines, number: int) -> Problem | None:
         where = "the indentation" if "\t" in indent else "the line"
         return file.problem(number, f"{where} holds a tab", "type spaces instead; two for each level")
     if wide := _wide(_unquoted(line)):
-        fix = f"type `{wide[1]}`{' and a space behind it' if wide[1] in ':,' else ''}"
+        fix = f"type `{wide[1]}`{' and a space after it' if wide[1] in ':,' else ''}"
         return file.problem(number, f"`{wide[0]}` is a full-width or curly character", fix)
     if template := _TEMPLATE.search(_unquoted(line)):
         text = template[0].strip()
@@ -221,10 +221,10 @@ def _suspect(file: _Lines, number: int) -> Problem | None:
             number, f"`{tail[2].strip()}` follows the closing quote", "put the whole value in one pair of quotes"
         )
     if glued := _GLUED.match(line):
-        fix = f"write `{glued[1]}: {glued[2].strip()}`, with a space behind the colon"
-        return file.problem(number, f"no space behind the colon of `{glued[1]}:`", fix)
+        fix = f"write `{glued[1]}: {glued[2].strip()}`, with a space after the colon"
+        return file.problem(number, f"no space after the colon of `{glued[1]}:`", fix)
     if re.match(r"\s*-[A-Za-z\"'{\[]", line):
-        return file.problem(number, "no space behind the `-` of a list", f"write `- {line.strip()[1:]}`")
+        return file.problem(number, "no space after the `-` of a list", f"write `- {line.strip()[1:]}`")
     return None
 
 
@@ -261,9 +261,9 @@ def _indentation(file: _Lines, number: int) -> Problem | None:
     own, other = _indent(line), _indent(file.text(above))
     key = _LINE.match(_uncommented(file.text(above)))
     if own > other and key and key[3]:
-        what = f"is indented by {own} spaces, below `{key[2].strip()}`, which has a value already"
+        what = f"is indented by {own} spaces, below `{key[2].strip()}`, which already has a value"
         return file.problem(
-            number, what, f"indent it by {other} to stand beside it, or move it to the mapping it belongs to"
+            number, what, f"indent it by {other} to put it beside that key, or move it to the mapping it belongs to"
         )
     if own == other and not key and re.match(r"\s*[\w-]", file.text(above)):
         return file.problem(above, f"`{file.text(above).strip()}` has no colon", "write `key: value`")
@@ -339,7 +339,7 @@ class _Walk:
         text = self.file.text(line)
         if ":" in name and not key.style:
             first, _, rest = name.partition(":")
-            return self.file.problem(line, f"no space behind the colon of `{name}`", f"write `{first}: {rest}`")
+            return self.file.problem(line, f"no space after the colon of `{name}`", f"write `{first}: {rest}`")
         if wide := _wide(name):
             return self.file.problem(line, f"`{wide[0]}` is a full-width or curly character", f"type `{wide[1]}`")
         if hidden := re.search(re.escape(name) + r"[\"']?:\s+(#\S.*)$", text):
@@ -354,11 +354,11 @@ class _Walk:
             return
         text, line = node.value, _line(node)
         if node.end_mark.line > node.start_mark.line:
-            what = f"the {kind} `{text.split()[0]}` goes on in line {node.end_mark.line + 1}"
+            what = f"the {kind} `{text.split()[0]}` continues on line {node.end_mark.line + 1}"
             fix = f"line {node.end_mark.line + 1} lacks a colon or is indented too far; begin a longer text with >-"
             yield self.file.problem(line, what, fix)
         elif wide := _wide(text):
-            fix = f"type `{wide[1]}`; where it is meant, put the {kind} in quotes"
+            fix = f"type `{wide[1]}`; if it is meant, put the {kind} in quotes"
             written = self.file.text(line).strip()
             yield self.file.problem(line, f"`{wide[0]}` in `{written}` is a full-width or curly character", fix)
         elif kind == "key" and (text.startswith("?") or " #" in text):
@@ -414,7 +414,7 @@ def _read_as(node: ScalarNode, kind: str) -> tuple[str, str] | None:
         return None
     if tag not in ("int", "float"):
         return (
-            f"`{text}` looks like a number, but YAML reads a text",
+            f"`{text}` looks like a number, but YAML reads it as text",
             f"write the number in plain digits; for the text {quoted}",
         )
     return (
@@ -424,7 +424,7 @@ def _read_as(node: ScalarNode, kind: str) -> tuple[str, str] | None:
 
 
 def _as_number(text: str, tag: str) -> str:
-    """How the number that YAML reads is written plainly; the text itself when it cannot be told."""
+    """The number that YAML reads, in plain digits; the text itself for anything else."""
     if tag not in ("int", "float"):
         # An address or a version is text, and is meant so.
         return "" if re.fullmatch(r"0[xob].*|0\d+|\d[\d_]*(\.\d*)?[eE][-+]?\d+|\d+(_\d+)+", text) else text

@@ -1,6 +1,6 @@
-"""The files of the declaration as they are written: where each variable stands, and what is wrong with the files.
+"""The files of the declaration as they are written: where each variable is declared, and what is wrong with the files.
 
-Works on text and on the marks of PyYAML, so it needs nothing of Ansible and knows lines that a loaded value no longer
+Works on text and on the marks of PyYAML, so it does not need Ansible, and knows lines that a loaded value no longer
 has. ``read`` is the only part that opens files.
 """
 
@@ -29,7 +29,7 @@ _GIVEN = re.compile(
 )
 #: groups that Ansible and the dynamic inventory make
 _GROUPS = frozenset({"all", "ungrouped", "aws_ec2", "platform"})
-#: files beside inventory sources that Ansible passes over, and that nobody takes for one
+#: files beside inventory sources that Ansible ignores, and that nobody takes for one
 _NO_SOURCE = (".md", ".orig", ".bak", ".swp", ".retry")
 _INDEX = re.compile(r"\[?(\d+)\]?(?:\.|(?=\[)|$)")
 
@@ -116,7 +116,7 @@ class Sources:
         instances = self._entries("aws_compute_instances")
         if not instances:
             return
-        # A role or a function that no host has is a group all the same; a misspelt one is said where it stands.
+        # A role or a function that no host has is still a group; a misspelt one is reported where it is declared.
         groups, hosts = {*_GROUPS, *self._functions}, {"localhost"}
         for place in self.variables.get("aws_compute_roles", []):
             items = place.value.value if isinstance(place.value, SequenceNode) else []
@@ -141,7 +141,7 @@ class Sources:
             fix = f"rename it to `{near[0]}`" if near else f"name it as one of {', '.join(sorted(known))}"
             if file.path.endswith(f"group_vars/{name}.yml"):
                 fix += ", or move it to group_vars/all/"
-            yield Problem(file.path, f"`{name}` is no {kind}, so no host reads this file", fix)
+            yield Problem(file.path, f"`{name}` is not a {kind}, so no host reads this file", fix)
 
     def _entries(self, variable: str) -> dict[str, Node]:
         return {key.value: value for place in self.variables.get(variable, []) for key, value in pairs(place.value)}
@@ -191,7 +191,7 @@ class Sources:
 
         ``where``: as in ``aws_compute_instances.KOIN_PROD.subnet`` or ``edge_sites.koin.names[0]``. Where the last part
         is not declared, the nearest part above it that is. None when the variable is declared nowhere.
-        ``host``, ``groups``: for whom, when a variable has several values. What stands last in ``groups`` wins.
+        ``host``, ``groups``: for whom, when a variable has several values. The last of ``groups`` wins.
         """
         # Names of keys may have dots; names of variables do not.
         variable, _, rest = where.partition(".")
@@ -200,7 +200,7 @@ class Sources:
         place = self._place(variable, host, groups)
         if place is None:
             return None
-        # A variable that is made of others often keeps their shape: the value then stands with one of those.
+        # A variable that is made of others often keeps their shape: the value is then declared in one of those.
         made_of = (self._place(name, host, groups) for name in _names_in(place.value))
         for source in [place, *(found for found in made_of if found is not None)]:
             if line := _line_inside(source.value, inside):
@@ -208,7 +208,7 @@ class Sources:
         return f"{place.path}:{place.line}"
 
     def _place(self, variable: str, host: str, groups: Sequence[str]) -> Place | None:
-        """Where the value of a variable stands that counts for this host."""
+        """Where the value that applies to this host is declared."""
         order = [f"host {host}", *reversed(groups), "all"]
         known = self.variables.get(variable, [])
         places = [place for scope in order for place in reversed(known) if place.scope == scope] or known
@@ -222,7 +222,7 @@ def _names_in(node: Node) -> list[str]:
 
 
 def _line_inside(node: Node, rest: str) -> int | None:
-    """The line of the deepest part of a path that there is under a node."""
+    """The line of the deepest part of a path that exists under a node."""
     for key, value, left in _steps(node, rest):
         return _line_inside(value, left) or int(key.start_mark.line) + 1
     return None
@@ -361,18 +361,18 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _unread(folder: Path) -> Iterator[Problem]:
-    """Files that Ansible passes over without a word, or reads although they have another name than ours."""
+    """Files that Ansible silently ignores, or reads although they are not named like ours."""
     if not (folder / "group_vars").is_dir():
         fix = f"ln -s ../../group_vars {shown(folder)}/group_vars"
         yield Problem(f"{shown(folder)}/group_vars", "is missing: Ansible would load no declaration", fix)
     for path in _sorted(folder):
         if path.is_file() and path.suffix != ".yml" and path.suffix not in _NO_SOURCE:
-            yield _misnamed(path, "is no inventory")
+            yield _misnamed(path, "is not an inventory")
     for kind in ("group_vars", "host_vars"):
         for path in _sorted(folder / kind):
             if path.is_file() and (folder / kind / path.stem).is_dir():
                 fix = f"move it to {shown(path.with_suffix(''))}/"
-                yield Problem(shown(path), "is not read, for there is a folder of that name", fix)
+                yield Problem(shown(path), "is not read: a folder has the same name", fix)
             for file in _below(path):
                 if file.suffix not in (".yml", ".md"):
                     yield _misnamed(file, "is not read" if file.suffix not in (".yaml", ".json", "") else "is misnamed")

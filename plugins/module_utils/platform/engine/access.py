@@ -1,4 +1,4 @@
-"""What a kind asks of AWS, as data: calls that read, calls that write, and the rights they take."""
+"""What a kind asks of AWS, as data: calls that read, calls that write, and the rights they need."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from .declaration import Declaration
 
 Arguments = Mapping[str, Any]
-#: where below a subject of the snapshot an answer goes, and the arguments of the call
+#: where an answer goes below a subject of the snapshot, and the arguments of the call
 Requests = Iterable[tuple[tuple[str, ...], Arguments]]
 
 
 def at(path: str) -> Callable[[Any], Any]:
-    """A function that returns the list at ``path`` of an answer, as ``DistributionList.Items``; empty when absent."""
+    """A function that returns the list at ``path`` of an answer, e.g. ``DistributionList.Items``; empty when absent."""
     steps = path.split(".")
 
     def value(answer: Any) -> Any:
         for step in steps:
-            # An empty list may be answered as no mapping at all.
+            # For an empty list the answer may have no mapping at all.
             answer = (answer or {}).get(step)
         return answer or []
 
@@ -43,7 +43,7 @@ class Call:
     """One API call that reads.
 
     into: the subject of the snapshot that gets the answer. value: what is kept of the answer.
-    region: where it is asked, when not in the declared region.
+    region: where it is called, if not in the declared region.
     absent: error codes that mean "does not exist"; the answer is then an empty mapping.
     paged: False for a call whose first page is enough.
     action: the IAM action, when it is not named like the operation. scope: see ``Scope``.
@@ -64,7 +64,7 @@ class Call:
 class Detail(Call):
     """A call for each item that an earlier answer names.
 
-    each: from the declaration and that answer, where below ``into`` the value goes, and the arguments.
+    each: from the declaration and that answer, where the value goes below ``into``, and the arguments.
     """
 
     each: Callable[[Declaration, Any], Requests]
@@ -72,7 +72,7 @@ class Detail(Call):
 
 @dataclass(frozen=True, kw_only=True)
 class Read(Call):
-    """A call that is made once. The snapshot of an empty account has its value of an empty answer.
+    """A call that is made once. For an empty account the snapshot has its value of an empty answer.
 
     arguments: fixed, or from the declaration; None means that the declaration does not need the call.
     then: calls that the answer asks for.
@@ -88,9 +88,9 @@ class Read(Call):
 
 @dataclass(frozen=True)
 class Write:
-    """An IAM action that the role's modules use, and what of the plan announces it.
+    """An IAM action that the role's modules use, and the part of the plan that announces it.
 
-    fields: patterns; a change of none of these makes no such call. Empty: any change may.
+    fields: patterns; only a change that matches one makes this call. Empty: any change may.
     creates: it is the call that creates the resource, made once for each.
     operations: what the API and its request log call it (``service:Operation``), when not like the action.
     scope: see ``Scope``.

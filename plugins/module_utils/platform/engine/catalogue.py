@@ -1,4 +1,4 @@
-"""The kinds in the order in which they depend on each other, and what follows from all of them."""
+"""The kinds in dependency order, and what follows from all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Catalogue(tuple["Kind", ...]):
-    """All kinds; what is referred to comes first."""
+    """All kinds; a kind comes after those it refers to."""
 
     __slots__ = ()
 
@@ -29,7 +29,7 @@ class Catalogue(tuple["Kind", ...]):
         return next(kind for kind in self if kind.name == name)
 
     def entries(self) -> dict[str, tuple[str, str]]:
-        """Variable, and what is keyed by name inside its entries -> (role, entry point); see ``schema.check``."""
+        """Variable, or mapping keyed by name inside its entries -> (role, entry point); see ``schema.check``."""
         found: dict[str, tuple[str, str]] = {}
         for kind in self:
             if kind.variable:
@@ -39,7 +39,7 @@ class Catalogue(tuple["Kind", ...]):
         return found
 
     def defaults(self) -> dict[str, str]:
-        """Variable -> the variable that stands under each of its entries."""
+        """Variable -> the variable with defaults for each of its entries."""
         return {kind.variable: kind.defaults for kind in self if kind.defaults}
 
     def services(self) -> tuple[str, ...]:
@@ -63,12 +63,12 @@ class Catalogue(tuple["Kind", ...]):
         return details | {read.into: read.value({}) for read in self.reads()}
 
     def check_formats(self, declaration: Declaration) -> list[Problem]:
-        """Every value that does not look as it should by itself."""
+        """Every value whose format is wrong."""
         shared = list(shared_formats(self, declaration))
         return once(shared, (problem for kind in self for problem in entry_formats(kind, declaration)))
 
     def check(self, declaration: Declaration) -> list[Problem]:
-        """Every problem that the declaration shows by itself."""
+        """Every problem that the declaration alone shows."""
         found = once(
             [*shared_formats(self, declaration), *shared_references(self, declaration)],
             [
@@ -77,7 +77,7 @@ class Catalogue(tuple["Kind", ...]):
                 *(problem for kind in self for problem in kind.check(declaration)),
             ],
         )
-        # Whether a token leads to something can be asked only of a declaration that is whole.
+        # Tokens can be looked up only in a declaration without other problems.
         return found or list(tokens(self, declaration))
 
     def check_account(self, declaration: Declaration, observation: Mapping[str, Any]) -> list[Problem]:

@@ -40,7 +40,7 @@ def missing(where: str, name: str, variable: str, known: Iterable[str]) -> Probl
 
 
 def _parts(value: Any, steps: Sequence[str], where: str) -> Iterator[tuple[str, Any]]:
-    """Where the field at the end of the steps stands, and its value, or each item of a list.
+    """The path and value of the field at the end of the steps, or of each item of a list.
 
     ``*`` stands for every value of a mapping, ``@`` for every key.
     """
@@ -60,14 +60,14 @@ def _parts(value: Any, steps: Sequence[str], where: str) -> Iterator[tuple[str, 
 
 
 def formatted(formats: Mapping[str, Format], value: Any, where: str) -> Iterator[Problem]:
-    """Fields of a value that do not look as they should; those that are not even of their type are passed over."""
+    """Fields of a value whose format is wrong; those of the wrong type are skipped."""
     for path, check in formats.items():
         for here, part in _parts(value, path.split("."), where):
             yield from check(here, part)
 
 
 def shared_formats(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
-    """What does not look as it should in plain variables, and in what stands under entries."""
+    """Wrong formats in plain variables, and in defaults of entries."""
     for kind in kinds:
         for path, check in kind.variables.items():
             variable, _, rest = path.partition(".")
@@ -78,11 +78,11 @@ def shared_formats(kinds: Catalogue, declaration: Declaration) -> Iterator[Probl
 
 
 def entry_formats(kind: Kind, declaration: Declaration) -> Iterator[Problem]:
-    """Names and fields of a kind's entries that do not look as they should."""
+    """Names and fields of a kind's entries whose format is wrong."""
     alike: dict[str, str] = {}
     for name, entry in declaration.entries(kind.variable).items():
         where = f"{kind.variable}.{name}"
-        # Of some services AWS takes them for one name, and readers do of all.
+        # Some AWS services treat them as one name, and readers always do.
         if (other := alike.setdefault(name.casefold(), name)) != name:
             yield Problem(where, f"`{name}` and `{other}` differ only in case", "give one of them another name")
         if "" in kind.shapes:
@@ -91,7 +91,7 @@ def entry_formats(kind: Kind, declaration: Declaration) -> Iterator[Problem]:
 
 
 def _used(value: Any, steps: Sequence[str], where: str) -> Iterator[tuple[str, str]]:
-    """Where the field at the end of the steps stands, and the names in it; ``*`` is every key of a mapping."""
+    """The path of the field at the end of the steps, and the names in it; ``*`` is every key of a mapping."""
     if not steps:
         for name in [value] if isinstance(value, str) else list(value or ()):
             yield where, name
@@ -101,7 +101,7 @@ def _used(value: Any, steps: Sequence[str], where: str) -> Iterator[tuple[str, s
 
 
 def once(shared: Sequence[Problem], others: Iterable[Problem]) -> list[Problem]:
-    """All problems; what a shared value makes wrong in every entry is said where the value stands, and only there."""
+    """All problems; a wrong shared value is reported where it is declared, and not again for every entry."""
     said, places = {problem.what for problem in shared}, {problem.where for problem in shared}
     return [*shared, *(problem for problem in others if problem.what not in said and problem.where not in places)]
 
@@ -109,7 +109,7 @@ def once(shared: Sequence[Problem], others: Iterable[Problem]) -> list[Problem]:
 def references(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
     """Names that entries use and that nothing declares.
 
-    Where several use one, and a name like it is declared and used by nobody, the declared one is misspelt.
+    If several use one name, and a similar one is declared but not used, the declared one is misspelt.
     """
     places: dict[tuple[str, str], list[str]] = {}
     for kind in kinds:
@@ -141,7 +141,7 @@ def undeclared(
 
 
 def _badly_named(kinds: Catalogue, declaration: Declaration) -> Iterator[str]:
-    """Variables with an entry whose name is wrong: what uses it under the right one is no mistake."""
+    """Variables with an entry whose name is wrong: entries that use the right name are not at fault."""
     for kind in kinds:
         check = kind.shapes.get("")
         if check and any(True for name in declaration.entries(kind.variable) for _ in check("", name)):
@@ -149,7 +149,7 @@ def _badly_named(kinds: Catalogue, declaration: Declaration) -> Iterator[str]:
 
 
 def shared_references(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
-    """The same in what stands under entries."""
+    """The same in defaults of entries."""
     wrong = set(_badly_named(kinds, declaration))
     for variable, here, used in _of_defaults(kinds, declaration):
         if variable not in wrong and used not in (known := declaration.entries(variable)):
@@ -157,7 +157,7 @@ def shared_references(kinds: Catalogue, declaration: Declaration) -> Iterator[Pr
 
 
 def _of_defaults(kinds: Catalogue, declaration: Declaration) -> Iterator[tuple[str, str, str]]:
-    """(variable, where it stands, name) of every name in what stands under entries."""
+    """(variable, path, name) of every name in defaults of entries."""
     for kind in kinds:
         if kind.defaults:
             for target, here, used in _references(kind, kind.defaults, declaration.value(kind.defaults)):
@@ -165,13 +165,13 @@ def _of_defaults(kinds: Catalogue, declaration: Declaration) -> Iterator[tuple[s
 
 
 def _references(kind: Kind, where: str, value: Any) -> Iterator[tuple[str, str, str]]:
-    """(kind, where it stands, name) of every name that a value uses."""
+    """(kind, path, name) of every name that a value uses."""
     for path, target in kind.refers.items():
         yield from ((target, here, used) for here, used in _used(value, path.split("."), where))
 
 
 def tokens(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
-    """Tokens that an entry writes itself, as ``${bucket:images:id}``, and that nothing can fill in."""
+    """Tokens that an entry writes itself, e.g. ``${bucket:images:id}``, and that nothing can fill in."""
     names = kinds.names
     for kind in kinds:
         for entry_name, entry in declaration.entries(kind.variable).items():
@@ -188,7 +188,7 @@ def tokens(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
 
 
 def network(value: str) -> ipaddress.IPv4Network | None:
-    """An IPv4 range; None when it is none."""
+    """An IPv4 range; None if it is not one."""
     try:
         return ipaddress.IPv4Network(value)
     except ValueError:
@@ -219,4 +219,6 @@ def ports(where: str, protocol: str, rule: Mapping[str, Any], first: str, last: 
         if not 1 <= rule[key] <= 65535:
             yield Problem(f"{where}.{key}", f"{rule[key]} is not a port", "choose one from 1 to 65535")
     if len(given) == 2 and rule[first] > rule[last]:
-        yield Problem(f"{where}.{last}", f"{rule[last]} lies before {rule[first]}", f"put the lower one into `{first}`")
+        yield Problem(
+            f"{where}.{last}", f"{rule[last]} comes before {rule[first]}", f"put the lower one into `{first}`"
+        )

@@ -14,7 +14,7 @@ from .options import nearest, shown
 
 
 def common_problems(declaration: Declaration, regions: Mapping[str, str]) -> Iterator[Problem]:
-    """regions: what AWS calls each of its regions, by id; empty when nobody knows."""
+    """regions: what AWS calls each of its regions, by id; empty when unknown."""
     yield from _region(declaration.region, regions)
     yield from _account(declaration)
     for name, value in declaration.value("aws_environment", {}).items():
@@ -28,13 +28,13 @@ def _region(region: str, regions: Mapping[str, str]) -> Iterator[Problem]:
     if not regions or region in regions:
         return
     called = {re.sub(r".*\((.*)\)", r"\1", name): id_ for id_, name in regions.items()}
-    # `Seoul`, or its zone `ap-northeast-2a`, or a slip.
+    # `Seoul`, or its zone `ap-northeast-2a`, or a typo.
     same = next((id_ for name, id_ in called.items() if name.lower() == region.strip().lower()), "")
     near = same or (region[:-1] if region[:-1] in regions else nearest(region.lower(), regions))
     city = next((name for name, id_ in called.items() if id_ == near), "")
     here = sorted(regions, key=lambda id_: (id_[:3] != region[:3] if region[2:3] == "-" else id_[:3] != "ap-", id_))
-    fix = f"write {near} ({city})" if near else f"write its id, as {listed(here[:12])}"
-    yield Problem("aws_region", f"{shown(region)} is not a region of AWS", fix)
+    fix = f"write {near} ({city})" if near else f"write its id, e.g. {listed(here[:12])}"
+    yield Problem("aws_region", f"{shown(region)} is not an AWS region", fix)
 
 
 def _account(declaration: Declaration) -> Iterator[Problem]:
@@ -42,14 +42,14 @@ def _account(declaration: Declaration) -> Iterator[Problem]:
     where = declaration.ACCOUNT
     if account and not re.fullmatch(r"[0-9]{12}", account):
         digits = re.sub(r"[\s-]", "", account)
-        fix = 'write its 12 digits in quotes, as "123456789012"'
+        fix = 'write its 12 digits in quotes, e.g. "123456789012"'
         if re.fullmatch(r"[0-9]{12}", digits):
             fix = f'write "{digits}"'
         elif account.isdigit() and len(account) < 12:
             fix += "; zeros at the beginning are lost without quotes"
-        yield Problem(where, f"{shown(account)} is not the id of an account", fix)
+        yield Problem(where, f"{shown(account)} is not an account id", fix)
     elif not account and not stand_in(declaration.value("aws_environment", {})):
-        what = "is empty: everything would be written to whatever account the credentials open"
+        what = "is empty: everything would be written to whatever account the credentials are for"
         fix = 'write aws_account_id: "123456789012" in inventories/production/hosts.yml, with the 12 digits of yours'
         yield Problem(where, what, f"{fix} (`aws sts get-caller-identity` shows them)")
 

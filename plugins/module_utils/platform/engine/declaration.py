@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-#: the variables that belong to no role; those of the kinds are theirs
+#: the variables that belong to no role; the kinds own the others
 COMMON: dict[str, dict[str, Any]] = {
     "aws_region": {"type": "str", "required": True},
     "aws_account_id": {"type": "str", "default": ""},

@@ -25,7 +25,7 @@ def calls(
 
 
 def dig(value: Any, path: str) -> Any:
-    """``instances.0.instance_id`` of a module's result; None where it leads nowhere."""
+    """``instances.0.instance_id`` of a module's result; None if there is no such value."""
     for step in path.split("."):
         if isinstance(value, Mapping):
             value = value.get(step)

@@ -9,10 +9,10 @@ from typing import NamedTuple
 class Problem(NamedTuple):
     """One thing that is wrong in the declaration.
 
-    where: the variable and the key, as ``aws_network_subnets.BCSDLab-a.cidr``.
+    where: the variable and the key, e.g. ``aws_network_subnets.BCSDLab-a.cidr``.
     what: what is wrong there.
     fix: what the operator should do.
-    source: file and line, as ``group_vars/all/aws_network.yml:12``; empty when it is not known.
+    source: file and line, e.g. ``group_vars/all/aws_network.yml:12``; empty when it is not known.
     hosts: who has it; empty when it is about the account.
     """
 

@@ -1,6 +1,6 @@
-"""How the value of one field has to look: a hostname, a port, a name that AWS takes. Pure.
+"""The format of one field: a hostname, a port, a name that AWS accepts. Pure.
 
-A format says at most one thing about a value. It says nothing of a value that is not even of its type.
+A format reports at most one problem of a value, and none of a value of the wrong type.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from .errors import Problem
 from .options import nearest, shown
 
-#: is told where the value stands, and the value
+#: gets the path of the value, and the value
 Format = Callable[[str, Any], Iterator[Problem]]
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?", re.IGNORECASE)
@@ -23,7 +23,7 @@ _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[^@\s]+")
 
 
 def strange(text: str) -> str:
-    """What about the characters of a text is not as it looks, or is not ASCII; empty when all is well."""
+    """What is invisible or not ASCII in a text; empty when nothing is."""
     if text != text.strip():
         return "begins or ends with a space"
     for character in text:
@@ -67,13 +67,13 @@ def number(low: int, high: int, what: str, fix: str = "") -> Format:
 
 
 port = number(1, 65535, "a port", "choose one from 1 to 65535")
-ttl = number(0, 2147483647, "a time to live", "write seconds from 0 to 2147483647, as 300")
+ttl = number(0, 2147483647, "a time to live", "write seconds from 0 to 2147483647, e.g. 300")
 
 
 def finite(where: str, value: Any) -> Iterator[Problem]:
-    """A number that something can be compared with."""
+    """A finite number."""
     if isinstance(value, float) and not math.isfinite(value):
-        yield Problem(where, f"`{value}` is not a number that a value can reach", "write a number")
+        yield Problem(where, f"`{value}` is not a finite number", "write a number")
 
 
 def ipv4(where: str, value: Any) -> Iterator[Problem]:
@@ -81,18 +81,18 @@ def ipv4(where: str, value: Any) -> Iterator[Problem]:
     try:
         ipaddress.IPv4Address(str(value))
     except ValueError:
-        yield Problem(where, f"{shown(value)} is not an IPv4 address", "write one as 52.78.46.60")
+        yield Problem(where, f"{shown(value)} is not an IPv4 address", "write one like 52.78.46.60")
 
 
 def hostname_fault(value: str, *, wildcard: bool = False, underscore: bool = False) -> tuple[str, str]:
     """What is wrong with a DNS name in full, and what to write; empty when nothing is.
 
-    wildcard: whether ``*`` may stand in place of the leftmost label. underscore: whether labels may hold ``_``.
+    wildcard: whether the leftmost label may be ``*``. underscore: whether labels may hold ``_``.
     """
-    fix = "write a name as api.koreatech.in"
+    fix = "write a name like api.koreatech.in"
     bare = re.sub(r"^[a-z]+://", "", value, flags=re.IGNORECASE).partition("/")[0]
     if bare != value:
-        return "is an address of a page, not a name", f"write `{bare}`"
+        return "is a URL, not a name", f"write `{bare}`"
     if odd := strange(value):
         return odd, _punycode(value) or fix
     name = value.removesuffix(".")
@@ -102,8 +102,8 @@ def hostname_fault(value: str, *, wildcard: bool = False, underscore: bool = Fal
     if wildcard and labels[0] == "*":
         labels = labels[1:]
     if "*" in name and any("*" in label for label in labels):
-        where = "only in place of the leftmost label" if wildcard else "nowhere"
-        return f"has a `*`, which may stand {where}", f"write `*.{'.'.join(labels[-2:])}`" if wildcard else fix
+        where = "only as the leftmost label" if wildcard else "nowhere"
+        return f"has a `*`, which is allowed {where}", f"write `*.{'.'.join(labels[-2:])}`" if wildcard else fix
     if len(labels) < 2:
         return "is not a DNS name in full: it has no domain", fix
     if name.replace(".", "").isdigit():
@@ -120,7 +120,7 @@ def hostname_fault(value: str, *, wildcard: bool = False, underscore: bool = Fal
 
 
 def _punycode(value: str) -> str:
-    """How DNS writes a name of other letters; empty when the letters only look wrong or there is no such name."""
+    """The DNS form of a name with other letters; empty when the letters only look wrong or there is no such name."""
     try:
         written = value.strip().encode("idna").decode()
     except UnicodeError:
@@ -129,7 +129,7 @@ def _punycode(value: str) -> str:
 
 
 def hostname(where: str, value: Any) -> Iterator[Problem]:
-    """A DNS name in full, in lower case; ``*`` may stand for the leftmost label."""
+    """A DNS name in full, in lower case; the leftmost label may be ``*``."""
     if not isinstance(value, str):
         return
     what, fix = hostname_fault(value, wildcard=True)
@@ -146,7 +146,7 @@ def mail(where: str, value: Any) -> Iterator[Problem]:
     local, _, domain = value.rpartition("@")
     wrong = strange(value) or not _MAIL.fullmatch(value) or ".." in local or local.startswith(".")
     if wrong or hostname_fault(domain) != ("", ""):
-        yield Problem(where, f"{shown(value)} is not a mail address", "write one as koin@koreatech.ac.kr")
+        yield Problem(where, f"{shown(value)} is not a mail address", "write one like koin@koreatech.ac.kr")
 
 
 def origin(where: str, value: Any) -> Iterator[Problem]:
@@ -155,7 +155,7 @@ def origin(where: str, value: Any) -> Iterator[Problem]:
         return
     match = re.fullmatch(r"(https?)://([^/:?#\s]+)(?::(\d{1,5}))?(.*)", value, re.DOTALL)
     if not match:
-        fix = f"write `https://{value}`" if not re.match(r"\w+:", value) else "write one as https://koreatech.in"
+        fix = f"write `https://{value}`" if not re.match(r"\w+:", value) else "write one like https://koreatech.in"
         yield Problem(where, f"{shown(value)} is not an origin: scheme and name, as a browser sends them", fix)
         return
     scheme, name, number, rest = match.groups()
@@ -163,7 +163,7 @@ def origin(where: str, value: Any) -> Iterator[Problem]:
     if rest:
         yield Problem(where, f"{shown(value)} is not an origin: it has a path", f"write `{alone}`")
     elif value.count("*") > 1:
-        yield Problem(where, f"{shown(value)} has more than one `*`", "write one as https://*.koreatech.in")
+        yield Problem(where, f"{shown(value)} has more than one `*`", "write one like https://*.koreatech.in")
     elif number and not 1 <= int(number) <= 65535:
         yield Problem(where, f"{shown(value)} is not an origin: {number} is not a port", "choose one from 1 to 65535")
     elif name != "localhost" and not _is_address(name):
@@ -185,30 +185,30 @@ def _is_address(value: str) -> bool:
 def tag_value(where: str, value: Any) -> Iterator[Problem]:
     """The value of a tag."""
     if value is None or isinstance(value, bool | list | Mapping):
-        yield Problem(where, f"{shown(value)} is not the value of a tag", "write text, in quotes")
+        yield Problem(where, f"{shown(value)} is not a tag value", "write text, in quotes")
     elif len(str(value)) > 256:
-        yield Problem(where, f"has {len(str(value))} characters, the value of a tag at most 256", "shorten it")
+        yield Problem(where, f"has {len(str(value))} characters, a tag value at most 256", "shorten it")
 
 
 def tag_key(where: str, value: Any) -> Iterator[Problem]:
     """The key of a tag of the operator's own."""
     key = str(value)
     if key.lower().startswith("aws:"):
-        yield Problem(where, f"{shown(key)} begins with aws:, which AWS keeps for itself", "choose another key")
+        yield Problem(where, f"{shown(key)} begins with aws:, which AWS reserves", "choose another key")
     elif not key.strip() or len(key) > 128 or key != key.strip():
-        yield Problem(where, f"{shown(key)} is not the key of a tag", "write 1 to 128 characters, no space at the ends")
+        yield Problem(where, f"{shown(key)} is not a tag key", "write 1 to 128 characters, no space at the ends")
     elif key in ("Name", "Role"):
-        yield Problem(where, f"tag {key} is not yours to set: it follows from the entry", "remove it")
+        yield Problem(where, f"tag {key} cannot be set: it follows from the entry", "remove it")
 
 
 def one_of(known: tuple[str, ...], what: str) -> Format:
-    """One of a few words that a spec cannot list. what: what any other word is, as ``no right``."""
+    """One of a few words that a spec cannot list. what: what to call any other word, e.g. ``not a right``."""
 
     def check(where: str, value: Any) -> Iterator[Problem]:
         if isinstance(value, str) and value not in known:
             near = nearest(value, known)
             words = ", ".join(known)
             fix = f"write `{near}`" if near else "write one of these"
-            yield Problem(where, f"{shown(value)} is {what}; there are {words}", fix)
+            yield Problem(where, f"{shown(value)} is {what}; known are {words}", fix)
 
     return check

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-#: snake_case field name -> comparable value. Nested settings are flat, as ``metadata.http_tokens``.
+#: snake_case field name -> comparable value. Nested settings are flat, e.g. ``metadata.http_tokens``.
 Fields = dict[str, Any]
 
 

@@ -27,7 +27,7 @@ PARALLEL = 24
 
 @dataclass(frozen=True)
 class _Job:
-    """A call with its arguments, and where below its subject the value goes."""
+    """A call with its arguments, and where the value goes below its subject."""
 
     call: Call
     arguments: Arguments
@@ -75,7 +75,7 @@ IDENTITY = Call(service="sts", operation="get_caller_identity", into="account", 
 
 
 def account(clients: Clients) -> str:
-    """The account (12 digits) that the credentials open."""
+    """The account (12 digits) that the credentials are for."""
     return str(IDENTITY.value(_ask(clients[IDENTITY.service], IDENTITY, {})))
 
 

@@ -15,7 +15,7 @@ from .errors import Problem
 #: options of one level of an argument spec, by name
 Options = Mapping[str, Mapping[str, Any]]
 
-#: how a type is called in a message
+#: what a type is called in a message
 _CALLED = {
     "bool": "true or false",
     "dict": "a mapping",
@@ -86,11 +86,11 @@ def check_options(
     """The mapping with types and defaults applied, and every problem of it.
 
     null: whether `key: null` means that the key is left out, rather than a mistake
-    partial: whether keys may be missing, as in defaults that stand under entries; no default is applied then
+    partial: whether keys may be missing, as in defaults of entries; no default is applied then
     """
     typed: dict[str, Any] = {}
     problems = [unknown_key(where, str(key), options) for key in value if key not in options]
-    # A key that is missing because it is misspelt is said once.
+    # A key that is missing because it is misspelt is reported once.
     misspelt = {nearest(str(key), options) for key in value if key not in options}
     for key, option in options.items():
         given = value.get(key)

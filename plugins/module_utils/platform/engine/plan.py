@@ -37,7 +37,7 @@ def _compare(kind: Kind, want: Desired, live: Live, context: Context) -> list[Fi
     for field, value in want.fields.items():
         after = resolve(value, context.registry)
         before = observed.get(field)
-        # Lists are sets here; each is shown in the order that suits it.
+        # Lists are compared as sets, and shown in their own order.
         if _in_order(before) != _in_order(after):
             changes.append(FieldChange(field, before, after))
     return changes

@@ -1,4 +1,4 @@
-"""Is a line an OpenSSH public key that still opens something? Pure; a private key is never part of an answer."""
+"""Is a line an OpenSSH public key that sshd still accepts? Pure; a private key is never part of an answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def wrong_key(line: str) -> tuple[str, str] | None:
     """What is wrong with an OpenSSH public key, and what to write; None when nothing is."""
     fix = "write the line of the .pub file: ssh-ed25519 AAAA… name"
     if "PRIVATE KEY" in line:
-        return "is a PRIVATE key", "take it out at once, make a new pair (ssh-keygen -t ed25519), " + fix
+        return "is a PRIVATE key", "remove it at once, create a new pair (ssh-keygen -t ed25519), " + fix
     words = line.split()
     start = next((number for number, word in enumerate(words) if _KEY_TYPE.fullmatch(word)), None)
     if "\n" in line.strip():
@@ -56,11 +56,11 @@ def _parts(blob: bytes) -> list[bytes]:
 
 
 def wrong_ec2_key(line: str) -> tuple[str, str] | None:
-    """The same of a key that EC2 imports: it takes Ed25519 and RSA, and nothing in front of the type."""
+    """The same for a key that EC2 imports: it accepts Ed25519 and RSA, and nothing in front of the type."""
     if wrong := wrong_key(line):
         return wrong
     kind = line.split()[0]
     if kind in ("ssh-ed25519", "ssh-rsa"):
         return None
     what = f"begins with `{kind[:40]}`: EC2 imports keys of type ssh-ed25519 and ssh-rsa"
-    return what, "make such a pair (ssh-keygen -t ed25519), write the line of its .pub file"
+    return what, "create such a pair (ssh-keygen -t ed25519), and write the line of its .pub file"

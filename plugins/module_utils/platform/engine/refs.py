@@ -1,10 +1,10 @@
 """References to another resource's id, ARN and the like, which may be unknown until that resource is created.
 
-A declaration refers by name. Where AWS wants an id inside a value (an ARN in a policy, an alias target) the desired
+A declaration refers by name. Where AWS needs an id inside a value (an ARN in a policy, an alias target) the desired
 value holds a token ``${kind:name:attribute}``. It is resolved from the registry while planning where the resource
 exists, and again while applying, when the resources that the same run has created are known.
 
-Only a token whose first part is a kind counts: a shell script in user data has its own ``${name:offset:length}``.
+The first part of a token has to be a kind: a shell script in user data has its own ``${name:offset:length}``.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def _section(lines: list[str], heading: str) -> list[str]:
 
 
 def warnings(plan: Plan, colour: bool = False) -> list[str]:
-    """What somebody has to decide, followed by an empty line; empty without warnings."""
+    """The warnings, followed by an empty line; empty if there are none."""
     if not plan.warnings:
         return []
     return ["Warnings:", *(_paint(f"  * {warning}", "35", colour) for warning in plan.warnings), ""]

@@ -87,7 +87,7 @@ def check(
 
     raw: every variable that a role of ``specs`` may own, as the inventory gives it
     entries: variable, and what is keyed by name inside its entries -> (role, entry point)
-    defaults: variable -> the variable that stands under its entries
+    defaults: variable -> the variable with defaults for its entries
     common: options that the roles share
     null: whether `key: null` leaves a key out, rather than being a mistake
     """
@@ -97,7 +97,7 @@ def check(
         if name not in known:
             checker.problems.append(unknown_key(name, name, known))
     given = {name: raw[name] for name in known if name in raw}
-    # What is keyed by name says so itself when it is something else.
+    # Variables keyed by name are checked below, with a message of their own.
     plain = {name: option for name, option in known.items() if name not in entries}
     top = checker.typed("", {name: value for name, value in given.items() if name in plain}, plain)
     for name in entries:
@@ -113,7 +113,7 @@ def check(
             under = top.get(defaults[name], {})
             before = len(checker.problems)
             top[defaults[name]] = checker.typed(defaults[name], under, specs[role][entry_point], partial=True)
-            if len(checker.problems) > before:  # Said once, there, rather than for every entry below.
+            if len(checker.problems) > before:  # Reported once, there, rather than for every entry below.
                 continue
             content = {
                 key: _merge(under, entry) if isinstance(entry, Mapping) else entry for key, entry in content.items()
@@ -123,7 +123,7 @@ def check(
 
 
 def _called(value: Any) -> str:
-    """The type of a value as people call it."""
+    """The type of a value in plain words."""
     if value is None:
         return "empty"
     return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, Mapping) else "text"

@@ -57,7 +57,7 @@ class Clients:
         """The client of a service; region: where it is not the declared one."""
         key = (service, region or self.region)
         if key not in self._clients:
-            # STS is asked first, once: report an account that cannot be reached at once, not after ten attempts.
+            # STS is asked first, once: report an unreachable account at once, not after ten attempts.
             config = botocore.config.Config(
                 retries={"mode": "adaptive", "max_attempts": 2 if service == "sts" else 10},
                 connect_timeout=5,
@@ -93,10 +93,12 @@ def explain(error: Exception, client: Any, action: str = "") -> PlatformError:
     action: the IAM action of the call, when it is not named like the operation.
     """
     if isinstance(error, failures.ProfileNotFound):
-        return PlatformError(f"{error}. Name an existing profile in AWS_PROFILE, or `aws configure --profile …` it.")
+        return PlatformError(
+            f"{error}. Name an existing profile in AWS_PROFILE, or create one (`aws configure --profile …`)."
+        )
     if isinstance(error, (failures.NoCredentialsError, failures.PartialCredentialsError)):
         return PlatformError(
-            f"No AWS credentials: {error}. Set AWS_PROFILE (and `aws sso login` where it is an SSO profile), "
+            f"No AWS credentials: {error}. Set AWS_PROFILE (and run `aws sso login` for an SSO profile), "
             "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
     if isinstance(error, (failures.TokenRetrievalError, failures.UnauthorizedSSOTokenError)):
@@ -112,7 +114,7 @@ def explain(error: Exception, client: Any, action: str = "") -> PlatformError:
 
 
 def explain_failure(error: BaseException) -> str:
-    """The same for an error that was raised because of one of boto3, and that has no client at hand."""
+    """The same for an error that boto3 has caused, without a client at hand."""
     cause: BaseException | None = error
     while cause and not isinstance(cause, (failures.BotoCoreError, failures.ClientError)):
         cause = cause.__cause__ or cause.__context__
@@ -135,6 +137,6 @@ def _explain_answer(error: failures.ClientError, client: Any, action: str) -> Pl
     if code in _DENIED:
         return PlatformError(
             f"The credentials may not {action} ({message}). Grant that action; "
-            "docs/iam.md lists all that plan and provision take."
+            "docs/iam.md lists all that plan and provision need."
         )
     return PlatformError(f"{action} failed: {code}: {message}")

@@ -29,7 +29,7 @@ from ansible.module_utils.common import json as profiles
 
 PROFILE = "legacy"
 
-#: names that no one has promised to keep
+#: private names, which may change
 _NEEDED = (
     (basic, "_ANSIBLE_ARGS"),
     (basic, "_ANSIBLE_PROFILE"),
@@ -40,7 +40,7 @@ _NEEDED = (
 
 
 def usable() -> bool:
-    """Whether this ansible-core has the names that a module is given its arguments by."""
+    """Whether this ansible-core has the names that give a module its arguments."""
     return all(hasattr(module, name) for module, name in _NEEDED)
 
 

@@ -22,7 +22,7 @@ def declaration_of(raw: Mapping[str, Any], specs: Specs, kinds: Catalogue) -> De
     typed, problems = check(raw, specs, kinds.entries(), kinds.defaults(), COMMON)
     declaration = Declaration(typed)
     if problems:
-        # Whether the parts fit each other can be asked only of parts that are what they should be.
+        # Only parts that are valid by themselves can be checked against each other.
         mistyped = {problem.where for problem in problems}
         problems += [problem for problem in kinds.check_formats(declaration) if problem.where not in mistyped]
         entries = kinds.entries()
@@ -50,11 +50,11 @@ def plan_for(raw: Mapping[str, Any], specs: Specs, environment: Mapping[str, str
 
 
 def _wrong_account(declaration: Declaration) -> Sequence[Problem]:
-    """The account that the credentials open is the one that is declared."""
+    """The credentials are for the declared account."""
     declared, observed = declaration.declared_account, declaration.account
     if declared and declared != observed:
         fix = f"use the credentials (AWS_PROFILE) of the declared account, or correct {declaration.ACCOUNT}"
-        return [Problem(declaration.ACCOUNT, f"{declared} is declared, the credentials open {observed}", fix)]
+        return [Problem(declaration.ACCOUNT, f"{declared} is declared, but the credentials are for {observed}", fix)]
     return []
 
 

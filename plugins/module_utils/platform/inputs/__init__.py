@@ -1,4 +1,4 @@
-"""The input of every host role: what the argument specs cannot say, one file a role, and the check of all of it."""
+"""The input of every host role: what argument specs cannot express, one file per role, and the check of all of it."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def inputs() -> dict[str, RoleInput]:
 
 @cache
 def specs_of(role: str) -> dict[str, Options]:
-    """Options of every entry point of a role, by entry point. Read once a process."""
+    """Options of every entry point of a role, by entry point. Read once per process."""
     content = yaml.load((_ROLES / role / "meta/argument_specs.yml").read_bytes(), Loader=_LOADER)["argument_specs"]
     return {name: entry.get("options") or {} for name, entry in content.items()}
 
 
 @cache
 def prefixes() -> dict[str, str]:
-    """The role that owns variables of a prefix, the longest prefix first: ``node_exporter_`` before ``node_``."""
+    """The role that owns variables with a prefix, longest prefix first: ``node_exporter_`` before ``node_``."""
     return {f"{role}_": role for role in sorted(inputs(), key=len, reverse=True)}
 
 
 def owner(variable: str) -> str:
-    """The role whose variable that is; empty for none."""
+    """The role that owns the variable; empty if none does."""
     return next((role for prefix, role in prefixes().items() if variable.startswith(prefix)), "")
 
 
@@ -63,7 +63,7 @@ def unknown_variables(names: Sequence[str] | Mapping[str, Any]) -> Iterator[Prob
     """Variables that begin with a role's prefix and that no spec knows."""
     for name in names:
         role = owner(name)
-        # What the role secrets gives to the hosts.
+        # Set on the hosts by role secrets.
         if role and name not in known_names(role) and name != "secrets_values":
             yield unknown_key(name, name, known_names(role))
 
@@ -81,7 +81,7 @@ def check_role(role: str, raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[
         if typed.get(variable):
             typed[variable], found = check_options(variable, typed[variable], specs[role][entry_point])
             problems += found
-    # Whether the parts fit each other can be asked only of parts that are what they should be.
+    # Only parts that are valid by themselves can be checked against each other.
     if not problems:
         problems += rules.problems(typed)
     return typed, problems
@@ -127,6 +127,6 @@ def _same_port(roles: Mapping[str, Values]) -> Iterator[Problem]:
             for other_address, other in taken.get(number, []):
                 if other != variable and (address == other_address or "" in (address, other_address)):
                     yield Problem(
-                        variable, f"port {number} is also that of {other}", "choose another port for one of them"
+                        variable, f"port {number} is already used by {other}", "choose another port for one of them"
                     )
             taken.setdefault(number, []).append((address, variable))

@@ -46,19 +46,19 @@ class Input(RoleInput):
         for name, build in builds.items():
             where = f"app_builds.{name}"
             if not _REPOSITORY.fullmatch(build.get("image", "")):
-                fix = "write registry:port/name without a tag, as bcsd-build:5000/koin/sample"
+                fix = "write registry:port/name without a tag, e.g. bcsd-build:5000/koin/sample"
                 yield Problem(f"{where}.image", f"`{build.get('image')}` is not the name of an image", fix)
             context = self.folder.parent.parent / build.get("context", "")
             if not (context / "Dockerfile").is_file():
                 what = f"there is no `{build.get('context')}/Dockerfile` in the repository"
-                yield Problem(f"{where}.context", what, "write the folder of the image's sources, as services/sample")
+                yield Problem(f"{where}.context", what, "write the folder of the image's sources, e.g. services/sample")
         stacks = values.get("app_stacks", {})
         yield from keys_spelled("app_stacks", stacks, LABEL, "the name of a stack", f"write {_NAME}")
         for name, stack in stacks.items():
             services = stack.get("services") or {}
             where = f"app_stacks.{name}.services"
             if not services:
-                yield Problem(where, "is empty", "declare at least one service, or take the stack out")
+                yield Problem(where, "is empty", "declare at least one service, or remove the stack")
             yield from keys_spelled(where, services, LABEL, "the name of a service", f"write {_NAME}")
             for key, service in services.items():
                 yield from self._service(f"{where}.{key}", name, service, values)
@@ -70,7 +70,7 @@ class Input(RoleInput):
         if ("image" in service) == ("build" in service):
             yield Problem(where, "needs either `image` or `build`", "give exactly one of image and build")
         if "image" in service and not _TAGGED.fullmatch(str(service["image"]).rpartition("/")[2]):
-            fix = f"write which version, as {service['image']}:1.2.3"
+            fix = f"add a version, e.g. {service['image']}:1.2.3"
             yield Problem(f"{where}.image", f"`{service['image']}` has no tag", fix)
         if "build" in service:
             yield from one_of(
@@ -87,13 +87,11 @@ class Input(RoleInput):
             if not path.startswith("/"):
                 yield Problem(f"{where}.mounts.{path}", f"`{path}` is not a path in the container", f"write /{path}")
         if service.get("health") is not None and not service["health"].get("command"):
-            fix = (
-                "give the words of one that ends with 0 when the service is well, as [curl, -f, localhost:8080/health]"
-            )
+            fix = "give the words of one that exits 0 if the service is healthy, e.g. [curl, -f, localhost:8080/health]"
             yield Problem(f"{where}.health.command", "health has no command", fix)
         yield from _amounts(where, service)
         if service.get("update", {}).get("order") == "start-first" and service.get("publish") and mode != "ingress":
-            what = "start-first starts the new task while the old one has the published port"
+            what = "start-first starts the new task while the old one still holds the published port"
             yield Problem(f"{where}.update.order", what, "write stop-first, or set app_publish_mode: ingress")
 
     def _taken_on_every_node(self, stacks: Mapping[str, Any]) -> Iterator[Problem]:
@@ -103,7 +101,7 @@ class Input(RoleInput):
                 other = taken.setdefault(str(number), f"{name}.{key}")
                 if other != f"{name}.{key}":
                     where = f"app_stacks.{name}.services.{key}.publish.{number}"
-                    what = f"port {number} is also that of {other}, and one service has it on all nodes"
+                    what = f"port {number} is already used by {other}, and a service takes it on all nodes"
                     yield Problem(where, what, "give another port, or set app_publish_mode: host")
 
     def across(self, host: str, values: Values, platform: Platform) -> Iterator[Problem]:
@@ -127,7 +125,7 @@ def _published(where: str, publish: Mapping[Any, Any]) -> Iterator[Problem]:
         for number in (outside, inside):
             if not str(number).isdigit():
                 yield Problem(
-                    here, f"`{number}` is not a port", "write {published: port of the container}, as {8080: 80}"
+                    here, f"`{number}` is not a port", "write {published: port of the container}, e.g. {8080: 80}"
                 )
             else:
                 yield from port(here, int(number))
@@ -159,17 +157,17 @@ def _is_confidential(name: str, value: Any) -> bool:
         return True
     if not _CONFIDENTIAL.search(name) or _ABOUT_ONE.search(name):
         return False
-    # A length or a switch is no secret, nor is where to find one.
+    # A length or a switch is not a secret, nor is the place to find one.
     return bool(text) and not re.fullmatch(r"\d{1,6}|true|false|/run/secrets/\S+", text, re.IGNORECASE)
 
 
 def _secrets(where: str, stack: str, secrets: Mapping[str, Any]) -> Iterator[Problem]:
     for name, value in secrets.items():
         if len(f"{stack}_{name}") > 55 or not _SECRET.fullmatch(str(name)):
-            fix = "write lower-case letters, digits, _ and -, no more than 55 with the stack's name"
+            fix = "write lower-case letters, digits, _ and -, at most 55 with the stack's name"
             yield Problem(f"{where}.{name}", f"`{name}` is not the name of a secret", fix)
         if not value:
-            yield Problem(f"{where}.{name}", "is empty", 'give it a value, as "{{ platform_secrets.… }}"')
+            yield Problem(f"{where}.{name}", "is empty", 'give it a value, e.g. "{{ platform_secrets.… }}"')
 
 
 def _amounts(where: str, service: Values) -> Iterator[Problem]:
@@ -249,15 +247,15 @@ def _ports_on_nodes(values: Values, labels: Mapping[str, Mapping[str, str]], pla
         where = f"app_stacks.{name}.services.{key}"
         nodes, publish = _nodes(service, labels), service.get("publish", {})
         if publish and nodes and service.get("replicas", 1) > len(nodes):
-            what = f"{service['replicas']} replicas need a node each for port {', '.join(map(str, publish))}, "
-            what += f"and {len(nodes)} of the nodes fit ({', '.join(nodes)})"
+            what = f"{service['replicas']} replicas need one node each for port {', '.join(map(str, publish))}, "
+            what += f"but the placement allows {len(nodes)} ({', '.join(nodes)})"
             fix = f"write {len(nodes)}, widen `placement`, or set app_publish_mode: ingress"
             yield Problem(f"{where}.replicas", what, fix)
         for number in map(str, publish):
             others = sorted({taken[node, number] for node in nodes if (node, number) in taken})
             for other in others:
                 shared = [node for node in nodes if taken.get((node, number)) == other]
-                what = f"port {number} of {', '.join(shared)} is also that of {other}"
+                what = f"port {number} of {', '.join(shared)} is already used by {other}"
                 yield Problem(
                     f"{where}.publish.{number}", what, "publish one of them on another port, or place it elsewhere"
                 )
@@ -314,7 +312,7 @@ def _registries(values: Values, platform: Platform) -> Iterator[Problem]:
 
 
 def _is_private(registry: str, known: set[str]) -> bool:
-    """Whether a registry can only be one of our own: no public one is called so."""
+    """Whether a registry can only be one of our own: no public one has such a name."""
     name = registry.partition(":")[0]
     if name in {other.partition(":")[0] for other in known}:
         return True

@@ -12,7 +12,7 @@ from ..engine.options import nearest
 from ..engine.public_key import wrong_key
 from .rules import LABEL, Look, RoleInput, Values, address, debian_only, keys_spelled, ranges, spelled
 
-#: as useradd of Debian takes it
+#: as Debian's useradd accepts it
 _LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 #: accounts of the system and of what the roles install
 _SYSTEM = frozenset(
@@ -70,15 +70,15 @@ class Input(RoleInput):
         yield from spelled("base_hostname", values.get("base_hostname"), LABEL, "the name of a host", fix)
         for name, value in values.get("base_hosts", {}).items():
             yield from address(f"base_hosts.{name}", value)
-        fix = "write an address or a host name, as 169.254.169.123"
+        fix = "write an address or a host name, e.g. 169.254.169.123"
         for number, server in enumerate(values.get("base_ntp_servers", ())):
             yield from spelled(f"base_ntp_servers.{number}", server, _TIME_SERVER, "a time server", fix)
         for number, package in enumerate(values.get("base_packages", ())):
             fix = "write the name as `apt list` shows it"
             yield from spelled(f"base_packages.{number}", package, _PACKAGE, "the name of a package", fix)
         size = values.get("base_journal_max")
-        yield from spelled("base_journal_max", size, _SIZE, "a size", "write a number with K, M, G or T, as 200M")
-        fix = "write it as sysctl does, as net.core.somaxconn"
+        yield from spelled("base_journal_max", size, _SIZE, "a size", "write a number with K, M, G or T, e.g. 200M")
+        fix = "write it as sysctl does, e.g. net.core.somaxconn"
         yield from keys_spelled("base_sysctl", values.get("base_sysctl", {}), _SETTING, "a kernel setting", fix)
         for name, admin in values.get("base_admins", {}).items():
             yield from _admin(f"base_admins.{name}", name, admin)
@@ -94,17 +94,17 @@ def _timezone(value: Any) -> Iterator[Problem]:
         # Names are compared only when they are needed: listing them takes a while.
         known = zoneinfo.available_timezones()
         near = nearest(str(value), known)
-        fix = f"write {near}" if near else "write a zone of the tz database, as Asia/Seoul"
+        fix = f"write {near}" if near else "write a zone of the tz database, e.g. Asia/Seoul"
         yield Problem("base_timezone", f"`{value}` is not a time zone", fix)
 
 
 def _admin(where: str, name: str, admin: Values) -> Iterator[Problem]:
     if not _LOGIN.fullmatch(name):
-        fix = f"write `{name.lower()}`" if _LOGIN.fullmatch(name.lower()) else "write one as minsu, in ASCII"
+        fix = f"write `{name.lower()}`" if _LOGIN.fullmatch(name.lower()) else "write one like minsu, in ASCII"
         what = f"`{name}` is not a login name: lower-case letters, digits, `_` and `-`, at most 32"
         yield Problem(where, what, fix)
     elif name in _SYSTEM:
-        yield Problem(where, f"`{name}` is an account of the system", "give the person a name of their own")
+        yield Problem(where, f"`{name}` is an account of the system", "choose another name")
     if admin.get("state") != "absent" and not admin.get("keys"):
         yield Problem(f"{where}.keys", "has no keys: nobody could log in", "give some, or state: absent")
     for number, key in enumerate(admin.get("keys") or ()):

@@ -50,13 +50,13 @@ class Input(RoleInput):
             yield from networks(variable, values.get(variable, ()))
         if values.get("edge_certbot_email"):
             mail = values["edge_certbot_email"]
-            yield from spelled("edge_certbot_email", mail, _MAIL, "a mail address", "write one as admin@example.com")
+            yield from spelled("edge_certbot_email", mail, _MAIL, "a mail address", "write one like admin@example.com")
         yield from keys_spelled(
             "edge_headers", values.get("edge_headers", {}), _HEADER, "the name of a header", "see MDN"
         )
         limits = values.get("edge_rate_limits", {})
         for name, limit in limits.items():
-            fix = "write requests per second or minute, as 20r/s or 60r/m"
+            fix = "write requests per second or minute, e.g. 20r/s or 60r/m"
             yield from spelled(f"edge_rate_limits.{name}.rate", limit.get("rate"), _RATE, "a rate", fix)
             yield from in_range(f"edge_rate_limits.{name}.burst", limit.get("burst"), 0, 100000)
             yield from in_range(f"edge_rate_limits.{name}.connections", limit.get("connections"), 0, 100000)
@@ -66,7 +66,7 @@ class Input(RoleInput):
             for number, host in enumerate(site.get("names", ())):
                 if taken.setdefault(host, name) != name:
                     where = f"edge_sites.{name}.names.{number}"
-                    yield Problem(where, f"{host} is also a name of site {taken[host]}", "leave it with one of them")
+                    yield Problem(where, f"{host} is also a name of site {taken[host]}", "keep it in one of them")
 
     def across(self, host: str, values: Values, platform: Platform) -> Iterator[Problem]:
         records = _records(platform)
@@ -84,7 +84,7 @@ class Input(RoleInput):
                     yield Problem(where, f"`{served}` has no DNS record", fix)
                 elif leads and leads != instance:
                     fix = f"move the site to {leads}, or the record to {instance}"
-                    yield Problem(where, f"DNS leads `{served}` to {leads}, not to {instance}", fix)
+                    yield Problem(where, f"DNS points `{served}` to {leads}, not to {instance}", fix)
 
     def on_host(self, values: Values, facts: Mapping[str, Any], look: Look) -> Iterator[Problem]:
         yield from debian_only("edge", facts)
@@ -96,7 +96,7 @@ class Input(RoleInput):
 
 
 def _records(platform: Platform) -> dict[str, str]:
-    """The instance that each declared name leads to; "" for a record with literal values."""
+    """The instance that each declared name points to; "" for a record with literal values."""
     found = {}
     for key, record in (platform.aws.get("aws_dns_records") or {}).items():
         if record.get("type") in ("A", "AAAA", "CNAME"):
@@ -110,30 +110,32 @@ def _site(name: str, site: Values, limits: Mapping[str, Any]) -> Iterator[Proble
         fix = "write lower-case letters, digits and hyphens, and not `all`"
         yield Problem(where, f"`{name}` is not the name of a site", fix)
     if not site.get("names"):
-        yield Problem(f"{where}.names", "is empty", "write the host names by which the site is reached")
+        yield Problem(f"{where}.names", "is empty", "write the host names of the site")
     for number, host in enumerate(site.get("names", ())):
-        fix = "write it in full and in lower case, without a wildcard, as www.example.com"
+        fix = "write it in full and in lower case, without a wildcard, e.g. www.example.com"
         yield from spelled(f"{where}.names.{number}", host, HOST_NAME, "a host name", fix)
     ways = [key for key in ("upstreams", "root", "redirect") if key in site]
     if len(ways) != 1:
-        what = f"has {' and '.join(ways) or 'none'} of upstreams, root and redirect"
-        yield Problem(where, what, "give exactly one of them")
+        what = f"has {' and '.join(ways) or 'none of upstreams, root and redirect'}"
+        yield Problem(where, what, "give exactly one of upstreams, root and redirect")
     if "upstreams" in site and not site["upstreams"]:
-        yield Problem(f"{where}.upstreams", "is empty", "write at least one, as 127.0.0.1:8080")
+        yield Problem(f"{where}.upstreams", "is empty", "write at least one, e.g. 127.0.0.1:8080")
     for number, upstream in enumerate(site.get("upstreams", ())):
         yield from host_port(f"{where}.upstreams.{number}", upstream)
     if "redirect" in site:
-        pattern, fix = re.compile(r"https?://[^/\s]+"), "write scheme and host only, as https://example.com"
-        yield from spelled(f"{where}.redirect", site["redirect"], pattern, "where to send visitors", fix)
+        pattern, fix = re.compile(r"https?://[^/\s]+"), "write scheme and host only, e.g. https://example.com"
+        yield from spelled(f"{where}.redirect", site["redirect"], pattern, "a redirect target", fix)
     if "root" in site:
         pattern, fix = re.compile(r"/[A-Za-z0-9._/-]+"), "write an absolute path of letters, digits and ._-"
         yield from spelled(f"{where}.root", site["root"], pattern, "a folder", fix)
     for key in ("spa", "immutable"):
         if site.get(key) and "root" not in site:
-            yield Problem(f"{where}.{key}", f"{key} is for a site with `root`", f"take {key} away")
+            yield Problem(f"{where}.{key}", f"{key} is for a site with `root`", f"remove {key}")
     for number, prefix in enumerate(site.get("immutable", ())):
         pattern = re.compile(r"/[^\s\"';{}]*")
-        yield from spelled(f"{where}.immutable.{number}", prefix, pattern, "a prefix of paths", "write one as /assets/")
+        yield from spelled(
+            f"{where}.immutable.{number}", prefix, pattern, "a prefix of paths", "write one like /assets/"
+        )
     yield from in_range(f"{where}.upload_mib", site.get("upload_mib"), 1, 102400, "(MiB)")
     yield from in_range(f"{where}.timeout_seconds", site.get("timeout_seconds"), 1, 86400)
     if site.get("rate_limit"):

@@ -90,7 +90,7 @@ _GLOBAL = frozenset(
         "SUPER",
     }
 )
-#: what people mean by words that other systems know
+#: words of other systems, and the privilege that they mean
 _MEANT = {"READ": "SELECT", "WRITE": "INSERT,UPDATE,DELETE", "EXEC": "EXECUTE", "MODIFY": "UPDATE", "REMOVE": "DELETE"}
 
 
@@ -115,9 +115,11 @@ class Input(RoleInput):
         fix = "write an offset as +09:00, or SYSTEM"
         yield from spelled("mariadb_timezone", values.get("mariadb_timezone"), _TIMEZONE, "an offset", fix)
         size = values.get("mariadb_binlog_total_size")
-        yield from spelled("mariadb_binlog_total_size", size, SIZE, "a size", "write a number with K, M, G or T, as 4G")
+        yield from spelled(
+            "mariadb_binlog_total_size", size, SIZE, "a size", "write a number with K, M, G or T, e.g. 4G"
+        )
         collation = values.get("mariadb_collation")
-        fix = "write one of utf8mb4, as utf8mb4_unicode_ci"
+        fix = "write one of utf8mb4, e.g. utf8mb4_unicode_ci"
         yield from spelled("mariadb_collation", collation, re.compile(r"utf8mb4_\w+"), "a collation of utf8mb4", fix)
         for name in values.get("mariadb_settings", {}):
             pattern = re.compile(r"[a-z][a-z0-9_.-]*")
@@ -130,11 +132,11 @@ class Input(RoleInput):
             ("mariadb_users", users, _OWN_USERS),
         ):
             fix = "write letters, digits, `_`, `.` and `-` only"
-            yield from keys_spelled(variable, names, ACCOUNT, "a name that this role takes", fix)
+            yield from keys_spelled(variable, names, ACCOUNT, "a name that this role accepts", fix)
             for name in names:
                 if name in own:
                     yield Problem(
-                        f"{variable}.{name}", f"the server or the role keeps `{name}` for itself", "take another name"
+                        f"{variable}.{name}", f"the server or the role reserves `{name}`", "choose another name"
                     )
         there = [name for name, entry in databases.items() if entry.get("state") != "absent"]
         for name, user in users.items():
@@ -158,7 +160,7 @@ class Input(RoleInput):
 def _user(where: str, user: Values, databases: list[str]) -> Iterator[Problem]:
     yield from long_enough(f"{where}.password", user.get("password"), 16)
     if not user.get("hosts"):
-        yield Problem(f"{where}.hosts", "is missing: it says from where the user may come", "write [172.31.%]")
+        yield Problem(f"{where}.hosts", "is missing: it says where the user may connect from", "write [172.31.%]")
     for number, host in enumerate(user.get("hosts") or ()):
         yield from _host(f"{where}.hosts.{number}", str(host))
     if not 0 <= user.get("max_connections", 0) <= 100000:
@@ -172,17 +174,17 @@ def _user(where: str, user: Values, databases: list[str]) -> Iterator[Problem]:
 def _host(where: str, host: str) -> Iterator[Problem]:
     if re.fullmatch(r"[%_.]*", host):
         what = f"`{host}` lets the user in from anywhere" if host else "is empty, which means anywhere"
-        yield Problem(where, what, "write the network that it comes from, as 172.31.%")
+        yield Problem(where, what, "write the network that it connects from, e.g. 172.31.%")
         return
     literal, slash, mask = host.partition("/")
     if slash:
         try:
             network = ipaddress.IPv4Network(host)
         except ValueError:
-            yield Problem(where, f"`{host}` is not a network", "write address and mask, as 172.31.0.0/255.255.0.0")
+            yield Problem(where, f"`{host}` is not a network", "write address and mask, e.g. 172.31.0.0/255.255.0.0")
             return
         if "." not in mask:
-            yield Problem(where, f"MariaDB wants the mask of `{host}` in full", f"write {network.with_netmask}")
+            yield Problem(where, f"MariaDB needs the mask of `{host}` in full", f"write {network.with_netmask}")
         return
     if re.fullmatch(r"[0-9.%_]+", literal):
         parts = literal.split(".")
@@ -191,21 +193,25 @@ def _host(where: str, host: str) -> Iterator[Problem]:
             or any(part.isdigit() and int(part) > 255 for part in parts)
             or ("%" not in literal and len(parts) < 4)
         ):
-            yield Problem(where, f"`{host}` is not an address", "write one as 172.31.0.10, or a part of it as 172.31.%")
+            yield Problem(
+                where, f"`{host}` is not an address", "write one like 172.31.0.10, or a part of it like 172.31.%"
+            )
     elif (
         host != "localhost"
         and not HOST_NAME.fullmatch(host.lstrip("%").lstrip("."))
         and not re.fullmatch(r"[0-9a-f:]+", host)
     ):
         yield Problem(
-            where, f"`{host}` is not an address", "write an address, a part of one as 172.31.%, or a host name in full"
+            where,
+            f"`{host}` is not an address",
+            "write an address, a part of one like 172.31.%, or a host name in full",
         )
 
 
 def _grants(where: str, scope: str, privileges: Any, databases: list[str]) -> Iterator[Problem]:
     if not isinstance(privileges, str):
         given = ",".join(str(item) for item in privileges) if isinstance(privileges, list) else "SELECT"
-        yield Problem(where, "the privileges are not text", f"separate them by commas: {given}")
+        yield Problem(where, "the privileges are not text", f"separate them with commas: {given}")
         return
     database, dot, table = scope.rpartition(".")
     if not dot or not database or not table:
@@ -221,7 +227,7 @@ def _grants(where: str, scope: str, privileges: Any, databases: list[str]) -> It
         if name in _LOCAL or (name in _GLOBAL and scope == "*.*"):
             continue
         if name in _GLOBAL:
-            yield Problem(where, f"{name} holds for the whole server only", "grant it on `*.*`, or take it out")
+            yield Problem(where, f"{name} applies to the whole server only", "grant it on `*.*`, or remove it")
             continue
         near = _MEANT.get(name) or nearest(name, _LOCAL | _GLOBAL)
         fix = f"write {near}" if near else f"write some of {', '.join(sorted(_LOCAL))}"

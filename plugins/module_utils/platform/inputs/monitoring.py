@@ -68,7 +68,7 @@ class Input(RoleInput):
             )
         for name in ("monitoring_prometheus_url", "monitoring_alertmanager_url"):
             if values.get(name):
-                yield from spelled(name, values[name], _URL, "a URL", "write one as https://internal.bcsdlab.com/")
+                yield from spelled(name, values[name], _URL, "a URL", "write one like https://internal.bcsdlab.com/")
         for name in _TIMES:
             yield from _time(name, values.get(name))
         if _seconds(values.get("monitoring_timeout")) > _seconds(values.get("monitoring_interval")):
@@ -77,7 +77,7 @@ class Input(RoleInput):
             )
             yield Problem("monitoring_timeout", what, "lower it, or raise the interval")
         size = values.get("monitoring_retention_size")
-        fix = "write a number with MB, GB or TB, as 2GB"
+        fix = "write a number with MB, GB or TB, e.g. 2GB"
         yield from spelled("monitoring_retention_size", size, _SIZE, "a size as Prometheus writes it", fix)
         yield from ranges(values, monitoring_memory_mib=(64, 65536))
         labels = values.get("monitoring_external_labels", {})
@@ -97,7 +97,7 @@ class Input(RoleInput):
             where = f"monitoring_alerts.{name}"
             if name not in known:
                 found = next(one_of(where, name, known, "an alert of the role"))
-                # The list is long; it says which there are all the same.
+                # Names all of them, although the list is long.
                 yield found._replace(what=f"there is no alert {name}; known are {', '.join(sorted(known))}")
             if "for" in change:
                 yield from _time(f"{where}.for", change["for"])
@@ -127,7 +127,7 @@ def alert_names(folder: Path) -> frozenset[str]:
 
 def _time(where: str, value: Any) -> Iterator[Problem]:
     yield from spelled(
-        where, value, DURATION, "a time as Prometheus writes it", "write a number with s, m, h or d, as 30s"
+        where, value, DURATION, "a time as Prometheus writes it", "write a number with s, m, h or d, e.g. 30s"
     )
 
 
@@ -140,7 +140,7 @@ def _jobs(values: Values) -> Iterator[Problem]:
     for name, job in values.get("monitoring_jobs", {}).items():
         where = f"monitoring_jobs.{name}"
         if name in _OWN_JOBS:
-            yield Problem(where, f"{name} is a job of the role itself", "take another name")
+            yield Problem(where, f"{name} is a job of the role itself", "choose another name")
         yield from spelled(where, name, _JOB, "the name of a job", "write letters, digits, `_`, `.` and `-`")
         if job.get("interval"):
             yield from _time(f"{where}.interval", job["interval"])
@@ -157,7 +157,7 @@ def _probes(values: Values) -> Iterator[Problem]:
     for name, probe in values.get("monitoring_probes", {}).items():
         where = f"monitoring_probes.{name}"
         if not probe.get("url"):
-            yield Problem(f"{where}.url", "is empty", "write what is asked, as https://172.31.0.10/")
+            yield Problem(f"{where}.url", "is empty", "write the URL to probe, e.g. https://172.31.0.10/")
         declare = "declare it in monitoring_probe_modules"
         yield from one_of(
             f"{where}.module", probe.get("module", "site"), modules, "in monitoring_probe_modules", declare=declare
@@ -179,11 +179,11 @@ def _receivers(values: Values) -> Iterator[Problem]:
             )
         for key, owner in _TAKES.items():
             if receiver.get(key) and kind in _NEEDS and kind != owner:
-                yield Problem(f"{where}.{key}", f"{key} is for type {owner}, this is {kind}", "take it away")
+                yield Problem(f"{where}.{key}", f"{key} is for type {owner}, this is {kind}", "remove it")
         if kind == "email":
             for key in ("to", "from"):
                 if receiver.get(key):
-                    fix = "write one as team@example.com"
+                    fix = "write one like team@example.com"
                     yield from spelled(f"{where}.{key}", receiver[key], _MAIL, "a mail address", fix)
             if receiver.get("smarthost"):
                 yield from host_port(f"{where}.smarthost", receiver["smarthost"], "smtp.example.com:587")
@@ -191,7 +191,7 @@ def _receivers(values: Values) -> Iterator[Problem]:
             at = f"{where}.matchers.{number}"
             match = _MATCHER.fullmatch(str(matcher))
             if not match:
-                fix = """write label, =, !=, =~ or !~, and the value in double quotes, as 'severity="critical"'"""
+                fix = """write label, =, !=, =~ or !~, and the value in double quotes, e.g. 'severity="critical"'"""
                 yield Problem(at, f"`{matcher}` is not a matcher of Alertmanager", fix)
             elif match[1] in ("=~", "!~"):
                 try:
@@ -199,6 +199,6 @@ def _receivers(values: Values) -> Iterator[Problem]:
                 except re.error as error:
                     yield Problem(at, f"`{matcher}` has no valid regular expression: {error}", "correct it")
         if receiver.get("watchdog") and receiver.get("matchers"):
-            yield Problem(where, "watchdog and matchers exclude each other", "take one of them away")
+            yield Problem(where, "watchdog and matchers exclude each other", "remove one of them")
         if receiver.get("repeat_interval"):
             yield from _time(f"{where}.repeat_interval", receiver["repeat_interval"])

@@ -23,7 +23,7 @@ class Input(RoleInput):
             if name in collectors:
                 what = "the role sets the flags of this collector"
                 yield Problem(
-                    f"node_exporter_collectors.{name}", what, "take it out; node_exporter_units steers systemd"
+                    f"node_exporter_collectors.{name}", what, "remove it; node_exporter_units selects the systemd units"
                 )
         for name, flags in collectors.items():
             if not isinstance(flags, dict):
@@ -36,7 +36,7 @@ class Input(RoleInput):
                 re.compile(str(unit))
             except re.error as error:
                 where = f"node_exporter_units.{number}"
-                yield Problem(where, f"`{unit}` is not a regular expression: {error}", "write one as prometheus.*")
+                yield Problem(where, f"`{unit}` is not a regular expression: {error}", "write one like prometheus.*")
         if values.get("node_exporter_clients") and not values.get("node_exporter_client_certificates"):
             fix = "set node_exporter_client_certificates: true, or empty the list"
             yield Problem("node_exporter_clients", "has no effect without client certificates", fix)

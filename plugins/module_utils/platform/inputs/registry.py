@@ -27,7 +27,7 @@ class Input(RoleInput):
         for name, password in users.items():
             where = f"registry_users.{name}"
             yield from spelled(where, name, _USER, "a user's name", "write letters, digits and ._-")
-            # bcrypt takes 72 bytes and no more.
+            # bcrypt uses at most 72 bytes.
             if not 16 <= len(str(password or "")) <= 72:
                 yield Problem(where, "needs a password of 16 to 72 characters", "use one from secrets_parameters")
         for number, pattern in enumerate(values.get("registry_keep", ())):

@@ -17,7 +17,7 @@ Values = Mapping[str, Any]
 #: gives another variable of the role on this host, with its template filled in
 Look = Callable[[str], Any]
 
-#: a host name as DNS has it, in full
+#: a host name in full, as in DNS
 HOST_NAME = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 ACCOUNT = re.compile(r"[A-Za-z0-9_.-]+")
@@ -46,10 +46,10 @@ class Platform:
 class RoleInput:
     """The input of one role. A role without rules of its own needs no class.
 
-    entries: what is keyed by name -> the entry point that describes one, as ``app_stacks.*.services``.
+    entries: what is keyed by name -> the entry point that describes one, e.g. ``app_stacks.*.services``.
     records: variables that hold one mapping, or {} for none -> the entry point that describes it.
     secrets: paths of secrets that the specs cannot mark with ``no_log``, ``*`` for any key.
-    needs: roles whose values ``across`` compares with; while something is wrong with those, it is not asked.
+    needs: roles whose values ``across`` compares with; it is not called while those have problems.
     """
 
     entries: ClassVar[Mapping[str, str]] = {}
@@ -58,7 +58,7 @@ class RoleInput:
     needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, folder: Path) -> None:
-        """folder: the role's, for rules about files that it brings along."""
+        """folder: the role's, for rules about files that it ships."""
         self.folder = folder
 
     def problems(self, values: Values) -> Iterator[Problem]:
@@ -115,14 +115,16 @@ def address(where: str, value: Any) -> Iterator[Problem]:
     try:
         ipaddress.ip_address(str(value))
     except ValueError:
-        yield Problem(where, f"{shown(value)} is not an IP address", "write one as 172.31.0.10")
+        yield Problem(where, f"{shown(value)} is not an IP address", "write one like 172.31.0.10")
 
 
 def network(where: str, value: Any, *, bare: bool = True) -> Iterator[Problem]:
     """A range of addresses; bare: whether an address without a prefix length is allowed."""
     text = str(value)
     if not bare and "/" not in text:
-        yield Problem(where, f"{shown(value)} is not a range of addresses", f"write the length too, as {text}/24")
+        yield Problem(
+            where, f"{shown(value)} is not a range of addresses", f"write the prefix length too, e.g. {text}/24"
+        )
         return
     try:
         ipaddress.ip_network(text)
@@ -130,7 +132,7 @@ def network(where: str, value: Any, *, bare: bool = True) -> Iterator[Problem]:
         try:
             fix = f"write {ipaddress.ip_network(text, strict=False)}, or one address as {text.partition('/')[0]}/32"
         except ValueError:
-            fix = "write one as 203.0.113.0/24; the length is at most 32"
+            fix = "write one like 203.0.113.0/24; the length is at most 32"
         yield Problem(where, f"{shown(value)} is not a range of addresses", fix)
 
 
@@ -141,7 +143,7 @@ def networks(where: str, values: Iterable[Any]) -> Iterator[Problem]:
 
 
 def spelled(where: str, value: Any, pattern: re.Pattern[str], what: str, fix: str) -> Iterator[Problem]:
-    """The whole of a text looks as it should."""
+    """A text matches the pattern as a whole."""
     if not pattern.fullmatch(str(value)):
         yield Problem(where, f"{shown(value)} is not {what}", fix)
 
@@ -149,13 +151,13 @@ def spelled(where: str, value: Any, pattern: re.Pattern[str], what: str, fix: st
 def keys_spelled(
     where: str, mapping: Mapping[str, Any], pattern: re.Pattern[str], what: str, fix: str
 ) -> Iterator[Problem]:
-    """Every key of a mapping looks as it should; keyed by name, the problem stands at the key."""
+    """Every key of a mapping matches the pattern; a problem is reported at its key."""
     for key in mapping:
         yield from spelled(f"{where}.{key}", key, pattern, what, fix)
 
 
 def one_of(where: str, value: str, known: Iterable[str], what: str, *, declare: str = "") -> Iterator[Problem]:
-    """A name that has to be among others, which are listed."""
+    """A name that has to be a known one; the message lists those."""
     names = sorted(map(str, known))
     if value in names:
         return
@@ -171,7 +173,7 @@ def host_port(where: str, value: Any, example: str = "127.0.0.1:8080") -> Iterat
     """``address:port``."""
     match = re.fullmatch(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):(\d+)", str(value))
     if not match:
-        yield Problem(where, f"{shown(value)} is not address:port", f"write both, as {example}")
+        yield Problem(where, f"{shown(value)} is not address:port", f"write both, e.g. {example}")
     else:
         yield from port(where, int(match[2]))
 
@@ -189,4 +191,4 @@ def debian_only(role: str, facts: Mapping[str, Any]) -> Iterator[Problem]:
     """The host is one that the role can set up."""
     if facts.get("os_family") != "Debian":
         what = f"the host runs {facts.get('distribution')}; role {role} is for Debian and Ubuntu"
-        yield Problem(role, what, "use another image, or take the role from the host")
+        yield Problem(role, what, "use another image, or remove the role from the host")

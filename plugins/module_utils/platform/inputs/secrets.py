@@ -21,16 +21,16 @@ class Input(RoleInput):
         parameters = values.get("secrets_parameters", {})
         for name, parameter in parameters.items():
             where, path = f"secrets_parameters.{name}", parameter.get("path", "")
-            fix = "write one with a slash in front, as /koin/prod/mariadb/password"
+            fix = "write one with a slash in front, e.g. /koin/prod/mariadb/password"
             yield from spelled(f"{where}.path", path, _PATH, "a path of SSM", fix)
             if path.startswith(("/aws", "/ssm")):
-                yield Problem(f"{where}.path", "AWS keeps paths that begin with /aws or /ssm", "begin with /koin/")
+                yield Problem(f"{where}.path", "AWS reserves paths that begin with /aws or /ssm", "begin with /koin/")
             if taken.setdefault(path, name) != name:
-                yield Problem(f"{where}.path", f"{path} is also that of {taken[path]}", "give each its own")
+                yield Problem(f"{where}.path", f"{path} is already used by {taken[path]}", "give each its own")
             yield from in_range(f"{where}.length", parameter.get("length"), 16, 128, "(characters)")
         for number, name in enumerate(values.get("secrets_rotate", ())):
             yield from one_of(f"secrets_rotate.{number}", name, parameters, "in secrets_parameters")
         if values.get("secrets_account"):
-            fix = 'write its 12 digits in quotes, as "123456789012"'
+            fix = 'write its 12 digits in quotes, e.g. "123456789012"'
             pattern = re.compile(r"\d{12}")
             yield from spelled("secrets_account", values["secrets_account"], pattern, "the number of an account", fix)

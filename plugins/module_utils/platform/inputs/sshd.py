@@ -25,7 +25,7 @@ class Input(RoleInput):
         number = values.get("sshd_port")
         declared = platform.aws.get("aws_security_ssh_port")
         if declared is not None and number != declared:
-            what = f"sshd would listen on {number}, and the security group lets administrators in on {declared}"
+            what = f"sshd would listen on {number}, but the security group lets administrators in on {declared}"
             fix = 'write "{{ aws_security_ssh_port }}", and change the port there'
             yield Problem("sshd_port", what, fix)
 

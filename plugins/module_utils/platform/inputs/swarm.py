@@ -32,7 +32,7 @@ class Input(RoleInput):
         yield from keys_spelled("swarm_labels", labels, _LABEL, "a label", "write letters, digits, `_`, `.` and `-`")
         for name, value in labels.items():
             if isinstance(value, dict | list) or value is None:
-                yield Problem(f"swarm_labels.{name}", "is not text", f"write one word, as {name}: prod")
+                yield Problem(f"swarm_labels.{name}", "is not text", f"write one word, e.g. {name}: prod")
         networks = values.get("swarm_networks", {})
         fix = "write lower-case letters, digits, `_`, `.` and `-`"
         yield from keys_spelled("swarm_networks", networks, _NETWORK, "the name of a network", fix)
@@ -40,7 +40,7 @@ class Input(RoleInput):
             if entry.get("subnet"):
                 yield from network(f"swarm_networks.{name}.subnet", entry["subnet"], bare=False)
             if name in ("ingress", "host", "none", "bridge", "docker_gwbridge"):
-                yield Problem(f"swarm_networks.{name}", f"Docker keeps `{name}` for itself", "take another name")
+                yield Problem(f"swarm_networks.{name}", f"Docker reserves `{name}`", "choose another name")
 
     def across(self, host: str, values: Values, platform: Platform) -> Iterator[Problem]:
         count = len(values.get("swarm_managers") or ())
@@ -52,7 +52,7 @@ class Input(RoleInput):
                 where = f"{variable}.{number}"
                 if name in platform.hosts and not platform.values(name, "swarm"):
                     what = f"{name} does not run containers, so it cannot be a member"
-                    yield Problem(where, what, "take it out, or give the host that function")
+                    yield Problem(where, what, "remove it, or give the host that function")
                 else:
                     declare = "declare it in aws_compute_instances"
                     yield from one_of(where, str(name), platform.hosts, "a declared host", declare=declare)

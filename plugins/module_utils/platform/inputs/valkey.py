@@ -39,22 +39,22 @@ class Input(RoleInput):
         )
         yield from address("valkey_address", values.get("valkey_address"))
         for number, snapshot in enumerate(values.get("valkey_snapshots", ())):
-            fix = "write seconds and changes, as 3600 1"
+            fix = "write seconds and changes, e.g. 3600 1"
             yield from spelled(f"valkey_snapshots.{number}", snapshot, _SNAPSHOT, "a snapshot", fix)
         users = values.get("valkey_users", {})
         fix = "write letters, digits, `_`, `.` and `-` only"
-        yield from keys_spelled("valkey_users", users, ACCOUNT, "a name that this role takes", fix)
+        yield from keys_spelled("valkey_users", users, ACCOUNT, "a name that this role accepts", fix)
         for name, user in users.items():
             where = f"valkey_users.{name}"
             if name in _OWN:
-                yield Problem(where, f"the role keeps `{name}` for itself", "take another name")
+                yield Problem(where, f"the role reserves `{name}`", "choose another name")
             yield from long_enough(f"{where}.password", user.get("password"), 16)
             if not user.get("keys"):
                 yield Problem(
-                    f"{where}.keys", "is empty: it says which keys are the user's", "write a pattern, as [stage:*]"
+                    f"{where}.keys", "is empty: it says which keys the user may use", "write a pattern, e.g. [stage:*]"
                 )
             for number, rule in enumerate(user.get("rules", ())):
-                fix = "write one as +scan or -@scripting"
+                fix = "write one like +scan or -@scripting"
                 yield from spelled(f"{where}.rules.{number}", rule, _RULE, "a rule of the ACL", fix)
         yield from long_enough("valkey_admin_password", values.get("valkey_admin_password"), 16)
         if values.get("valkey_exporter"):

@@ -1,4 +1,4 @@
-"""All kinds, in the order in which they depend on each other: what is referred to comes first."""
+"""All kinds in dependency order: a kind comes after those it refers to."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ KINDS = Catalogue(
 
 
 def entries() -> dict[str, tuple[str, str]]:
-    """Variable, and what is keyed by name inside its entries -> (role, entry point); see ``schema.check``."""
+    """Variable, or mapping keyed by name inside its entries -> (role, entry point); see ``schema.check``."""
     return KINDS.entries()
 
 
 def defaults() -> dict[str, str]:
-    """Variable -> the variable that stands under each of its entries."""
+    """Variable -> the variable with defaults for each of its entries."""
     return KINDS.defaults()

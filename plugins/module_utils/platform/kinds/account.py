@@ -36,16 +36,16 @@ _BLOCK = {
 
 
 class AccountSettings(Kind):
-    """Every account holds them once."""
+    """Every account has exactly one set of them."""
 
     name = "account_settings"
     role = "aws_account"
     service = "s3control"
     everywhere = True
     variables = {
-        f"{VARIABLE}.password_policy.min_length": formats.number(6, 128, "a length that IAM takes"),
-        f"{VARIABLE}.password_policy.max_age": formats.number(1, 1095, "an age in days that IAM takes"),
-        f"{VARIABLE}.password_policy.reuse_prevention": formats.number(1, 24, "a number of passwords that IAM keeps"),
+        f"{VARIABLE}.password_policy.min_length": formats.number(6, 128, "a length that IAM accepts"),
+        f"{VARIABLE}.password_policy.max_age": formats.number(1, 1095, "an age in days that IAM accepts"),
+        f"{VARIABLE}.password_policy.reuse_prevention": formats.number(1, 24, "a number of passwords that IAM accepts"),
     }
     reads = (
         Read(
@@ -87,7 +87,7 @@ class AccountSettings(Kind):
     regional = False
 
     def identities(self, action: Action, registry: Registry) -> set[str]:
-        # There is one account, and not every call names it.
+        # There is only one account, and not every call names it.
         return {""}
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
@@ -100,7 +100,7 @@ class AccountSettings(Kind):
         policy = entry.get("password_policy") or {}
         fields |= {f"password_policy.{key}": policy[key] for key in _PASSWORD if policy.get(key) is not None}
         if fields:
-            # As the APIs want it: what is set here is written as a whole.
+            # In the form of the APIs, which write each of these as a whole.
             more = {
                 "public_access_block": dict.fromkeys(_BLOCK.values(), entry.get("block_public_access")),
                 "password_policy": {_PASSWORD[key]: value for key, value in policy.items() if value is not None},
@@ -140,9 +140,9 @@ class AccountSettings(Kind):
         others = live.raw["other_buckets"]
         if others and any(field.startswith("public_access_block.") and after for field, after in changed.items()):
             yield (
-                f"account: the public access block holds for every bucket, also for {', '.join(others)}; "
-                "what people read there without signing in is closed"
+                f"account: the public access block applies to every bucket, including {', '.join(others)}; "
+                "anonymous reads there stop"
             )
         if "password_policy.max_age" in changed:
             days = changed["password_policy.max_age"]
-            yield f"account: console passwords older than {days} days have to be changed at the next sign-in"
+            yield f"account: console passwords older than {days} days must be changed at the next sign-in"

@@ -15,9 +15,9 @@ from .base import EC2_TAGS, Ec2Kind, Kind, Observation, called, declared, label,
 
 
 def log_statements(bucket: str, service: str, account: str, source: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Let one service, and nobody else, write logs into a bucket.
+    """Let one service, and nothing else, write logs to a bucket.
 
-    source: the condition that the service writes for this account, as ``{"ArnLike": {"aws:SourceArn": ...}}``.
+    source: the condition that the service acts for this account, e.g. ``{"ArnLike": {"aws:SourceArn": ...}}``.
     """
     arn = f"arn:aws:s3:::{bucket}"
     principal = {"Service": service}
@@ -37,7 +37,7 @@ def log_statements(bucket: str, service: str, account: str, source: Mapping[str,
         "Resource": f"{arn}/AWSLogs/{account}/*",
         "Condition": {**source, "StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}},
     }
-    # What the bucket's lifecycle deletes is not asked.
+    # The bucket's lifecycle may still delete: bucket policies do not apply to it.
     yield {
         "Sid": "DenyOtherWriters",
         "Effect": "Deny",
@@ -49,10 +49,12 @@ def log_statements(bucket: str, service: str, account: str, source: Mapping[str,
 
 
 def log_bucket(declaration: Declaration, where: str, bucket: str) -> Iterator[Problem]:
-    """The bucket's policy is written from the declaration, for without it nothing is delivered."""
+    """The bucket's policy is managed here: without it nothing is delivered."""
     entry = declaration.entries("aws_storage_buckets").get(bucket)
     if entry and not entry.get("tls_only"):
-        yield Problem(where, f"`{bucket}` has no policy of ours", f"set aws_storage_buckets.{bucket}.tls_only to true")
+        yield Problem(
+            where, f"`{bucket}` has no policy managed here", f"set aws_storage_buckets.{bucket}.tls_only to true"
+        )
 
 
 def _declared_trails(declaration: Declaration, answer: Any) -> Requests:
@@ -111,7 +113,7 @@ class Trail(Kind):
             yield from log_bucket(declaration, f"{where}.bucket", entry["bucket"])
             if entry["multi_region"] and not entry["global_services"]:
                 fix = "set it to true, or `multi_region` to false"
-                yield Problem(f"{where}.global_services", "a trail of all regions has to include global services", fix)
+                yield Problem(f"{where}.global_services", "a multi-region trail has to include global services", fix)
 
     def bucket_statements(self, declaration: Declaration, bucket: str) -> Iterable[dict[str, Any]]:
         trails = [name for name, entry in declaration.entries(self.variable).items() if entry["bucket"] == bucket]
@@ -147,7 +149,7 @@ class Trail(Kind):
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
         for change in changes:
             if change.field == "bucket":
-                yield f"trail {want.name}: new logs go to {change.after}; the former ones stay in {change.before}"
+                yield f"trail {want.name}: new logs go to {change.after}; old logs stay in {change.before}"
 
 
 class FlowLog(Ec2Kind):
@@ -164,7 +166,7 @@ class FlowLog(Ec2Kind):
     replaced_by = frozenset({"vpc", "bucket", "traffic", "interval"})
     writes = (
         Write("ec2:CreateFlowLogs", creates=True),
-        # What EC2 asks for on the caller's behalf when the logs go to S3; no call of ours.
+        # EC2 needs it on the caller's behalf when logs go to S3; no code here calls it.
         Write("logs:CreateLogDelivery"),
         EC2_TAGS,
     )
@@ -209,5 +211,5 @@ class FlowLog(Ec2Kind):
 
 
 def _bucket_of(raw: Mapping[str, Any]) -> str:
-    """The bucket of a flow log, with the folder where there is one; what else it writes to, as AWS says it."""
+    """The bucket of a flow log, with its folder if any; for other destinations, what AWS reports."""
     return str(raw.get("LogDestination") or raw.get("LogGroupName", "")).removeprefix("arn:aws:s3:::")

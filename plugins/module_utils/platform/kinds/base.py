@@ -17,14 +17,14 @@ from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 
 Observation = Mapping[str, Any]
 
-#: where AWS answers for services that are not regional
+#: the region that answers for global services
 GLOBAL_REGION = "us-east-1"
 
 
 class Kind(ABC):
-    """Everything that is known of one kind of resource. Pure: the engine does what it declares.
+    """Everything known about one kind of resource. Pure: the engine carries out what it declares.
 
-    A kind without a variable follows from the entries of another one.
+    A kind without a variable is derived from the entries of another kind.
     """
 
     name: ClassVar[str]
@@ -38,19 +38,19 @@ class Kind(ABC):
     entry_point: ClassVar[str] = ""
     #: field of an entry that is keyed by name itself -> entry point
     nested: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    #: the variable that stands under each entry
+    #: the variable with defaults for each entry
     defaults: ClassVar[str] = ""
-    #: field (as ``routes.*.internet_gateway``) -> the kind whose names it uses
+    #: field (e.g. ``routes.*.internet_gateway``) -> the kind whose names it uses
     refers: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    #: field (as ``ingress.*.cidrs``; ``ingress.@`` for the keys of a mapping, "" for the entry's name) -> how it looks
+    #: field (e.g. ``ingress.*.cidrs``; ``ingress.@`` for the keys of a mapping, "" for the entry's name) -> its format
     shapes: ClassVar[Mapping[str, Format]] = MappingProxyType({})
-    #: the same of variables that hold no entries
+    #: the same for variables without entries
     variables: ClassVar[Mapping[str, Format]] = MappingProxyType({})
     #: attributes that others may refer to, as ``${kind:name:attribute}``
     offers: ClassVar[tuple[str, ...]] = ("id",)
 
     # --- The account
-    #: whether every account holds it, so that it is changed but never created
+    #: whether every account has it, so that it is changed but never created
     everywhere: ClassVar[bool] = False
     reads: ClassVar[tuple[Read, ...]] = ()
     #: fields that AWS cannot change in place
@@ -62,15 +62,15 @@ class Kind(ABC):
     writes: ClassVar[tuple[Write, ...]] = ()
     #: patterns of the reads that its modules make, on any resource
     module_reads: ClassVar[tuple[str, ...]] = ()
-    #: reads that its modules make of the very resources that they write
+    #: reads that its modules make only on the resources that they write
     write_reads: ClassVar[tuple[str, ...]] = ()
     #: whether writes go to the declared region only
     regional: ClassVar[bool] = True
-    #: keys of an entry whose values stand in calls about the resource, besides its name and what is known of it
+    #: keys of an entry whose values appear in calls about the resource, besides its name and known attributes
     identified_by: ClassVar[tuple[str, ...]] = ()
 
     def resources(self, declaration: Declaration) -> Sequence[str]:
-        """ARNs that writing may be narrowed to; those without a scope of their own."""
+        """ARNs to which writes without a scope of their own may be narrowed."""
         return ("*",)
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
@@ -78,7 +78,7 @@ class Kind(ABC):
         return ()
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
-        """What only the account shows to be wrong."""
+        """Problems that only the account shows."""
         return ()
 
     def facts(self, observation: Observation) -> Registry:
@@ -86,13 +86,13 @@ class Kind(ABC):
         return {}
 
     def identities(self, action: Action, registry: Registry) -> set[str]:
-        """Texts of which a call about this resource has at least one; ``registry``: what is known afterwards."""
+        """Texts, one of which is in every call about this resource; ``registry``: what is known afterwards."""
         known = registry.get(self.name, {}).get(action.name, {})
         found = [action.name, action.id, *known.values(), *(action.entry.get(key) for key in self.identified_by)]
         return {str(text) for text in found if isinstance(text, str) and text}
 
     def bucket_statements(self, declaration: Declaration, bucket: str) -> Iterable[dict[str, Any]]:
-        """What the policy of a bucket has to say for the sake of this kind."""
+        """Statements that this kind needs in the policy of a bucket."""
         return ()
 
     @abstractmethod
@@ -112,7 +112,7 @@ class Kind(ABC):
         """The live resource in the terms of the declaration; references by declared name."""
 
     def replaces(self, change: FieldChange) -> bool:
-        """Whether this change takes a new resource."""
+        """Whether this change needs a new resource."""
         return change.field in self.replaced_by
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
@@ -132,11 +132,11 @@ class Ec2Kind(Kind):
 
 
 def only(kind: str, name: str, candidates: Sequence[Live]) -> Live | None:
-    """The one candidate; an error when there are several, for choosing would be guessing."""
+    """The one candidate; an error if there are several, because choosing would be guessing."""
     if len(candidates) > 1:
         ids = ", ".join(candidate.id for candidate in candidates)
         raise PlatformError(
-            f"{len(candidates)} live resources answer to the declared {kind} {name}: {ids}.\n"
+            f"{len(candidates)} live resources match the declared {kind} {name}: {ids}.\n"
             "Rename or remove all but one in the account (or declare its id, where the entry has `id`)."
         )
     return candidates[0] if candidates else None
@@ -163,7 +163,7 @@ def label(live_id: str, name: str) -> str:
 
 
 def declared(entry: Mapping[str, Any], *keys: str) -> Fields:
-    """The fields that the entry declares, of those named."""
+    """Those of the named fields that the entry declares."""
     return {key: entry[key] for key in keys if entry.get(key) is not None}
 
 

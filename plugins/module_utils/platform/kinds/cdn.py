@@ -22,7 +22,7 @@ _READS = ("cloudfront:Get*", "cloudfront:List*")
 #: without key types ACM lists RSA_1024 and RSA_2048 only
 _KEY_TYPES = ["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1"]
 
-#: ACM's quota of names of one certificate
+#: ACM's quota of names per certificate
 _MOST_NAMES = 10
 _USABLE = ("ISSUED", "PENDING_VALIDATION")
 
@@ -49,7 +49,7 @@ def _declared_certificates(declaration: Declaration, answer: Any) -> Requests:
 
 
 def _certificates(observation: Observation) -> Iterator[Mapping[str, Any]]:
-    """Every certificate; of those that no declared name matches enough is known to list them."""
+    """Every certificate; those that match no declared name have only what listing them needs."""
     for raw in observation["certificates"]:
         yield observation["certificate_details"].get(raw["CertificateArn"], raw)
 
@@ -99,7 +99,7 @@ class Certificate(Kind):
         for name, entry in declaration.entries(self.variable).items():
             names = {entry["domain"], *entry["alternative_names"]}
             if len(names) > _MOST_NAMES:
-                what = f"has {len(names)} names, ACM takes {_MOST_NAMES}"
+                what = f"has {len(names)} names, ACM allows {_MOST_NAMES}"
                 yield Problem(f"{self.variable}.{name}.alternative_names", what, "use a `*.` name, or two certificates")
             for domain in sorted(names):
                 if (
@@ -107,7 +107,7 @@ class Certificate(Kind):
                     and zone_of(domain.removeprefix("*."), declaration) is None
                 ):
                     fix = "declare its zone in aws_dns_zones: the certificate is validated there"
-                    yield Problem(f"{self.variable}.{name}", f"`{domain}` lies in no declared zone", fix)
+                    yield Problem(f"{self.variable}.{name}", f"`{domain}` is in no declared zone", fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -124,8 +124,8 @@ class Certificate(Kind):
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         names = {want.entry["domain"], *want.entry["alternative_names"]}
         same = [item for item in live if item.raw["DomainName"] == want.entry["domain"] and _names(item.raw) == names]
-        # Several may be usable, as AWS lets one request the same names twice. The module chooses in the same order:
-        # the one that works, that ACM renews, that lasts longest.
+        # Several may be usable: AWS allows two requests for the same names. The module chooses in the same order:
+        # the one that works, that ACM renews, that expires last.
         return max(same, key=_preference, default=None)
 
     def fields(self, live: Live, context: Context) -> Fields:
@@ -133,7 +133,7 @@ class Certificate(Kind):
 
 
 class CertificateValidation(Kind):
-    """The records by which ACM sees that the domain is ours, at issue and at each renewal."""
+    """The records that prove to ACM that the domain is ours, at issue and at each renewal."""
 
     name = "certificate_validation"
     role = "aws_cdn"
@@ -160,7 +160,7 @@ class CertificateValidation(Kind):
             if not context.knows("certificate", raw["CertificateArn"]):
                 continue
             options = raw.get("DomainValidationOptions", [])
-            # One that is proven by mail, or imported, has no records.
+            # A certificate that is validated by mail, or imported, has no records.
             records = [item.get("ResourceRecord") or {} for item in options if item.get("ValidationMethod") != "EMAIL"]
             missing = []
             for record in records:
@@ -179,7 +179,7 @@ class CertificateValidation(Kind):
 
 
 class OriginAccessControl(Kind):
-    """One for each distribution, of its name: CloudFront signs what it asks of S3."""
+    """One per distribution, with its name: CloudFront signs its requests to S3."""
 
     name = "origin_access_control"
     role = "aws_cdn"
@@ -226,7 +226,7 @@ def _configurations(declaration: Declaration, answer: Any) -> Requests:
 
 
 def _security(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The declared headers as CloudFront takes them; each wins over what the bucket answers."""
+    """The declared headers in CloudFront's form; each overrides what the bucket sends."""
     values: dict[str, dict[str, Any]] = {}
     if entry.get("hsts_max_age") is not None:
         values["StrictTransportSecurity"] = {
@@ -247,7 +247,7 @@ def _security(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _headers(config: Mapping[str, Any]) -> Fields:
-    """The headers that a visitor gets, of a ResponseHeadersPolicyConfig."""
+    """The headers that visitors get from a ResponseHeadersPolicyConfig."""
     found: Fields = {}
     for key, setting in (config.get("SecurityHeadersConfig") or {}).items():
         if key == "StrictTransportSecurity":
@@ -313,7 +313,7 @@ class HeadersPolicy(Kind):
         for item in observation["headers_policies"]:
             raw = item["ResponseHeadersPolicy"]
             config = raw["ResponseHeadersPolicyConfig"]
-            # A policy is written as a whole: what is not declared is written as it was.
+            # A policy is written as a whole: what is not declared is written back unchanged.
             yield Live(raw["Id"], f"{config['Name']} ({raw['Id']})", config, {"id": raw["Id"], "config": config})
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
@@ -333,24 +333,24 @@ class Distribution(Kind):
     entry_point = "distribution"
     defaults = "aws_cdn_distribution_defaults"
     shapes = {
-        # It is the name of its origin access control, and part of a statement's id in the bucket's policy.
+        # It names the origin access control, and is part of a statement id in the bucket policy.
         "": formats.text(
             r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?",
             "the name of a distribution",
             "write letters, digits and `-`",
             64,
         ),
-        "id": formats.text(r"E[0-9A-Z]{12,13}", "the id of a distribution", "write it as E1QROAB9PHO2Z", 0),
+        "id": formats.text(r"E[0-9A-Z]{12,13}", "the id of a distribution", "write it like E1QROAB9PHO2Z", 0),
         "aliases": formats.hostname,
         "default_root_object": formats.text(
             r"(?!/)[A-Za-z0-9_./~$*&;:@+,()'-]*",
             "the name of an object",
-            "write it without `/` in front, as index.html",
+            "write it without `/` in front, e.g. index.html",
         ),
         "cache_policy": formats.text(
             r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
             "the id of a cache policy",
-            "write it as 658327ea-f89d-4fab-a63d-7e88639e58f6, which is Managed-CachingOptimized",
+            "write it like 658327ea-f89d-4fab-a63d-7e88639e58f6, which is Managed-CachingOptimized",
         ),
     }
     refers = {"bucket": "bucket", "certificate": "certificate", "headers_policy": "headers_policy"}
@@ -391,7 +391,7 @@ class Distribution(Kind):
     )
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
-        """Every alias is covered by its certificate, lies in a zone, and is used once."""
+        """Every alias is covered by its certificate, is in a zone, and is used once."""
         certificates = declaration.entries("aws_cdn_certificates")
         taken: dict[str, str] = {}
         ids: dict[str, str] = {}
@@ -399,8 +399,8 @@ class Distribution(Kind):
             where = f"{self.variable}.{name}.aliases"
             live_id = distribution.get("id")
             if live_id and live_id in ids:
-                what = f"{live_id} is also that of {ids[live_id]}"
-                yield Problem(f"{self.variable}.{name}.id", what, "write its own, or none: the aliases find it")
+                what = f"{live_id} is already used by {ids[live_id]}"
+                yield Problem(f"{self.variable}.{name}.id", what, "write its own, or none: its aliases identify it")
             ids.setdefault(str(live_id), name)
             if not distribution["aliases"]:
                 yield Problem(where, "is empty", "name at least one domain: the distribution is recognised by it")
@@ -411,7 +411,7 @@ class Distribution(Kind):
                 if hostname_fault(alias, wildcard=True)[0]:
                     continue
                 if zone_of(alias, declaration) is None:
-                    yield Problem(where, f"`{alias}` lies in no declared zone", "declare its zone in aws_dns_zones")
+                    yield Problem(where, f"`{alias}` is in no declared zone", "declare its zone in aws_dns_zones")
                 covering = certificates.get(distribution["certificate"])
                 if covering and not _covers(covering, alias):
                     fix = f"add it to aws_cdn_certificates.{distribution['certificate']}.alternative_names"
@@ -455,7 +455,7 @@ class Distribution(Kind):
         by_alias = [item for item in live if wanted & set(item.raw["aliases"])]
         if by_id and any(item.id != by_id[0].id for item in by_alias):
             raise PlatformError(
-                f"aws_cdn_distributions.{want.name} declares the id {by_id[0].id}, but its aliases are held by "
+                f"aws_cdn_distributions.{want.name} declares the id {by_id[0].id}, but its aliases belong to "
                 f"{', '.join(item.id for item in by_alias)}.\nCorrect the id, or move the alias in the account first."
             )
         return only(self.name, want.name, by_id or by_alias)
@@ -471,15 +471,15 @@ class Distribution(Kind):
         for change in changes:
             if live is not None and change.field == "headers_policy":
                 yield (
-                    f"distribution {want.name}: visitors get the headers of {change.after}; with a sandbox among them, "
-                    "pages that it serves run no script"
+                    f"distribution {want.name}: visitors get the headers of {change.after}; "
+                    "if those set a CSP sandbox, its pages run no scripts"
                 )
             if live is not None and change.field == "origin_domain":
                 yield f"distribution {want.name}: its origin moves from {change.before} to {change.after}"
             if live is not None and change.field == "origin_access_control":
                 yield (
-                    f"distribution {want.name}: how it reads its bucket changes; the bucket lets both ways in until "
-                    "every edge has learned of it, which takes minutes"
+                    f"distribution {want.name}: how it reads its bucket changes; the bucket allows both ways until "
+                    "every edge location has the change, which takes minutes"
                 )
 
 

@@ -19,11 +19,11 @@ from ..engine.options import nearest
 from ..engine.public_key import wrong_ec2_key
 from .base import EC2_TAGS, Ec2Kind, Observation, called, label, only, tag_fields, tags_of
 
-#: an instance that is still, or again, there
+#: states of an instance that exists
 ALIVE = ("pending", "running", "stopping", "stopped")
 #: families of EC2 types whose processors are ARM: the letter g after the generation
 _ARM_TYPE = re.compile(r"[a-z]+\d+[a-z]*g[a-z]*\.|a1\.")
-#: burstable families, all of whose types there are; of the others every size exists somewhere
+#: burstable families, which come in exactly these sizes; in the other families any size may exist
 _BURSTABLE = ("t2", "t3", "t3a", "t4g")
 _BURSTABLE_SIZES = ("nano", "micro", "small", "medium", "large", "xlarge", "2xlarge")
 #: family (letters, generation, what it adds), size
@@ -40,11 +40,11 @@ _USUAL_TYPES = (
     ),
 )
 _ARCHITECTURES = ("arm64", "x86_64")
-#: groups of the inventory that are there without a role
+#: inventory groups that exist without a role
 _TAKEN = frozenset({"all", "ungrouped", "localhost", "aws_ec2", "platform", "containers"})
-#: EC2 takes no more, and cloud-init reads what begins like this
+#: EC2's limit in bytes, and the beginnings that cloud-init accepts
 _USER_DATA, _USER_DATA_STARTS = 16384, ("#!", "#cloud-config", "#include", "#cloud-boothook", "Content-Type:", "MIME-")
-#: while a volume is being modified it is described as it was
+#: while a volume is being modified, EC2 still describes its former state
 _UNDER_WAY = {"Filters": [{"Name": "modification-state", "Values": ["modifying", "optimizing"]}]}
 
 
@@ -54,7 +54,7 @@ def _key_material(public_key: str | None) -> str:
 
 
 def _public_key(where: str, value: Any) -> Iterator[Problem]:
-    """The line of a .pub file, for new instances. A private key is not repeated."""
+    """The line of a .pub file, for new instances. A private key is not shown."""
     if isinstance(value, str) and value.strip() and (wrong := wrong_ec2_key(value)):
         what, fix = wrong
         yield Problem(where, what, fix.replace("the line of the .pub", "the line of an OpenSSH .pub"))
@@ -113,7 +113,7 @@ def _instances(answer: Any) -> list[dict[str, Any]]:
 
 
 def _protected(declaration: Declaration, answer: Any) -> Requests:
-    """The living instances whose termination protection is declared."""
+    """The existing instances whose termination protection is declared."""
     entries = declaration.entries("aws_compute_instances")
     names = {name for name, entry in entries.items() if "termination_protection" in entry}
     for raw in _instances(answer):
@@ -142,7 +142,7 @@ def _host_roles(declaration: Declaration) -> list[str]:
 
 
 def instance_type(where: str, value: Any) -> Iterator[Problem]:
-    """Something that can be an instance type; whether AWS offers it, the account says."""
+    """Something that can be an instance type; the account shows whether AWS offers it."""
     if not isinstance(value, str):
         return
     family, _, size = value.partition(".")
@@ -150,7 +150,7 @@ def instance_type(where: str, value: Any) -> Iterator[Problem]:
         return
     written = value.lower().replace("_", ".")
     near = f"{written}.small" if written in _BURSTABLE else nearest(written, _USUAL_TYPES)
-    fix = f"write {f'`{near}`' if near else 'one as t3a.small'}, or another"
+    fix = f"write {f'`{near}`' if near else 'one like t3a.small'}, or another"
     usual = ", ".join((*_BURSTABLE, "m7i", "m7g", "c7i", "r7i"))
     yield Problem(where, f"`{value}` is not an instance type: a family ({usual}, …) and a size", fix)
 
@@ -160,38 +160,38 @@ def _user_data(where: str, value: Any) -> Iterator[Problem]:
         return
     size = len(value.encode())
     if size > _USER_DATA:
-        yield Problem(where, f"has {size} bytes, EC2 takes {_USER_DATA}", "shorten it")
+        yield Problem(where, f"has {size} bytes, EC2 allows {_USER_DATA}", "shorten it")
     elif value.strip() and not value.startswith(_USER_DATA_STARTS):
-        yield Problem(where, "begins with nothing that cloud-init knows", "let its first line be `#cloud-config`")
+        yield Problem(where, "begins with nothing that cloud-init recognises", "make `#cloud-config` its first line")
 
 
 def _names(entries: Mapping[str, Any], functions: Iterable[str]) -> Iterator[Problem]:
-    """Names make host names, which are lower case and have `-` for `_`; each is one host."""
+    """Names become host names, in lower case and with `-` for `_`; no two may be the same."""
     hosts: dict[str, str] = {}
     groups = _TAKEN | set(functions)
     for name in entries:
         where, host = f"aws_compute_instances.{name}", name.lower().replace("_", "-")
         if strange(name) or not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?", name):
             why = strange(name) or ("has more than 63 characters" if len(name) > 63 else "is not a name for a host")
-            fix = "write letters of ASCII, digits, `_` and `-` inside, at most 63, as KOIN_DB"
+            fix = "write ASCII letters and digits, `_` and `-` inside, at most 63, e.g. KOIN_DB"
             yield Problem(where, f"`{name}` {why}", fix)
         elif host in groups:
-            yield Problem(where, f"`{name}` makes a host {host}, which is the name of a group", "choose another name")
+            yield Problem(where, f"`{name}` becomes host {host}, which is the name of a group", "choose another name")
         elif host in hosts and hosts[host].casefold() != name.casefold():
-            what = f"`{name}` and `{hosts[host]}` make the same host, {host}"
+            what = f"`{name}` and `{hosts[host]}` become the same host, {host}"
             yield Problem(where, what, "give one of them another name")
         hosts.setdefault(host, name)
 
 
 def _group_name(where: str, value: Any) -> Iterator[Problem]:
     """A role is a group of the inventory."""
-    fix = "write letters, digits and `_`, as PROD"
+    fix = "write letters, digits and `_`, e.g. PROD"
     if not isinstance(value, str):
         return
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
         yield Problem(where, f"`{value}` is not the name of a group", fix)
     elif value in _TAKEN:
-        yield Problem(where, f"`{value}` is a group of its own already", "choose another name")
+        yield Problem(where, f"`{value}` is already a group", "choose another name")
 
 
 def _lets_in(rule: Mapping[str, Any], port: int, sources: Sequence[ipaddress.IPv4Network]) -> bool:
@@ -210,7 +210,7 @@ def _administrators(declaration: Declaration) -> Iterator[Problem]:
     port = declaration.value("aws_security_ssh_port", 22)
     declared = declaration.value("aws_security_admin_cidrs", [])
     sources = [network for cidr in declared if (network := checks.network(cidr))]
-    # Said where they are declared.
+    # Reported where they are declared.
     if not sources or len(sources) < len(declared) or not 1 <= port <= 65535:
         return
     groups = declaration.entries("aws_security_groups")
@@ -221,17 +221,17 @@ def _administrators(declaration: Declaration) -> Iterator[Problem]:
     ]
     for name, instance in declaration.entries("aws_compute_instances").items():
         own = instance.get("security_groups")
-        # Undeclared groups are said by themselves, and one that is not managed keeps the groups that it has.
+        # Undeclared groups are reported elsewhere; an instance that declares no groups keeps those that it has.
         if own is None or set(own) - set(groups) or set(own) & set(good):
             continue
         which = f"none of {', '.join(own)}" if own else "no security group"
-        what = f"{which} lets tcp {port} in from aws_security_admin_cidrs: nobody could log in, nor Ansible"
-        fix = f"add {' or '.join(good)}" if good else f"declare a group that lets tcp {port} in from there, and add it"
+        what = f"{which} allows tcp {port} from aws_security_admin_cidrs: nobody could log in, not even Ansible"
+        fix = f"add {' or '.join(good)}" if good else f"declare a group that allows tcp {port} from there, and add it"
         yield Problem(f"aws_compute_instances.{name}.security_groups", what, fix)
 
 
 def _roles_and_functions(where: str, instance: Mapping[str, Any], roles: Sequence[str]) -> Iterator[Problem]:
-    """A host has a declared role and functions that go together. What functions there are, the argument specs say."""
+    """A host has a declared role and functions that go together. The argument specs list the functions."""
     if instance["role"] not in roles:
         near = nearest(instance["role"], roles)
         fix = f"write {f'`{near}`' if near else 'one of these'}, or add it to aws_compute_roles"
@@ -239,7 +239,7 @@ def _roles_and_functions(where: str, instance: Mapping[str, Any], roles: Sequenc
         yield Problem(f"{where}.role", what, fix)
     for field in ("functions", "security_groups"):
         for item in {item for item in instance.get(field, []) if instance[field].count(item) > 1}:
-            yield Problem(f"{where}.{field}", f"`{item}` stands there twice", "keep one")
+            yield Problem(f"{where}.{field}", f"`{item}` is listed twice", "keep one")
     if {"swarm_managers", "swarm_workers"} <= set(instance["functions"]):
         what = "is a manager and a worker of the Swarm"
         yield Problem(f"{where}.functions", what, "keep swarm_managers: a manager runs containers as well")
@@ -254,10 +254,10 @@ def _private_ip(
     try:
         parsed = ipaddress.IPv4Address(address)
     except ValueError:
-        yield Problem(f"{where}.private_ip", f"`{address}` is not an IPv4 address", "write one as 172.31.0.10")
+        yield Problem(f"{where}.private_ip", f"`{address}` is not an IPv4 address", "write one like 172.31.0.10")
         return
     if address in taken:
-        yield Problem(f"{where}.private_ip", f"{address} is also that of {taken[address]}", "give each its own")
+        yield Problem(f"{where}.private_ip", f"{address} is already used by {taken[address]}", "give each its own")
     taken.setdefault(address, name)
     subnet = checks.network(subnets.get(instance["subnet"], {}).get("cidr", ""))
     # AWS keeps the first four and the last address of every subnet for itself.
@@ -273,11 +273,11 @@ def _elastic_ip(where: str, address: str, taken: dict[str, str], name: str) -> I
         yield Problem(f"{where}.elastic_ip", f"`{address}` is not an IPv4 address", "write an address, or `auto`")
         return
     if not parsed.is_global or parsed.is_multicast:
-        what = f"{address} is not an address of the internet, as every elastic IP is"
+        what = f"{address} is not a public address, as every elastic IP is"
         yield Problem(f"{where}.elastic_ip", what, "write the elastic IP that the account owns, or `auto`")
     elif address in taken:
         fix = "an elastic IP belongs to one instance; write `auto` for a new one"
-        yield Problem(f"{where}.elastic_ip", f"{address} is also that of {taken[address]}", fix)
+        yield Problem(f"{where}.elastic_ip", f"{address} is already used by {taken[address]}", fix)
     taken.setdefault(address, name)
 
 
@@ -296,7 +296,7 @@ class Instance(Ec2Kind):
         "type": instance_type,
         "user_data": _user_data,
         "metadata.hop_limit": formats.number(1, 64, "a number of hops"),
-        "root_volume.size": formats.number(1, 16384, "a size that EC2 has", "write GiB from 1 to 16384, as 20"),
+        "root_volume.size": formats.number(1, 16384, "a size that EC2 offers", "write GiB from 1 to 16384, e.g. 20"),
         "root_volume.device": formats.text(
             r"/dev/(sd[a-z][1-9]?|xvd[a-z]{1,2}|nvme\dn1)",
             "the name of a root device",
@@ -305,9 +305,9 @@ class Instance(Ec2Kind):
     }
     variables = {
         "aws_compute_roles": _group_name,
-        "aws_compute_images.@": formats.one_of(_ARCHITECTURES, "no architecture"),
+        "aws_compute_images.@": formats.one_of(_ARCHITECTURES, "not an architecture"),
         "aws_compute_images.*": formats.text(
-            r"(/[\w.-]+)+", "the name of an SSM parameter", "write one as /aws/service/debian/release/13/latest/amd64"
+            r"(/[\w.-]+)+", "the name of an SSM parameter", "write one like /aws/service/debian/release/13/latest/amd64"
         ),
     }
     refers = {
@@ -365,7 +365,7 @@ class Instance(Ec2Kind):
         ),
     )
     replaced_by = frozenset({"architecture", "subnet", "root_volume.encrypted"})
-    # AWS refuses a type of another architecture, and does so after the instance was stopped for it.
+    # AWS refuses a type of another architecture, but only after the instance has been stopped.
     replaced_with = MappingProxyType({"architecture": frozenset({"type"})})
     writes = (
         Write("ec2:RunInstances", creates=True),
@@ -397,7 +397,7 @@ class Instance(Ec2Kind):
         yield from _administrators(declaration)
         for function in functions & set(roles):
             yield Problem(
-                "aws_compute_roles", f"`{function}` is a function, too: one group for two things", "rename it"
+                "aws_compute_roles", f"`{function}` is also a function: one group cannot be both", "rename it"
             )
         for name, instance in declaration.entries(self.variable).items():
             where = f"{self.variable}.{name}"
@@ -411,7 +411,7 @@ class Instance(Ec2Kind):
             vpc = subnets.get(instance["subnet"], {}).get("vpc")
             for group in instance.get("security_groups", []):
                 if group in groups and groups[group]["vpc"] != vpc and {groups[group]["vpc"], vpc} <= vpcs:
-                    what = f"`{group}` lies in VPC {groups[group]['vpc']}, subnet {instance['subnet']} in {vpc}"
+                    what = f"`{group}` is in VPC {groups[group]['vpc']}, subnet {instance['subnet']} in {vpc}"
                     yield Problem(f"{where}.security_groups", what, f"name a group of VPC {vpc}")
             if known and "cpu_credits" in instance and not instance["type"].startswith("t"):
                 fix = "write `cpu_credits: null` in the entry, or choose a t type"
@@ -436,7 +436,7 @@ class Instance(Ec2Kind):
         for name, instance in declaration.entries(self.variable).items():
             where = f"{self.variable}.{name}"
             subnet = subnets[instance["subnet"]]
-            # Where the subnet exists, its zone is what the account says.
+            # If the subnet exists, its zone comes from the account.
             zone = zones.get(subnet["cidr"], subnet["zone"])
             if (instance["type"], zone) not in offered:
                 others = sorted(where for kind, where in offered if kind == instance["type"])
@@ -481,7 +481,7 @@ class Instance(Ec2Kind):
                 # The API lists burstable instances whose mode is, or was, unlimited.
                 "Credits": observation["credits"].get(live_id, "standard"),
                 "Protected": observation["protection"].get(live_id),
-                # Read once: every declared name is looked for among all instances.
+                # Read once: every declared name is searched among all instances.
                 "Called": called(raw),
             }
             attributes = {
@@ -533,11 +533,11 @@ class Instance(Ec2Kind):
         if "type" in before:
             yield f"instance {want.name}: changing its type stops and starts it"
         if before.get("metadata.http_tokens") == "optional":
-            yield f"instance {want.name}: programs on it that speak IMDSv1 (old SDKs) lose their credentials"
+            yield f"instance {want.name}: programs on it that use IMDSv1 (old SDKs) lose their credentials"
         if before.get("profile"):
             yield (
-                f"instance {want.name}: what its programs may do is what {want.fields['profile']} grants, "
-                f"no longer what {before['profile']} does"
+                f"instance {want.name}: its programs get the rights of {want.fields['profile']} "
+                f"and lose those of {before['profile']}"
             )
         grown = [change for change in changes if change.field == "root_volume.size" and not self.replaces(change)]
         if grown:
@@ -573,7 +573,7 @@ class ElasticIp(Ec2Kind):
                 continue
             tags = declaration.tags(name, {})
             address = entry["elastic_ip"] if entry["elastic_ip"] != "auto" else None
-            note = f"{address} is not in this account: another address is allocated" if address else ""
+            note = f"{address} is not in this account: a new address will be allocated" if address else ""
             item = {"instance": name, "tags": tags, "address": address}
             yield Desired(name, item, {"instance": name, **tag_fields(tags)}, note)
 
@@ -605,7 +605,7 @@ class ElasticIp(Ec2Kind):
         address = want.entry["address"]
         if live is not None and address and live.raw["PublicIp"] != address:
             yield (
-                f"elastic IP {want.name}: {address} is declared, the account has {live.raw['PublicIp']} for it; "
+                f"elastic IP {want.name}: {address} is declared, but the account has {live.raw['PublicIp']} for it; "
                 f"write that into aws_compute_instances.{want.name}.elastic_ip"
             )
         moved = live is not None and any(change.field == "instance" for change in changes)

@@ -26,13 +26,13 @@ def dotless(name: str) -> str:
 
 
 def holding(name: str, zones: Iterable[str]) -> str | None:
-    """The zone that holds a name: the longest one that it ends in."""
+    """The zone that a name belongs to: the longest one that it ends in."""
     found = (zone for zone in zones if name == zone or name.endswith(f".{zone}"))
     return max(found, key=len, default=None)
 
 
 def zone_of(name: str, declaration: Declaration) -> str | None:
-    """The declared zone that holds a name."""
+    """The declared zone that a name belongs to."""
     return holding(name, declaration.entries("aws_dns_zones"))
 
 
@@ -165,16 +165,16 @@ class Zone(Kind):
         if domain is None:
             yield (
                 f"zone {want.name}: declared as registered, but the domain is not registered in this account; "
-                "check its name servers at its registrar, or drop `registered`"
+                "check its name servers at its registrar, or remove `registered`"
             )
         elif sorted(domain) != servers:
             yield (
                 f"zone {want.name}: the registered domain points to {', '.join(sorted(domain)) or 'no name server'}, "
-                f"the zone is served by {', '.join(servers)}: its records are not what the world sees"
+                f"the zone is served by {', '.join(servers)}: resolvers do not see its records"
             )
 
 
-#: types whose owner is a host, so that its labels hold no `_`
+#: types whose name is that of a host, so that its labels have no `_`
 _OF_HOSTS = ("A", "AAAA", "MX")
 _TXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
@@ -184,9 +184,9 @@ def _priority(value: str) -> bool:
 
 
 def _target(name: str) -> tuple[str, str]:
-    """A host that a record leads to."""
+    """A host that a record points to."""
     what, fix = hostname_fault(name, underscore=True)
-    return (f"leads to `{name}`, which {what}", fix) if what else ("", "")
+    return (f"points to `{name}`, which {what}", fix) if what else ("", "")
 
 
 def _value_fault(kind: str, value: str) -> tuple[str, str]:
@@ -198,26 +198,29 @@ def _value_fault(kind: str, value: str) -> tuple[str, str]:
             address = ipaddress.ip_address(value)
         except ValueError:
             also = "; for a name, `type: CNAME`" if not hostname_fault(value)[0] else ""
-            return f"`{value}` is not an IPv{version} address", f"write one as {example}{also}"
+            return f"`{value}` is not an IPv{version} address", f"write one like {example}{also}"
         if address.version != version:
             other = "AAAA" if kind == "A" else "A"
-            return f"`{value}` is an IPv{address.version} address", f"write `type: {other}`, or one as {example}"
+            return f"`{value}` is an IPv{address.version} address", f"write `type: {other}`, or one like {example}"
     elif kind in ("CNAME", "NS"):
         what, fix = _target(value)
         if "is an IP address" in what:
-            return f"`{value}` is an address, a {kind} leads to a name", "write `type: A`" if kind == "CNAME" else fix
+            return (
+                f"`{value}` is an address, but a {kind} points to a name",
+                "write `type: A`" if kind == "CNAME" else fix,
+            )
         return (what, fix)
     elif kind == "MX":
         if len(words) != 2 or not _priority(words[0]):
             mail = words[-1] if words else "mail.koreatech.in"
-            return f"`{value}` is not a priority and a mail server", f"write both, as `10 {mail}`"
+            return f"`{value}` is not a priority and a mail server", f"write both, e.g. `10 {mail}`"
         return _target(words[1])
     elif kind == "SRV":
         if len(words) != 4 or not all(_priority(word) for word in words[:3]):
-            return f"`{value}` is not priority, weight, port and host", "write four, as `10 5 5060 sip.koreatech.in`"
+            return f"`{value}` is not priority, weight, port and host", "write four, e.g. `10 5 5060 sip.koreatech.in`"
         return _target(words[3])
     elif kind == "CAA" and not re.fullmatch(r'(0|128) (issue|issuewild|iodef) "[^"]*"', value):
-        return f"`{value}` is not flags, tag and a value in quotes", 'write one as `0 issue "letsencrypt.org"`'
+        return f"`{value}` is not flags, tag and a value in quotes", 'write one like `0 issue "letsencrypt.org"`'
     elif kind == "TXT":
         return _text_fault(value)
     return "", ""
@@ -229,27 +232,27 @@ def _text_fault(value: str) -> tuple[str, str]:
         pieces = [value[start : start + 255] for start in range(0, len(value), 255)] if '"' not in value else []
         written = " ".join(f'"{piece}"' for piece in pieces)
         fix = f"write '{written}'" if written and len(written) < 200 else "write each 255 characters as \"…\", in '…'"
-        return "is not in double quotes, in which Route 53 wants text", fix
+        return "is not in double quotes, which Route 53 needs for text", fix
     if long := next((part for part in parts if len(part) > 255), ""):
-        return f"has a text of {len(long)} characters, Route 53 takes 255 a piece", 'write several, as "…" "…"'
+        return f"has a text of {len(long)} characters, Route 53 allows 255 each", 'write several, e.g. "…" "…"'
     if odd := formats.strange(value.strip()):
         return odd, "write ASCII; other letters as \\ and three octal digits"
     return "", ""
 
 
 def _values(where: str, name: str, record: Mapping[str, Any]) -> Iterator[Problem]:
-    """Values are what the type holds, and there are not too many of them."""
+    """Values fit the type, and there are not too many of them."""
     kind, values = record["type"], record["values"]
     for number, value in enumerate(values):
         what, fix = _value_fault(kind, value)
         if what:
             yield Problem(f"{where}.values.{number}", what, fix)
         elif kind == "CNAME" and dotless(value) == name:
-            yield Problem(f"{where}.values.{number}", "leads to itself", "write the name that it stands for")
+            yield Problem(f"{where}.values.{number}", "points to itself", "write the name that it stands for")
     for twice in sorted({value for value in values if values.count(value) > 1}):
-        yield Problem(f"{where}.values", f"`{twice}` stands there twice", "keep one")
+        yield Problem(f"{where}.values", f"`{twice}` is listed twice", "keep one")
     if kind == "CNAME" and len(set(values)) > 1:
-        yield Problem(f"{where}.values", f"a CNAME leads to one name, here are {len(values)}", "keep one")
+        yield Problem(f"{where}.values", f"a CNAME points to one name, not to {len(values)}", "keep one")
 
 
 def record_label(name: str, kind: str) -> str:
@@ -258,7 +261,7 @@ def record_label(name: str, kind: str) -> str:
 
 
 class Record(Kind):
-    """A record, recognised by zone, name and type; those of distributions come with them."""
+    """A record, recognised by zone, name and type; distributions bring their own."""
 
     name = "record"
     role = "aws_dns_records"
@@ -277,7 +280,7 @@ class Record(Kind):
         return ("arn:aws:route53:::hostedzone/*",)
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
-        """Records lie in their zone, are unique by name and type, and have one kind of value."""
+        """Records are in their zone, are unique by name and type, and have one kind of value."""
         seen: dict[tuple[str, str], str] = {}
         for name, distribution in declaration.entries("aws_cdn_distributions").items():
             for alias in distribution["aliases"]:
@@ -291,41 +294,41 @@ class Record(Kind):
             yield from _values(where, name, record) if record.get("values") else ()
             if name != record["zone"] and not name.endswith(f".{record['zone']}"):
                 fix = f"write a name that ends in {record['zone']}, or name its own zone"
-                yield Problem(f"{where}.zone", f"`{name}` lies outside zone {record['zone']}", fix)
+                yield Problem(f"{where}.zone", f"`{name}` is outside zone {record['zone']}", fix)
             other = seen.get((name, record["type"]))
             if other:
-                yield Problem(where, f"{name} {record['type']} is declared by {other} too", "keep one of them")
+                yield Problem(where, f"{name} {record['type']} is also declared by {other}", "keep one of them")
             seen[(name, record["type"])] = f"{self.variable}.{key}"
             if bool(record.get("host")) == bool(record.get("values")):
                 yield Problem(where, "needs either `host` or `values`", "give exactly one of them")
             host = record.get("host")
             if host and record["type"] != "A":
                 yield Problem(
-                    f"{where}.host", f"gives an IPv4 address, the type is {record['type']}", "write `type: A`"
+                    f"{where}.host", f"gives an IPv4 address, but the type is {record['type']}", "write `type: A`"
                 )
             if host in hosts and not hosts[host].get("elastic_ip"):
                 fix = f"add `elastic_ip: auto` to aws_compute_instances.{host}"
-                yield Problem(f"{where}.host", f"{host} has no elastic IP, its address would change", fix)
+                yield Problem(f"{where}.host", f"{host} has no elastic IP, so its address would change", fix)
 
         yield from self._alone(declaration)
 
     def _name(self, where: str, record: Mapping[str, Any], name: str, declaration: Declaration) -> Iterator[Problem]:
-        """The name is one, and its zone answers for it."""
+        """The name is valid, and its zone is the one that answers for it."""
         kind, zone = record["type"], record["zone"]
         field = f"{where}.name" if "name" in record else where
         what, fix = hostname_fault(name, wildcard=True, underscore=kind not in _OF_HOSTS)
         if what:
             yield Problem(field, f"`{name}` {what}", fix)
         elif name == zone and kind == "CNAME":
-            yield Problem(f"{where}.type", f"a CNAME cannot stand at {zone}, the top of its zone", "write `type: A`")
+            yield Problem(f"{where}.type", f"a CNAME is not allowed at {zone}, the top of its zone", "write `type: A`")
         elif name == zone and kind == "NS":
             fix = "remove it: Route 53 keeps the zone's own NS records"
             yield Problem(f"{where}.type", f"NS of {zone}, the top of its zone, would cut the zone off", fix)
         elif name.endswith(f".{zone}") and kind != "NS" and (nearer := zone_of(name, declaration)) != zone and nearer:
-            yield Problem(f"{where}.zone", f"`{name}` lies in zone {nearer}, which is asked", f"write `{nearer}`")
+            yield Problem(f"{where}.zone", f"`{name}` is in zone {nearer}, which answers for it", f"write `{nearer}`")
 
     def _alone(self, declaration: Declaration) -> Iterator[Problem]:
-        """A CNAME is the only record of its name."""
+        """A CNAME has to be the only record of its name."""
         types: dict[str, dict[str, str]] = {}
         for key, record in declaration.entries(self.variable).items():
             types.setdefault(dotless(record.get("name", key)), {})[record["type"]] = key
@@ -339,7 +342,7 @@ class Record(Kind):
                 yield Problem(f"{self.variable}.{found['CNAME']}", what, "keep one of them")
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
-        """Live records that Route 53 keeps a declared one from: a CNAME of that name, or routing policies."""
+        """Live records that rule out a declared one: a CNAME of that name, or routing policies."""
         zones = {_zone_id(raw): dotless(raw["Name"]) for raw in observation["zones"]}
         live = [(zones.get(zone, ""), raw) for zone, records in observation["records"].items() for raw in records]
         for want in self.desired(declaration):
@@ -353,9 +356,7 @@ class Record(Kind):
                     yield Problem(where, f"the zone has {kind} records of that name with a routing policy", fix)
                 elif (raw["Type"] == "CNAME") != (kind == "CNAME"):
                     fix = f"delete the {raw['Type']} record in the account, or remove this one from the declaration"
-                    yield Problem(
-                        where, f"the zone has a {raw['Type']} of that name, which Route 53 lets stand alone", fix
-                    )
+                    yield Problem(where, f"the zone has a {raw['Type']} of that name, and a CNAME has to be alone", fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for key, entry in declaration.entries(self.variable).items():

@@ -95,8 +95,8 @@ class IamRole(Kind):
     refers = {"buckets": "bucket", "invalidates": "distribution"}
     shapes = {
         "": formats.text(r"[A-Za-z0-9_+=,.@-]+", "the name of a role", "write letters, digits and `-`", 64),
-        "description": formats.text(r"[ -~\t\r\n]*", "a description that IAM takes", "write it in English", 1000),
-        "buckets.*": one_of(("read", "read_write"), "no right"),
+        "description": formats.text(r"[ -~\t\r\n]*", "a description that IAM accepts", "write it in English", 1000),
+        "buckets.*": one_of(("read", "read_write"), "not a right"),
     }
     reads = (
         Read(
@@ -139,10 +139,12 @@ class IamRole(Kind):
             if path and not re.fullmatch(r"/([A-Za-z0-9_.-]+/)+", path):
                 better = f"/{path.strip('/')}/"
                 good = re.fullmatch(r"/([A-Za-z0-9_.-]+/)+", better)
-                fix = f"write {better if good else 'one as /koin/prod/'}, a path with slashes at both ends"
+                fix = f"write {better if good else 'one like /koin/prod/'}, a path with slashes at both ends"
                 yield Problem(f"{where}.parameters", f"`{path}` is not a path", fix)
             elif path and re.match(r"/(aws|ssm)", path, re.IGNORECASE):
-                yield Problem(f"{where}.parameters", f"`{path}` begins as AWS's own do", "write one as /koin/prod/")
+                yield Problem(
+                    f"{where}.parameters", f"`{path}` begins like AWS's own paths", "write one like /koin/prod/"
+                )
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -159,7 +161,7 @@ class IamRole(Kind):
         # The account's authorization details leave descriptions out.
         described = {raw["RoleName"]: raw.get("Description", "") for raw in observation["role_list"]}
         for raw in observation["roles"]:
-            # Accounts hold many roles that services made for themselves; none is called a stray.
+            # Accounts hold many roles that services made for themselves; none is reported as unmanaged.
             name = raw["RoleName"]
             yield Live(name, name, {**raw, "Description": described.get(name, "")}, {"id": name}, listed=False)
 
@@ -179,5 +181,5 @@ class IamRole(Kind):
 
 
 def _document(value: Any) -> Any:
-    """IAM answers documents URL-encoded (RFC 3986); botocore decodes most of them, not all."""
+    """IAM returns documents URL-encoded (RFC 3986); botocore decodes most of them, not all."""
     return unquote(value) if isinstance(value, str) else value

@@ -78,7 +78,7 @@ class Topic(Kind):
                 if item["Protocol"] != "email"
             ]
             attributes = {"id": arn, "arn": arn, "other_subscriptions": others}
-            # Topics belong to many systems of an account; none is called a stray.
+            # Topics belong to many systems of an account; none is reported as unmanaged.
             yield Live(arn, _name_of(arn), {"subscriptions": subscriptions}, attributes, listed=False)
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
@@ -90,7 +90,7 @@ class Topic(Kind):
             "emails": sorted(
                 item["Endpoint"]
                 for item in live.raw["subscriptions"]
-                # What was never confirmed cannot be removed; it falls away by itself.
+                # An unconfirmed subscription cannot be removed; it expires by itself.
                 if item["Protocol"] == "email"
                 and (item["SubscriptionArn"].startswith("arn:") or item["Endpoint"] in declared)
                 and item["SubscriptionArn"] != "Deleted"
@@ -102,7 +102,7 @@ _DAY = 86400
 
 
 def _period(where: str, value: Any) -> Iterator[Problem]:
-    """A period that CloudWatch knows."""
+    """A period that CloudWatch accepts."""
     if isinstance(value, int) and value not in (10, 20, 30) and (value < 60 or value % 60 or value > _DAY):
         fix = "write seconds: 10, 20, 30 or a multiple of 60"
         yield Problem(where, f"{value} is not a period of CloudWatch", fix)
@@ -120,9 +120,9 @@ class Alarm(Kind):
     shapes = {
         "": formats.text(r"[A-Za-z0-9][ -~]*", "the name of an alarm", "write letters, digits and `-`", 128),
         "namespace": formats.text(
-            r"(?!:)[A-Za-z0-9._/#: -]+", "a namespace of CloudWatch", "write one as AWS/EC2", 255
+            r"(?!:)[A-Za-z0-9._/#: -]+", "a namespace of CloudWatch", "write one like AWS/EC2", 255
         ),
-        "metric": formats.text(r"[ -~]+", "the name of a metric", "write one as CPUUtilization", 255),
+        "metric": formats.text(r"[ -~]+", "the name of a metric", "write one like CPUUtilization", 255),
         "threshold": formats.finite,
         "period": _period,
         "evaluation_periods": formats.number(1, 100000, "a number of periods", "write 1 or more"),
@@ -145,23 +145,21 @@ class Alarm(Kind):
             where, period = f"{self.variable}.{name}", entry["period"]
             longest = 7 * _DAY if period >= 3600 else _DAY
             if not list(_period("", period)) and period * entry["evaluation_periods"] > longest:
-                what = f"looks back over {period * entry['evaluation_periods']} seconds, CloudWatch over {longest}"
+                what = f"looks back over {period * entry['evaluation_periods']} seconds, CloudWatch allows {longest}"
                 fix = f"write at most {longest // period} periods of {period} seconds"
                 yield Problem(f"{where}.evaluation_periods", what, fix)
             if "InstanceId" in entry["dimensions"]:
-                yield Problem(f"{where}.dimensions.InstanceId", "is that of every instance in turn", "remove it")
-            # Only metrics of an own resolution have shorter ones.
+                yield Problem(f"{where}.dimensions.InstanceId", "is set automatically for each instance", "remove it")
+            # Only high-resolution custom metrics have shorter periods.
             if entry["namespace"].startswith("AWS/") and period in (10, 30):
-                yield Problem(
-                    f"{where}.period", f"metrics of AWS come every 60 seconds, not {period}", "write 60 or more"
-                )
+                yield Problem(f"{where}.period", f"AWS metrics come every 60 seconds, not {period}", "write 60 or more")
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         templates = declaration.entries(self.variable)
         for instance in declaration.entries("aws_compute_instances"):
             for key, entry in templates.items():
                 dimensions = {"InstanceId": ref("instance", instance), **entry["dimensions"]}
-                # Made of what is known already, so that a topic made again changes no alarm.
+                # Built from known parts, so that a recreated topic changes no alarm.
                 actions = [f"arn:aws:sns:{declaration.region}:{declaration.account}:{entry['topic']}"]
                 fields: Fields = {
                     "description": entry["description"],
@@ -176,7 +174,7 @@ class Alarm(Kind):
                     "missing_data": entry["missing_data"],
                     "alarm_actions": actions,
                     "ok_actions": actions,
-                    # An alarm that was muted by hand is seen, rather than unmuted along with another change.
+                    # Compared, so that an alarm muted by hand is shown, and not unmuted along with another change.
                     "actions_enabled": True,
                 }
                 more = {"dimensions": dimensions, "alarm_actions": actions, "ok_actions": actions}
@@ -185,7 +183,7 @@ class Alarm(Kind):
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["alarms"]:
             arn = raw["AlarmArn"]
-            # What is not declared, for the module writes an alarm as a whole.
+            # Undeclared settings, because the module writes an alarm as a whole.
             kept = {
                 "insufficient_data_actions": raw.get("InsufficientDataActions", []),
                 "datapoints_to_alarm": raw.get("DatapointsToAlarm"),

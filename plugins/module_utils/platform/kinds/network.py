@@ -17,14 +17,14 @@ from .base import EC2_TAGS, Ec2Kind, Observation, called, declared, label, only,
 
 #: an availability zone: its region, and a letter
 _ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d+)[a-z]")
-#: ranges that nobody on the internet has
+#: ranges that are not used on the internet
 _PRIVATE = [ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
 #: the tag Name of a resource is its key in the declaration
 _NAMED = formats.text(r"[^`]+", "a name", "write letters, digits, spaces, `-` and `_`", 256)
 
 
 def _range(where: str, cidr: str) -> Iterator[Problem]:
-    """A range of a size that AWS gives to VPCs and subnets."""
+    """A range of a size that AWS allows for VPCs and subnets."""
     try:
         network = ipaddress.IPv4Network(cidr, strict=False)
     except ValueError:
@@ -34,18 +34,18 @@ def _range(where: str, cidr: str) -> Iterator[Problem]:
         yield from checks.cidr(where, cidr)
     else:
         first = cidr.partition("/")[0]
-        fix = f"choose one of these, as {ipaddress.IPv4Network(f'{first}/20', strict=False)}"
-        yield Problem(where, f"/{network.prefixlen} is not a size that AWS has: /16 to /28", fix)
+        fix = f"choose one of these, e.g. {ipaddress.IPv4Network(f'{first}/20', strict=False)}"
+        yield Problem(where, f"/{network.prefixlen} is not a size that AWS allows: /16 to /28", fix)
 
 
 def _of_one_vpc(
     where: str, vpc: str, vpcs: Mapping[str, Any], others: Iterable[tuple[str, str, Mapping[str, Any] | None]]
 ) -> Iterator[Problem]:
-    """What an entry names lies in its own VPC. others: (field, name, entry) of each."""
+    """Everything that an entry names is in its own VPC. others: (field, name, entry) of each."""
     for field, name, entry in others:
-        # One that names an undeclared VPC is said to do that.
+        # An undeclared VPC is reported elsewhere.
         if entry and entry.get("vpc") in vpcs and vpc in vpcs and entry["vpc"] != vpc:
-            what = f"`{name}` lies in VPC {entry['vpc']}, this one in {vpc}"
+            what = f"`{name}` is in VPC {entry['vpc']}, this one in {vpc}"
             yield Problem(f"{where}.{field}", what, f"name one of VPC {vpc}")
 
 
@@ -55,8 +55,8 @@ def _guarded_twice(variable: str, entries: Mapping[str, Mapping[str, Any]], what
     for name, entry in entries.items():
         for subnet in entry.get("subnets", []):
             if subnet in taken:
-                again = "twice" if taken[subnet] == name else f"by {taken[subnet]} too"
-                yield Problem(f"{variable}.{name}.subnets", f"`{subnet}` is named {again}", f"a subnet has one {what}")
+                again = "named twice" if taken[subnet] == name else f"also named by {taken[subnet]}"
+                yield Problem(f"{variable}.{name}.subnets", f"`{subnet}` is {again}", f"a subnet has one {what}")
             taken.setdefault(subnet, name)
 
 
@@ -84,9 +84,9 @@ def _attribute_of(attribute: str, name: str) -> Callable[[Declaration, Any], Req
 
 
 class Vpc(Ec2Kind):
-    """Recognised by its declared id, else by Name and CIDR, else as the default VPC, else the one, with that CIDR.
+    """Recognised by its declared id, else by Name and CIDR, else as the default VPC, else the only one, with that CIDR.
 
-    A second VPC with the same CIDR is never made: the ranges of the two could not be connected.
+    A second VPC with the same CIDR is never created: the two could not be connected.
     """
 
     name = "vpc"
@@ -95,7 +95,7 @@ class Vpc(Ec2Kind):
     entry_point = "vpc"
     shapes = {
         "": _NAMED,
-        "id": formats.text(r"vpc-([0-9a-f]{8}|[0-9a-f]{17})", "the id of a VPC", "write it as vpc-0a1b2c3d4e5f67890"),
+        "id": formats.text(r"vpc-([0-9a-f]{8}|[0-9a-f]{17})", "the id of a VPC", "write it like vpc-0a1b2c3d4e5f67890"),
     }
     reads = (
         Read(
@@ -120,7 +120,7 @@ class Vpc(Ec2Kind):
     identified_by = ("cidr",)
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
-        """Ranges are private and apart from each other."""
+        """Ranges are private and do not overlap."""
         seen: list[tuple[str, ipaddress.IPv4Network]] = []
         for name, entry in declaration.entries(self.variable).items():
             where = f"{self.variable}.{name}"
@@ -128,7 +128,7 @@ class Vpc(Ec2Kind):
             own = checks.network(entry["cidr"])
             if own and not any(own.subnet_of(private) for private in _PRIVATE):
                 fix = "choose one in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
-                yield Problem(f"{where}.cidr", f"{own} is not private: hosts of the internet have these addresses", fix)
+                yield Problem(f"{where}.cidr", f"{own} is not private: it is a range of internet addresses", fix)
             for other, network in seen:
                 if own and own.overlaps(network):
                     yield Problem(f"{where}.cidr", f"{own} overlaps VPC {other} ({network})", "give each its own range")
@@ -136,7 +136,7 @@ class Vpc(Ec2Kind):
                 seen.append((name, own))
             if entry.get("dns_hostnames") and entry.get("dns_support") is False:
                 fix = "write `dns_support: true`, or `dns_hostnames: false`"
-                yield Problem(f"{where}.dns_hostnames", "AWS gives no names without dns_support", fix)
+                yield Problem(f"{where}.dns_hostnames", "AWS assigns no host names without dns_support", fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -190,7 +190,7 @@ class InternetGateway(Ec2Kind):
         taken: dict[str, str] = {}
         for name, entry in declaration.entries(self.variable).items():
             if entry["vpc"] in taken:
-                what = f"{entry['vpc']} has the internet gateway {taken[entry['vpc']]} already"
+                what = f"{entry['vpc']} already has the internet gateway {taken[entry['vpc']]}"
                 yield Problem(f"{self.variable}.{name}.vpc", what, "keep one: a VPC has one internet gateway")
             taken.setdefault(entry["vpc"], name)
 
@@ -233,7 +233,7 @@ class Subnet(Ec2Kind):
     identified_by = ("cidr",)
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
-        """Ranges lie in their VPC and apart from each other; zones are of the region."""
+        """Ranges are in their VPC and do not overlap; zones are in the region."""
         vpcs = declaration.entries("aws_network_vpcs")
         seen: list[tuple[str, str, ipaddress.IPv4Network]] = []
         for name, entry in declaration.entries(self.variable).items():
@@ -241,7 +241,7 @@ class Subnet(Ec2Kind):
             yield from _range(f"{where}.cidr", entry["cidr"])
             own, outer = checks.network(entry["cidr"]), checks.network(vpcs.get(entry["vpc"], {}).get("cidr", ""))
             if own and outer and not own.subnet_of(outer):
-                what = f"{own} lies outside the VPC {entry['vpc']} ({outer})"
+                what = f"{own} is outside the VPC {entry['vpc']} ({outer})"
                 yield Problem(f"{where}.cidr", what, f"choose one in {outer}")
             for other, vpc, network in seen:
                 if own and vpc == entry["vpc"] and own.overlaps(network):
@@ -252,20 +252,20 @@ class Subnet(Ec2Kind):
         yield from self._zones(declaration)
 
     def _zones(self, declaration: Declaration) -> Iterator[Problem]:
-        """Zones are of the declared region. Where all are of another one, the region is what is wrong."""
+        """Zones are in the declared region. If all are in another one, the region is wrong."""
         entries, region = declaration.entries(self.variable), declaration.region
         regions = {match[1] if (match := _ZONE.fullmatch(entry["zone"])) else "" for entry in entries.values()}
         if len(entries) > 1 and len(regions) == 1 and regions - {region, ""}:
             (other,) = regions
-            what = f"`{region}` is declared, the zones of all subnets are of {other}"
+            what = f"`{region}` is declared, but the zones of all subnets are in {other}"
             yield Problem("aws_region", what, f"write {other}, or zones of {region} in {self.variable}")
             return
         for name, entry in entries.items():
             if not re.fullmatch(re.escape(region) + "[a-z]", entry["zone"]):
                 letter = entry["zone"][-1:].lower()
                 example = f"{region}{letter if letter.isascii() and letter.isalpha() else 'a'}"
-                fix = f"write a zone of {region}, as {example} (or correct aws_region)"
-                yield Problem(f"{self.variable}.{name}.zone", f"`{entry['zone']}` is no zone of {region}", fix)
+                fix = f"write a zone of {region}, e.g. {example} (or correct aws_region)"
+                yield Problem(f"{self.variable}.{name}.zone", f"`{entry['zone']}` is not a zone of {region}", fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -278,7 +278,7 @@ class Subnet(Ec2Kind):
             found = _live(raw, "SubnetId", listed=context.knows("vpc", raw["VpcId"]))
             blocks = raw.get("Ipv6CidrBlockAssociationSet", [])
             ipv6 = [item["Ipv6CidrBlock"] for item in blocks if item["Ipv6CidrBlockState"]["State"] == "associated"]
-            # The module takes both away where it is not told to keep them.
+            # The module removes both unless told to keep them.
             found.attributes["ipv6_cidr"] = ipv6[0] if ipv6 else ""
             found.attributes["assign_ipv6"] = raw.get("AssignIpv6AddressOnCreation", False)
             yield found
@@ -303,7 +303,7 @@ def _associated(live: Live) -> set[str]:
 
 
 def _declared_names(subnets: Iterable[str], context: Context) -> list[str]:
-    """Names of those subnets that are declared: a subnet made by hand stays where its maker put it."""
+    """Names of those subnets that are declared: subnets made by hand are left as they are."""
     return sorted(context.name("subnet", item) for item in subnets if context.knows("subnet", item))
 
 
@@ -313,7 +313,7 @@ def _by_name_or_subnets(
     """By VPC and Name, else the one that all its declared subnets use already."""
     inside = _in_vpc(want, live, context)
     named = [item for item in inside if called(item.raw) == want.name]
-    # Those that exist: one that is missing must not hide the table that guides the others.
+    # Existing ones only: a missing subnet must not hide the table of the others.
     ids = {found for name in want.entry.get("subnets", []) if (found := context.id("subnet", name))}
     users = [item for item in inside if ids and ids <= guarded[item.id]]
     return only(kind, want.name, named or users)
@@ -375,7 +375,7 @@ class RouteTable(Ec2Kind):
                 for subnet in observation["subnets"]
                 if main and subnet["VpcId"] == raw["VpcId"] and subnet["SubnetId"] not in explicit[raw["VpcId"]]
             ]
-            # A main table that nothing declares is AWS's own, not a stray.
+            # An undeclared main table is AWS's own, not unmanaged.
             listed = context.knows("vpc", raw["VpcId"]) and not main
             yield _live({**raw, "implicit": implicit}, "RouteTableId", listed=listed)
 
@@ -448,7 +448,7 @@ class NetworkAcl(Ec2Kind):
                         yield Problem(where, f"`{number}` is not a rule number", "choose one from 1 to 32766")
                     same = _acl_rule({**rule, "action": ""}, "")
                     if same in seen:
-                        what = f"is about the same packets as rule {seen[same]}, which comes first where it is lower"
+                        what = f"matches the same packets as rule {seen[same]}, and the lower number wins"
                         yield Problem(where, what, "keep one of the two")
                     seen.setdefault(same, number)
                     yield from checks.cidr(f"{where}.cidr", rule["cidr"])
@@ -469,7 +469,7 @@ class NetworkAcl(Ec2Kind):
         for raw in observation["network_acls"]:
             listed = context.knows("vpc", raw["VpcId"]) and not raw["IsDefault"]
             found = _live(raw, "NetworkAclId", listed=listed)
-            # The module takes away every subnet that it is not told of.
+            # The module removes every subnet that it is not given.
             others = [subnet for subnet in _associated(found) & there if not context.knows("subnet", subnet)]
             found.attributes["other_subnets"] = sorted(others)
             yield found

@@ -38,7 +38,7 @@ def rule_lines(rules: Mapping[str, Mapping[str, Any]], preposition: str) -> list
 
 
 def permission_lines(permissions: Iterable[Mapping[str, Any]], preposition: str, context: Context) -> list[str]:
-    """The same of what the EC2 API answers."""
+    """The same for rules from the EC2 API."""
     lines = []
     for permission in permissions:
         protocol = _PROTOCOLS.get(str(permission["IpProtocol"]), str(permission["IpProtocol"]))
@@ -52,7 +52,7 @@ def permission_lines(permissions: Iterable[Mapping[str, Any]], preposition: str,
     return sorted(lines)
 
 
-#: what EC2 lets names and descriptions of groups hold
+#: characters that EC2 allows in names and descriptions of groups
 _CHARACTERS = r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]"
 
 
@@ -62,11 +62,11 @@ def _administrators(where: str, value: Any) -> Iterator[Problem]:
     yield from wrong
     network = checks.network(str(value))
     if network and not wrong and network.prefixlen < 8:
-        fix = "write the addresses of the administrators, as 203.0.113.7/32"
+        fix = "write the addresses of the administrators, e.g. 203.0.113.7/32"
         yield Problem(where, f"{network} is most of the internet, or all of it", fix)
     elif network and not wrong and (network.is_loopback or network.is_multicast or network.is_link_local):
         fix = "write the address that the internet sees (https://checkip.amazonaws.com shows it)"
-        yield Problem(where, f"nobody comes from {network}", fix)
+        yield Problem(where, f"nobody connects from {network}", fix)
 
 
 def _no_source(declaration: Declaration, rule: Mapping[str, Any]) -> str:
@@ -111,7 +111,7 @@ class SecurityGroup(Ec2Kind):
         ),
         "description": formats.text(
             f"{_CHARACTERS}*",
-            "a description that EC2 takes",
+            "a description that EC2 accepts",
             "write it in English, with these: a-z 0-9 ._-:/()#,@+=&",
             255,
         ),
@@ -138,11 +138,11 @@ class SecurityGroup(Ec2Kind):
         ssh = declaration.value("aws_security_ssh_port", _SSH_PORT)
         private = {_SSH_PORT: "SSH", ssh: "SSH", **_DATABASE_PORTS}
         vpcs = declaration.entries("aws_network_vpcs")
-        # Rules repeat what is declared there, and said there.
+        # Rules repeat these ranges; what is wrong with them is reported there.
         wrong = {cidr for cidr in declaration.value("aws_security_admin_cidrs", []) if list(_administrators("", cidr))}
         for name, entry in declaration.entries(self.variable).items():
             if name == "default":
-                yield Problem(f"{self.variable}.{name}", "AWS keeps this name for itself", "choose another name")
+                yield Problem(f"{self.variable}.{name}", "AWS reserves this name", "choose another name")
             for direction in self.nested:
                 yield from self._same(f"{self.variable}.{name}.{direction}", entry.get(direction, {}))
                 for key, rule in entry.get(direction, {}).items():
@@ -150,7 +150,7 @@ class SecurityGroup(Ec2Kind):
                     for peer in rule.get("groups", []):
                         there = declaration.entries(self.variable).get(peer, {}).get("vpc", entry["vpc"])
                         if there != entry["vpc"] and {there, entry["vpc"]} <= set(vpcs):
-                            what = f"`{peer}` lies in VPC {there}, this group in {entry['vpc']}"
+                            what = f"`{peer}` is in VPC {there}, this group in {entry['vpc']}"
                             yield Problem(f"{where}.groups", what, f"name a group of VPC {entry['vpc']}")
                     yield from checks.ports(where, rule["protocol"], rule, "port", "to_port")
                     for cidr in rule.get("cidrs", []):
@@ -164,7 +164,7 @@ class SecurityGroup(Ec2Kind):
 
     @staticmethod
     def _same(where: str, rules: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
-        """Two rules that allow the same to the same."""
+        """Two rules that allow the same traffic."""
         seen: dict[str, str] = {}
         for key, rule in rules.items():
             for line in rule_lines({key: rule}, "with"):
@@ -185,7 +185,7 @@ class SecurityGroup(Ec2Kind):
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["security_groups"]:
             group = raw["GroupId"]
-            # Every VPC has a group `default` that cannot be deleted: AWS's own, not a stray.
+            # Every VPC has a group `default` that cannot be deleted: AWS's own, not unmanaged.
             listed = context.knows("vpc", raw.get("VpcId", "")) and raw["GroupName"] != "default"
             attributes = {"id": group, "description": raw["Description"]}
             yield Live(group, label(group, raw["GroupName"]), dict(raw), attributes, listed=listed)

@@ -18,7 +18,7 @@ from .base import Kind, Observation, declared, policy, statements, tag_fields, t
 _NAME = re.compile(r"(?!xn--)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 
 
-#: what AWS keeps for itself
+#: names that AWS reserves
 _RESERVED = re.compile(r"(sthree-|amzn-s3-demo-).*|.*(-s3alias|--ol-s3|--x-s3|--table-s3|\.mrap)")
 _RULE_ID = formats.text(r"[ -~]+", "the id of a rule", "write letters, digits and `-`", 255)
 _HEADER_OR_ANY = r"[A-Za-z0-9!#$%&'*^_`|~.-]+"
@@ -27,7 +27,7 @@ _DAYS = formats.number(1, 36500, "a number of days", "write 1 or more")
 
 
 def bucket_policy(bucket: str, parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Refuse plain HTTP; beyond that what other kinds need."""
+    """Refuse plain HTTP, and add what other kinds need."""
     arn = f"arn:aws:s3:::{bucket}"
     refusal = {
         "Sid": "DenyPlainHttp",
@@ -93,7 +93,7 @@ def _declared_buckets(declaration: Declaration, answer: Any) -> Iterator[tuple[s
 
 
 def _setting(name: str, operation: str, value: Callable[[Any], Any], *, absent: str = "", action: str = "") -> Detail:
-    """The read of one setting of each declared bucket. absent: what S3 answers of a bucket without it."""
+    """The read of one setting of each declared bucket. absent: the error that S3 returns for a bucket without it."""
 
     def each(declaration: Declaration, answer: Any) -> Requests:
         for bucket, _ in _declared_buckets(declaration, answer):
@@ -174,7 +174,7 @@ _SETTINGS = (
 
 
 def _bucket_name(where: str, name: str) -> Iterator[Problem]:
-    """What S3 takes for a name."""
+    """What S3 accepts as a name."""
     if odd := formats.strange(name):
         yield Problem(where, f"`{name}` {odd}", "write lower-case letters, digits and hyphens")
     elif not _NAME.fullmatch(name) or ".-" in name or "-." in name:
@@ -183,17 +183,17 @@ def _bucket_name(where: str, name: str) -> Iterator[Problem]:
         fix = f"write `{better}`: {fix}" if better != name and _NAME.fullmatch(better) else fix
         yield Problem(where, f"`{name}` is not a bucket name", fix)
     elif _RESERVED.fullmatch(name):
-        yield Problem(where, f"`{name}` is a name that AWS keeps for itself", "choose another beginning and end")
+        yield Problem(where, f"`{name}` is a name that AWS reserves", "choose another beginning and end")
 
 
 def _same_rules(where: str, rules: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
-    """Two rules that say when the same objects go."""
+    """Two rules that set when the same objects expire."""
     seen: dict[tuple[str, str], str] = {}
     for rule_id, rule in rules.items():
         for key in ("expire_days", "noncurrent_days", "abort_multipart_days"):
             about = (rule.get("prefix") or "", key)
             if rule.get(key) is not None and about in seen:
-                what = f"sets {key} of the same objects as {seen[about]}"
+                what = f"sets {key} for the same objects as {seen[about]}"
                 yield Problem(f"{where}.{rule_id}.{key}", what, "keep one of the two, or give one a `prefix`")
             elif rule.get(key) is not None:
                 seen[about] = rule_id
@@ -213,7 +213,7 @@ class Bucket(Kind):
         "cors.@": _RULE_ID,
         "cors.*.origins": formats.origin,
         "cors.*.headers": formats.text(_HEADER_OR_ANY, "a header", "write its name, or `*`"),
-        "cors.*.expose": formats.text(_HEADER, "a header", "write its name, as ETag; `*` is not allowed here"),
+        "cors.*.expose": formats.text(_HEADER, "a header", "write its name, e.g. ETag; `*` is not allowed here"),
         "cors.*.max_age": formats.number(0, 604800, "a time to keep an answer", "write seconds from 0 to 604800"),
         "lifecycle.@": _RULE_ID,
         "lifecycle.*.expire_days": _DAYS,
@@ -259,7 +259,7 @@ class Bucket(Kind):
         "s3:ListAllMyBuckets",
         "s3:ListBucket",
     )
-    # The module that makes a bucket's folder asks first whether it is there.
+    # The module that makes a bucket's folder first checks whether it exists.
     write_reads = ("s3:GetObject", "s3:GetObjectTagging")
     regional = False
 
@@ -293,7 +293,7 @@ class Bucket(Kind):
                         )
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
-        # Not above: all kinds are known only after this file.
+        # Imported here, because the list of all kinds imports this file.
         from . import KINDS
 
         for name, entry in declaration.entries(self.variable).items():
@@ -346,11 +346,11 @@ class Bucket(Kind):
         public = any(_is_public(line) for line in statements(live.raw.get("policy")))
         if public and changed & {"policy", "block_public_access"}:
             yield (
-                f"bucket {want.name}: anyone can read objects by their S3 URL today and the declaration ends that; "
-                "links that do not go through a distribution (mail templates, jobs) will break"
+                f"bucket {want.name}: anyone can read objects by their S3 URL today; the declaration ends that, and "
+                "links that bypass the distribution (mail templates, jobs) will break"
             )
         if "ownership" in changed and want.fields.get("ownership") == "BucketOwnerEnforced":
-            yield f"bucket {want.name}: object ACLs stop counting (ownership BucketOwnerEnforced)"
+            yield f"bucket {want.name}: object ACLs will be ignored (ownership BucketOwnerEnforced)"
 
 
 def _is_public(statement: str) -> bool:
