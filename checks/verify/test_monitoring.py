@@ -43,7 +43,7 @@ def silent(host: Host, hosts: Collection[str]) -> list[str]:
     targets = ask(host, "targets?state=active")["activeTargets"]
     watched = {one["labels"]["instance"] for one in targets if one["labels"]["job"] == "node"}
     return [
-        *(f"{name}: nobody asks its node exporter" for name in hosts if name not in watched),
+        *(f"{name}: Prometheus does not scrape its node exporter" for name in hosts if name not in watched),
         *(
             f"{one['labels']['job']} of {one['labels']['instance']}: {one['lastError'] or one['health']}"
             for one in targets

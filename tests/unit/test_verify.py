@@ -85,7 +85,7 @@ def target(job: str, instance: str, health: str, error: str = "") -> dict[str, A
 def test_a_target_that_does_not_answer_is_noticed_and_a_host_that_is_none() -> None:
     targets = [target("node", "a", "up"), target("mysqld", "a", "down", "refused"), target("node", "b", "unknown")]
     assert MONITORING.silent(answering({"activeTargets": targets}), ["a", "b", "c"]) == [
-        "c: nobody asks its node exporter",
+        "c: Prometheus does not scrape its node exporter",
         "mysqld of a: refused",
         "node of b: unknown",
     ]
