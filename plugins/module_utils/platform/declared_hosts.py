@@ -102,9 +102,10 @@ def compiled_once() -> Iterator[None]:
 
     def compiled(self: Environment, source: Any, *args: Any, **kwargs: Any) -> Any:
         # How Ansible reads a backslash depends on where the template is.
-        if not isinstance(source, str) or "\\" in source:
+        if isinstance(source, str) and "\\" in source:
             return original(self, source, *args, **kwargs)
-        key = (source, args, tuple(sorted(kwargs.items())))
+        # An expression comes parsed; what it is made of shows in its representation.
+        key = (type(source), str(source), args, tuple(sorted(kwargs.items())))
         if key not in known:
             known[key] = original(self, source, *args, **kwargs)
         return known[key]

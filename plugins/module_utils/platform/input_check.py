@@ -182,7 +182,10 @@ class InputCheck:
             defaults |= role_defaults(role)
             secrets |= secret_paths(role)
         raw = self.hosts.raw(host, defaults)
-        for problem in (*unknown_variables(raw), *literal_secrets(raw, secrets)):
+        # What localhost has, too, has been looked at; a role may say of its own variables that they are secrets.
+        shared = self.hosts.raw()
+        own = {name: value for name, value in raw.items() if owner(name) or value is not shared.get(name)}
+        for problem in (*unknown_variables(raw), *literal_secrets(own, secrets)):
             self._add(problem, host)
         templar = self.hosts.templar(host, defaults)
         found: dict[str, dict[str, Any]] = {}
