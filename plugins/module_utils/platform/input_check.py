@@ -182,7 +182,7 @@ class InputCheck:
             defaults |= role_defaults(role)
             secrets |= secret_paths(role)
         raw = self.hosts.raw(host, defaults)
-        # What localhost has, too, has been looked at; a role may say of its own variables that they are secrets.
+        # Variables shared with localhost were checked with the account, except that roles mark secrets among their own.
         shared = self.hosts.raw()
         own = {name: value for name, value in raw.items() if owner(name) or value is not shared.get(name)}
         for problem in (*unknown_variables(raw), *literal_secrets(own, secrets)):
