@@ -2,7 +2,8 @@
 
 Ansible asks every inventory plugin about every source, before any of them talks to AWS, so this one is listed first in
 ansible.cfg. Sources of ``amazon.aws.aws_ec2`` are handed to that plugin from here: where it fails, Ansible would try
-all others and print the errors of each.
+all others and print the errors of each. So is the source that sorts hosts into groups, because on its own, the plugin
+would compile every expression again for each host.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ short_description: Stops the run when a file of the declaration cannot be read o
 description:
   - Checks the files of the inventory's folder and its C(group_vars/) and C(host_vars/) as they are written. Ends the
     command with one message that names file, line and fix.
-  - Hands sources of C(amazon.aws.aws_ec2) to that plugin, and ends the command with one message when it fails.
+  - Hands sources of C(amazon.aws.aws_ec2) and the C(platform.yml) of C(ansible.builtin.constructed) to these plugins,
+    and ends the command with one message when the former fails.
   - Has to be the first of C(enable_plugins).
 options: {}
 """
@@ -32,12 +34,18 @@ options: {}
 # Modules find plugins/module_utils through ansible.cfg, plugins of the controller do not.
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform.engine.errors import Problem  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.compiled import compiled_once  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.engine.errors import Problem  # noqa: E402
 from ansible.module_utils.platform.origin import shown  # noqa: E402
 from ansible.module_utils.platform.sources import read, signature  # noqa: E402
 
 #: more than these are not helpful at once
 _SHOWN = 10
+#: how the name of a source that is handed over ends: (to which plugin, what it means when that fails)
+_HANDED = {
+    "aws_ec2.yml": ("amazon.aws.aws_ec2", "The hosts cannot be read from AWS"),
+    "platform.yml": ("ansible.builtin.constructed", "The hosts cannot be sorted into groups"),
+}
 #: as for any error of Ansible's parsers
 _PARSER_ERROR = 4
 
@@ -45,39 +53,46 @@ display = Display()
 
 
 class InventoryModule(BaseInventoryPlugin):
-    """Looks at the folder of each source, and takes over those that ask AWS."""
+    """Looks at the folder of each source, and hands some to their plugins."""
 
     NAME = "declaration"
 
     def verify_file(self, path: str) -> bool:
-        """End the run when a file cannot be read; else take only what asks AWS."""
+        """End the run when a file cannot be read; else take only what is handed over."""
         # A list of hosts on the command line, as `-i localhost,`: no file, so no folder beside it.
         if "," in path:
             return False
         folder = Path(path).parent
-        asks_aws = path.endswith(("aws_ec2.yml", "aws_ec2.yaml"))
+        handed = _kind(path) in _HANDED
         if not (folder / "group_vars").is_dir() and folder.parent.name != "inventories":
-            return asks_aws
+            return handed
         try:
             problems = _problems(folder, signature(folder))
         except Exception as error:  # Ansible takes any exception for "not mine", and would go on unchecked
             _end(f"The declaration in {folder} could not be checked: {type(error).__name__}: {error}")
         if problems:
             _end(_message(problems))
-        return asks_aws
+        return handed
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
-        """Have amazon.aws.aws_ec2 parse its source. Whether playbooks parse takes no host, so nobody is asked then."""
+        """Have its plugin parse a source. Whether playbooks parse takes no host, so nobody is asked then."""
         if context.CLIARGS.get("syntax"):
             return
-        plugin = inventory_loader.get("amazon.aws.aws_ec2")
+        name, failure = _HANDED[_kind(path)]
+        plugin = inventory_loader.get(name)
         try:
-            plugin.parse(inventory, loader, path, cache=cache)
+            with compiled_once():
+                plugin.parse(inventory, loader, path, cache=cache)
             # There is one only when its options ask for it.
             if hasattr(plugin, "_cache"):
                 plugin.update_cache_if_changed()
         except AnsibleError as error:
-            _end(f"The hosts cannot be read from AWS; nothing was done.\n  {shown(Path(path))}: {_explained(error)}")
+            _end(f"{failure}; nothing was done.\n  {shown(Path(path))}: {_explained(error)}")
+
+
+def _kind(path: str) -> str:
+    """The end of a source's name by which it is handed over; empty for others."""
+    return next((end for end in _HANDED if path.endswith(end)), "")
 
 
 def _explained(error: BaseException) -> str:

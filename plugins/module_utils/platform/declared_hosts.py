@@ -7,7 +7,6 @@ only a running host knows have placeholders (``facts_of``); variables that need 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
-from jinja2 import Environment
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: variables in templates that have no placeholder; a value that needs one is checked on the host, by its role
@@ -93,28 +91,6 @@ class _KnownHostVars(HostVars):
         if key not in self.known:
             self.known[key] = super().__getitem__(key)
         return self.known[key]
-
-
-@contextmanager
-def compiled_once() -> Iterator[None]:
-    """Compile each template once while this lasts: hosts share most of theirs, and compiling is half of the time."""
-    original, known = Environment.compile, {}
-
-    def compiled(self: Environment, source: Any, *args: Any, **kwargs: Any) -> Any:
-        # How Ansible reads a backslash depends on where the template is.
-        if isinstance(source, str) and "\\" in source:
-            return original(self, source, *args, **kwargs)
-        # An expression comes parsed; what it is made of shows in its representation.
-        key = (type(source), str(source), args, tuple(sorted(kwargs.items())))
-        if key not in known:
-            known[key] = original(self, source, *args, **kwargs)
-        return known[key]
-
-    Environment.compile = compiled  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        Environment.compile = original  # type: ignore[method-assign]
 
 
 class DeclaredHosts:

@@ -14,7 +14,8 @@ from typing import Any
 from ansible.parsing.dataloader import DataLoader
 
 from . import sources
-from .declared_hosts import DeclaredHosts, Playbooks, TemplateFailedError, compiled_once, filled, needs_a_host
+from .compiled import compiled_once
+from .declared_hosts import DeclaredHosts, Playbooks, TemplateFailedError, filled, needs_a_host
 from .engine.declaration import Declaration
 from .engine.errors import DeclarationError, Problem
 from .engine.schema import Specs
