@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from .declaration import Declaration
 from .model import Live, Registry
 
 
 class Context:
-    """Live resources by declared name, and declared names by live id."""
+    """Live resources by declared name, and declared names by live id.
 
-    def __init__(self, declaration: Declaration) -> None:
+    observation: the snapshot. live: by kind, every live resource of the kinds that were planned so far and of the one
+    that is being planned, declared or not.
+    """
+
+    def __init__(self, declaration: Declaration, observation: Mapping[str, Any]) -> None:
         self.declaration = declaration
+        self.observation = observation
+        self.live: dict[str, Sequence[Live]] = {}
         self.registry: Registry = {}
         self._names: dict[tuple[str, str], str] = {}
         self.warnings: list[str] = []

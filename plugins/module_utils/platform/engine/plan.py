@@ -46,11 +46,13 @@ def _compare(kind: Kind, want: Desired, live: Live, context: Context) -> list[Fi
 def _actions(kind: Kind, want: Desired, live: Live | None, context: Context) -> Iterable[Action]:
     if live is None:
         desired = resolve(want.fields, context.registry)
-        everything = tuple(FieldChange(field, None, value) for field, value in desired.items())
+        # None declares that something must not be there.
+        everything = tuple(FieldChange(field, None, value) for field, value in desired.items() if value is not None)
+        context.warnings += kind.warn(want, None, everything, context)
         yield Action("create", kind.name, kind.role, want.name, None, want.entry, desired, everything, want.note)
         return
     changes = _compare(kind, want, live, context)
-    context.warnings += kind.warn(want, live, changes)
+    context.warnings += kind.warn(want, live, changes, context)
     fixed = {change.field for change in changes if kind.replaces(change)}
     fixed |= {field for lead in fixed for field in kind.replaced_with.get(lead, ())}
     for action, replaces in (("change", False), ("replace", True)):
@@ -61,14 +63,14 @@ def _actions(kind: Kind, want: Desired, live: Live | None, context: Context) -> 
 
 def plan(declaration: Declaration, observation: Mapping[str, Any], kinds: Catalogue) -> Plan:
     """The actions that turn the observed account into the declared one, in the order in which they can be done."""
-    context = Context(declaration)
+    context = Context(declaration, observation)
     for kind in kinds:
         context.registry |= kind.facts(observation)
     actions: list[Action] = []
     strays: list[Action] = []
     for kind in kinds:
         wanted = list(kind.desired(declaration))
-        live = list(kind.live(observation, context))
+        context.live[kind.name] = live = list(kind.live(observation, context))
         matched = _matches(kind, wanted, live, context)
         for want in wanted:
             actions += _actions(kind, want, matched.get(want.name), context)

@@ -134,7 +134,7 @@ class AccountSettings(Kind):
             **{f"password_policy.{key}": raw["password_policy"].get(name) for key, name in _PASSWORD.items()},
         }
 
-    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         assert live is not None
         changed = {change.field: change.after for change in changes}
         others = live.raw["other_buckets"]

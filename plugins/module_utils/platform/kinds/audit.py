@@ -146,9 +146,9 @@ class Trail(Kind):
             "logging": raw["logging"],
         }
 
-    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         for change in changes:
-            if change.field == "bucket":
+            if live is not None and change.field == "bucket":
                 yield f"trail {want.name}: new logs go to {change.after}; old logs stay in {change.before}"
 
 

@@ -115,8 +115,11 @@ class Kind(ABC):
         """Whether this change needs a new resource."""
         return change.field in self.replaced_by
 
-    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
-        """Consequences of an action that its fields do not show."""
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
+        """Consequences of an action that its fields do not show, and what it takes from others, each by name.
+
+        live: None when it is created. ``context.live`` and ``context.observation`` have the neighbours.
+        """
         return ()
 
 

@@ -467,7 +467,7 @@ class Distribution(Kind):
         flat["certificate"] = context.name("certificate", flat.pop("certificate_arn"))
         return flat
 
-    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         for change in changes:
             if live is not None and change.field == "headers_policy":
                 yield (

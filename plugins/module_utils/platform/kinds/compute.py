@@ -526,7 +526,7 @@ class Instance(Ec2Kind):
         shrinks = change.field == "root_volume.size" and (change.before or 0) > change.after
         return shrinks or super().replaces(change)
 
-    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         if live is None:
             return
         before = {change.field: change.before for change in changes}
@@ -601,7 +601,7 @@ class ElasticIp(Ec2Kind):
             **tag_fields(tags_of(live.raw)),
         }
 
-    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         address = want.entry["address"]
         if live is not None and address and live.raw["PublicIp"] != address:
             yield (

@@ -158,7 +158,7 @@ class Zone(Kind):
     def fields(self, live: Live, context: Context) -> Fields:
         return {}
 
-    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         if not want.entry.get("registered") or live is None:
             return
         servers, domain = sorted(live.raw["Servers"]), live.raw["Domain"]

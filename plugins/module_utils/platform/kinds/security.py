@@ -195,7 +195,7 @@ class SecurityGroup(Ec2Kind):
         same = [item for item in live if item.raw.get("VpcId") == vpc and item.raw["GroupName"] == want.name]
         return only(self.name, want.name, same if vpc else [])
 
-    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         for change in changes:
             gone = sorted(set(change.before or ()) - set(change.after)) if change.field in ("ingress", "egress") else []
             if live is not None and gone:

@@ -339,7 +339,7 @@ class Bucket(Kind):
                 fields[f"prefixes.{prefix}"] = "present"
         return fields
 
-    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange]) -> Iterable[str]:
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         if live is None:
             return
         changed = {change.field for change in changes}
