@@ -83,9 +83,7 @@ class Platform:
     def plan(self, **changed: Any) -> Plan:
         """Plan in this process (0.3 s rather than 2 s). changed: variables that differ from the declaration."""
         raw = declared() | {"aws_compute_public_key": self._public_key} | changed
-        raw["aws_compute_key_pairs"] = {"koin": {"public_key": self._public_key}} | changed.get(
-            "aws_compute_key_pairs", {}
-        )
+        raw["aws_compute_key_pairs"] = changed.get("aws_compute_key_pairs", {"koin": {"public_key": self._public_key}})
         environment = raw["aws_environment"] | self.aws.environ
         return plan_for(raw, specs(), environment, KINDS)
 
