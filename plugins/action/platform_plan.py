@@ -41,7 +41,13 @@ class ActionModule(ActionBase):
         # What Ansible has loaded stays: collecting it again and again is a fifth of the time of a large plan.
         gc.freeze()
         try:
-            plan = plan_for(self._declared(variables), role_specs(_ROLES), self._environment(variables), KINDS)
+            plan = plan_for(
+                self._declared(variables),
+                role_specs(_ROLES),
+                self._environment(variables),
+                KINDS,
+                with_looked=display.verbosity > 0 or bool(self._task.args.get("json")),
+            )
         except PlatformError as error:
             return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
         content = plan.as_dict()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .looked import Looked
 
 #: snake_case field name -> comparable value. Nested settings are flat, e.g. ``metadata.http_tokens``.
 Fields = dict[str, Any]
@@ -92,6 +95,7 @@ class Plan:
     """Ordered actions, what is known by name, and remarks that call for a person.
 
     kinds: names of all kinds, by which references are told from other text.
+    looked: what was compared of each kind; empty unless it was asked for.
     """
 
     account: str
@@ -100,6 +104,7 @@ class Plan:
     registry: Registry
     warnings: tuple[str, ...] = ()
     kinds: frozenset[str] = frozenset()
+    looked: tuple[Looked, ...] = ()
 
     def of(self, *kinds_of_action: str) -> list[Action]:
         """The actions of these kinds (``create``, ``change``, ``replace``, ``unmanaged``)."""
@@ -120,4 +125,5 @@ class Plan:
             "actions": [action.as_dict() for action in self.actions],
             "registry": self.registry,
             "warnings": list(self.warnings),
+            "looked": [item.as_dict() for item in self.looked],
         }

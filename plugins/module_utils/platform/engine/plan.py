@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .catalogue import Catalogue
 from .context import Context
 from .declaration import Declaration
+from .looked import Looked, looked
 from .model import Action, Desired, FieldChange, Live, Plan
 from .refs import resolve
 
@@ -61,19 +62,27 @@ def _actions(kind: Kind, want: Desired, live: Live | None, context: Context) -> 
             yield Action(action, kind.name, kind.role, want.name, live.id, want.entry, dict(want.fields), part)
 
 
-def plan(declaration: Declaration, observation: Mapping[str, Any], kinds: Catalogue) -> Plan:
-    """The actions that turn the observed account into the declared one, in the order in which they can be done."""
+def plan(
+    declaration: Declaration, observation: Mapping[str, Any], kinds: Catalogue, *, with_looked: bool = False
+) -> Plan:
+    """The actions that turn the observed account into the declared one, in the order in which they can be done.
+
+    with_looked: also say how much of each kind was compared.
+    """
     context = Context(declaration, observation)
     for kind in kinds:
         context.registry |= kind.facts(observation)
     actions: list[Action] = []
     strays: list[Action] = []
+    compared: list[Looked] = []
     for kind in kinds:
         wanted = list(kind.desired(declaration))
         context.live[kind.name] = live = list(kind.live(observation, context))
         matched = _matches(kind, wanted, live, context)
         for want in wanted:
             actions += _actions(kind, want, matched.get(want.name), context)
+        if with_looked and matched:
+            compared.append(looked(kind, list(matched.values()), context))
         taken = {item.id for item in matched.values()}
         strays += [
             Action("unmanaged", kind.name, kind.role, item.label, item.id)
@@ -87,4 +96,5 @@ def plan(declaration: Declaration, observation: Mapping[str, Any], kinds: Catalo
         registry=context.registry,
         warnings=tuple(context.warnings),
         kinds=kinds.names,
+        looked=tuple(compared),
     )

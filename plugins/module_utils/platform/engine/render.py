@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -74,8 +75,22 @@ def warnings(plan: Plan, colour: bool = False) -> list[str]:
     return ["Warnings:", *(_paint(f"  * {warning}", "35", colour) for warning in plan.warnings), ""]
 
 
+def looked(plan: Plan) -> list[str]:
+    """How much of each kind was compared, and what was not; empty unless the plan was asked for it."""
+    if not plan.looked:
+        return []
+    width = max(len(item.kind) for item in plan.looked)
+    lines = ["Compared, of the fields that AWS returned:"]
+    for item in plan.looked:
+        lines.append(f"  {item.kind:{width}}  {len(item.compared):3} of {len(item.returned)}")
+        if item.other_parts:
+            text = f"not compared: {', '.join(item.other_parts)}"
+            lines += textwrap.wrap(text, 110, initial_indent=" " * 6, subsequent_indent=" " * 8, break_on_hyphens=False)
+    return [*lines, ""]
+
+
 def render(plan: Plan, colour: bool = False, verbose: bool = False) -> str:
-    """The whole plan. verbose: also every field of what is created."""
+    """The whole plan. verbose: also every field of what is created, and how much was compared."""
     lines = [f"Plan for account {plan.account}, {plan.region}", ""]
     for action in plan.writes:
         lines += _action_lines(action, plan.kinds, colour, verbose)
@@ -87,6 +102,8 @@ def render(plan: Plan, colour: bool = False, verbose: bool = False) -> str:
                 lines += _action_lines(action, plan.kinds, colour, verbose)
     if lines[-1]:
         lines.append("")
+    if verbose:
+        lines += looked(plan)
     lines += warnings(plan, colour)
     lines.append(_paint(summary(plan), "1", colour))
     return "\n".join(lines)

@@ -35,10 +35,18 @@ def declaration_of(raw: Mapping[str, Any], specs: Specs, kinds: Catalogue) -> De
     return declaration
 
 
-def plan_for(raw: Mapping[str, Any], specs: Specs, environment: Mapping[str, str], kinds: Catalogue) -> Plan:
+def plan_for(
+    raw: Mapping[str, Any],
+    specs: Specs,
+    environment: Mapping[str, str],
+    kinds: Catalogue,
+    *,
+    with_looked: bool = False,
+) -> Plan:
     """The plan for the account that ``environment`` (AWS_* variables) opens. Raises PlatformError.
 
     raw: every variable of the declaration, as the inventory gives it. specs: by role, see ``schema.Specs``.
+    with_looked: see ``plan``.
     """
     declaration = declaration_of(raw, specs, kinds)
     clients = Clients(declaration.region, environment)
@@ -46,7 +54,7 @@ def plan_for(raw: Mapping[str, Any], specs: Specs, environment: Mapping[str, str
     _stop_at(_wrong_account(declaration))
     observation = observe(clients, declaration, kinds)
     _stop_at(kinds.check_account(declaration, observation))
-    return plan(declaration, observation, kinds)
+    return plan(declaration, observation, kinds, with_looked=with_looked)
 
 
 def _wrong_account(declaration: Declaration) -> Sequence[Problem]:
