@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .operations import Call, Request, identify
+from .rates import Rates
 from .state import IDENTITY_PATH, RESET_PATH, TOKEN_HEADER
 
 StartResponse = Callable[..., Any]
@@ -39,6 +40,7 @@ class RequestLog:
         self._token = token
         self._reset = reset
         self._lock = threading.Lock()
+        self._rates = Rates()
         # Appending: clear() may truncate underneath. Unbuffered: a client that has its answer finds its line.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._log = os.fdopen(descriptor, "ab", buffering=0)
@@ -67,12 +69,17 @@ class RequestLog:
             status = line.split(" ", 1)[0]
             return start_response(line, headers, *rest)
 
+        chunks: Iterable[bytes]
         with self._lock:
             call = _identify(environ, body)
+            if not self._rates.allow(call.service):
+                chunks = _refuse(call, "400 Bad Request", "Throttling", "Rate exceeded", remember)
+                self._write(call, started, int(status))
+                return chunks
             try:
                 answer = self._application(environ, remember)
                 # moto works while its answer is read: keep the lock until it is complete.
-                chunks: Iterable[bytes] = list(answer)
+                chunks = list(answer)
                 close = getattr(answer, "close", None)
                 if close:
                     close()
@@ -80,7 +87,10 @@ class RequestLog:
                 # werkzeug would answer with a page of HTML and status 500, which clients repeat, slowly, and then
                 # fail to parse. 501 is not repeated and says what is missing.
                 traceback.print_exc()
-                chunks = _refuse(call, error, remember)
+                text = (
+                    f"The local AWS (moto) failed at {call.service} {call.operation}: {type(error).__name__}: {error}"
+                )
+                chunks = _refuse(call, "501 Not Implemented", "NotImplemented", text, remember)
             self._write(call, started, int(status))
         return chunks
 
@@ -88,8 +98,10 @@ class RequestLog:
         header = "HTTP_" + TOKEN_HEADER.upper().replace("-", "_")
         if environ["REQUEST_METHOD"] != "POST" or not self._token or environ.get(header) != self._token:
             return _answer(start_response, "403 Forbidden", {"error": "this is not your local AWS"})
+        wanted = json.loads(body or b"{}")
         with self._lock:
-            self._reset(bool(json.loads(body or b"{}").get("empty")))
+            self._reset(bool(wanted.get("empty")))
+            self._rates = Rates(wanted.get("rates"))
             self.clear()
         return _answer(start_response, "200 OK", {})
 
@@ -121,18 +133,16 @@ def _identify(environ: dict[str, Any], body: bytes) -> Call:
     )
 
 
-def _refuse(call: Call, error: Exception, start_response: StartResponse) -> Iterable[bytes]:
+def _refuse(call: Call, status: str, code: str, text: str, start_response: StartResponse) -> Iterable[bytes]:
     """An error that every AWS client understands, in the protocol of the service."""
-    code = "NotImplemented"
-    text = f"The local AWS (moto) failed at {call.service} {call.operation}: {type(error).__name__}: {error}"
     if call.protocol == "json":
-        return _answer(start_response, "501 Not Implemented", {"__type": code, "message": text})
+        return _answer(start_response, status, {"__type": code, "message": text})
     error_element = f"<Error><Code>{code}</Code><Message>{html.escape(text)}</Message></Error>"
     body = {
         "ec2": f"<Response><Errors>{error_element}</Errors><RequestID>0</RequestID></Response>",
         "s3": error_element,
     }.get(call.service, f"<ErrorResponse>{error_element}<RequestId>0</RequestId></ErrorResponse>").encode()
-    start_response("501 Not Implemented", [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
+    start_response(status, [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
     return [body]
 
 

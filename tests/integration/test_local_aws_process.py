@@ -10,10 +10,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from rehearsal import COMMAND, REPOSITORY
 from rehearsal.aws.control import start_time
@@ -67,6 +69,25 @@ def test_a_reset_needs_the_token(own: LocalAws) -> None:
     request = urllib.request.Request(own.endpoint + "/_rehearsal/reset", data=b"{}", method="POST")
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(request, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("service", "ask"),
+    [
+        ("route53", lambda aws: aws.client("route53").list_hosted_zones()),
+        ("cloudfront", lambda aws: aws.client("cloudfront").list_distributions()),
+        ("ec2", lambda aws: aws.client("ec2").describe_vpcs()),
+        ("acm", lambda aws: aws.client("acm").list_certificates()),
+    ],
+)
+def test_it_can_be_as_slow_as_aws(own: LocalAws, service: str, ask: Callable[[LocalAws], Any]) -> None:
+    own.reset(rates={service: 0.01})
+    ask(own)
+    with pytest.raises(ClientError, match=r"Throttling.*Rate exceeded"):
+        ask(own)
+    own.reset()
+    for _ in range(3):
+        ask(own)
 
 
 def test_a_stranger_on_the_port_is_left_alone(tmp_path: Path) -> None:

@@ -95,11 +95,14 @@ class LocalAws:
             keep_host(self._clients[service, region])
         return self._clients[service, region]
 
-    def reset(self, *, empty: bool = False) -> Self:
-        """A clean account and an empty request log; `empty`: without the default VPC, too."""
+    def reset(self, *, empty: bool = False, rates: dict[str, float] | None = None) -> Self:
+        """A clean account and an empty request log.
+
+        empty: without the default VPC, too. rates: requests a second that a service answers, by service.
+        """
         request = urllib.request.Request(
             self.endpoint + RESET_PATH,
-            data=json.dumps({"empty": empty}).encode(),
+            data=json.dumps({"empty": empty, "rates": rates or {}}).encode(),
             headers={TOKEN_HEADER: self._token},
             method="POST",
         )
