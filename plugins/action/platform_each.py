@@ -16,6 +16,7 @@ from ansible.utils.display import Display
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
 from ansible.module_utils.platform.engine import warm  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.engine.answers import failure  # noqa: E402
 from ansible.module_utils.platform.engine.each import calls, dig  # noqa: E402
 from ansible.module_utils.platform.engine.refs import resolve, unresolved  # noqa: E402
 from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
@@ -114,7 +115,7 @@ class ActionModule(ActionBase):
             for warning in answer.get("warnings") or ():
                 display.warning(f"{what}: {warning}")
             if answer.get("failed") or died:
-                failed.append(f"{item['action']} {what}: {answer.get('msg', 'it ended without a message')}")
+                failed.append(f"{item['action']} {what}: {failure(answer)}")
                 return False
             line = f"  {what}: {note}" if note else f"{item['action']}d {what}"
             display.display(f"  {line} ({time.monotonic() - started:.1f} s)")

@@ -12,45 +12,35 @@ from ansible.errors import AnsibleFilterError
 
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform.kinds.dns import dotless, holding  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.acl_steps import acl_entry  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.kinds.dns import dotless, holding  # noqa: E402
 
 #: IP protocol number that EC2 wants for a protocol it has no name for
-_PROTOCOL_NUMBERS = {"esp": "50"}
+_PROTOCOL_NUMBERS = {"all": "-1", "esp": "50"}
 
 
-def network_acl_rules(rules: Mapping[str, Mapping[str, Any]]) -> list[list[Any]]:
-    """Declared rules of a network ACL, by number, as ``amazon.aws.ec2_vpc_nacl`` takes them."""
-    return [
-        [
-            int(number),
-            rule["protocol"],
-            rule["action"],
-            rule["cidr"],
-            None,
-            None,
-            rule.get("from_port"),
-            rule.get("to_port", rule.get("from_port")),
-        ]
-        for number, rule in sorted(rules.items(), key=lambda pair: int(pair[0]))
-    ]
+def network_acl_rules(rules: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Declared rules of a network ACL, by number, as boto3 takes them."""
+    return [acl_entry(int(number), rule) for number, rule in sorted(rules.items(), key=lambda pair: int(pair[0]))]
 
 
 def security_group_rules(
     rules: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Mapping[str, str]]
 ) -> list[dict[str, Any]]:
-    """Declared rules of a security group as ``amazon.aws.ec2_security_group`` takes them.
+    """Declared rules of a security group as boto3's permissions, each with one source.
 
     groups: attributes by declared name, ``platform_ids.security_group``.
     """
     written: list[dict[str, Any]] = []
     for rule in rules.values():
-        base: dict[str, Any] = {"proto": _PROTOCOL_NUMBERS.get(rule["protocol"], rule["protocol"])}
+        base: dict[str, Any] = {"IpProtocol": _PROTOCOL_NUMBERS.get(rule["protocol"], rule["protocol"])}
         if rule.get("port") is not None:
-            base |= {"from_port": rule["port"], "to_port": rule.get("to_port", rule["port"])}
+            base |= {"FromPort": rule["port"], "ToPort": rule.get("to_port", rule["port"])}
         elif rule["protocol"] == "icmp":
-            base |= {"from_port": -1, "to_port": -1}
-        written += [{**base, "cidr_ip": [cidr]} for cidr in rule.get("cidrs", [])]
-        written += [{**base, "group_id": [groups[name]["id"]]} for name in rule.get("groups", [])]
+            # EC2's way to write an ICMP type and code.
+            base |= {"FromPort": rule.get("icmp_type", -1), "ToPort": rule.get("icmp_code", -1)}
+        written += [{**base, "IpRanges": [{"CidrIp": cidr}]} for cidr in rule.get("cidrs", [])]
+        written += [{**base, "UserIdGroupPairs": [{"GroupId": groups[name]["id"]}]} for name in rule.get("groups", [])]
     return written
 
 

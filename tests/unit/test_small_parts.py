@@ -174,13 +174,17 @@ def test_security_group_rules() -> None:
     rules = {
         "web": {"protocol": "tcp", "port": 80, "to_port": 81, "cidrs": ["a", "b"]},
         "esp": {"protocol": "esp", "groups": ["Swarm"]},
-        "ping": {"protocol": "icmp", "cidrs": ["c"]},
+        "icmp": {"protocol": "icmp", "cidrs": ["c"]},
+        "ping": {"protocol": "icmp", "icmp_type": 8, "cidrs": ["d"]},
+        "any": {"protocol": "all", "cidrs": ["e"]},
     }
     assert FILTERS.security_group_rules(rules, {"Swarm": {"id": "sg-1"}}) == [
-        {"proto": "tcp", "from_port": 80, "to_port": 81, "cidr_ip": ["a"]},
-        {"proto": "tcp", "from_port": 80, "to_port": 81, "cidr_ip": ["b"]},
-        {"proto": "50", "group_id": ["sg-1"]},
-        {"proto": "icmp", "from_port": -1, "to_port": -1, "cidr_ip": ["c"]},
+        {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 81, "IpRanges": [{"CidrIp": "a"}]},
+        {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 81, "IpRanges": [{"CidrIp": "b"}]},
+        {"IpProtocol": "50", "UserIdGroupPairs": [{"GroupId": "sg-1"}]},
+        {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "c"}]},
+        {"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, "IpRanges": [{"CidrIp": "d"}]},
+        {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "e"}]},
     ]
 
 
@@ -190,8 +194,14 @@ def test_network_acl_rules_are_in_order_of_their_numbers() -> None:
         "90": {"protocol": "tcp", "action": "allow", "cidr": "a", "from_port": 80},
     }
     assert FILTERS.network_acl_rules(rules) == [
-        [90, "tcp", "allow", "a", None, None, 80, 80],
-        [200, "all", "deny", "b", None, None, None, None],
+        {
+            "RuleNumber": 90,
+            "Protocol": "6",
+            "RuleAction": "allow",
+            "CidrBlock": "a",
+            "PortRange": {"From": 80, "To": 80},
+        },
+        {"RuleNumber": 200, "Protocol": "-1", "RuleAction": "deny", "CidrBlock": "b"},
     ]
 
 

@@ -6,9 +6,33 @@ test in tests/integration that fails without it.
 
 from __future__ import annotations
 
-from . import certificates, cloudfront, dns, domains, images, instances, network, response_headers, storage
+from . import (
+    certificates,
+    cloudfront,
+    dns,
+    domains,
+    groups,
+    images,
+    instances,
+    network,
+    quotas,
+    response_headers,
+    storage,
+)
 
-MODULES = (images, network, instances, certificates, cloudfront, response_headers, dns, domains, storage)
+MODULES = (
+    images,
+    network,
+    groups,
+    quotas,
+    instances,
+    certificates,
+    cloudfront,
+    response_headers,
+    dns,
+    domains,
+    storage,
+)
 
 
 def apply() -> None:

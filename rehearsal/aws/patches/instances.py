@@ -8,6 +8,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_block_store import VolumeAttachment
+from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
 from moto.ec2.models.iam_instance_profile import IamInstanceProfileAssociation, IamInstanceProfileAssociationBackend
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, MetadataOptions
@@ -147,6 +148,32 @@ def _changes() -> None:
             )
         return modify_attribute(self, instance_id, key, value)
 
+    modify_groups = InstanceBackend.modify_instance_security_groups
+
+    def modify_instance_groups(self: InstanceBackend, instance_id: str, new_group_id_list: list[str]) -> Instance:
+        """moto changes the groups of an instance, whatever number of interfaces it has."""
+        if len(self.get_instance(instance_id).nics) > 1:
+            raise EC2ClientError(
+                "InvalidInstanceID",
+                f"There are multiple interfaces attached to instance '{instance_id}'. "
+                "Please specify an interface ID for the operation instead.",
+            )
+        return modify_groups(self, instance_id, new_group_id_list)
+
+    modify_interface = NetworkInterfaceBackend.modify_network_interface_attribute
+
+    def modify_interface_groups(
+        self: NetworkInterfaceBackend, eni_id: str, group_ids: list[str], *args: Any, **kwargs: Any
+    ) -> None:
+        """The groups of an instance are those of its first interface; moto keeps them apart."""
+        modify_interface(self, eni_id, group_ids, *args, **kwargs)
+        interface = self.get_network_interface(eni_id)
+        if group_ids and interface.instance and interface.instance.nics.get(0) is interface:
+            interface.instance.security_groups = list(interface.group_set)
+
+    InstanceBackend.modify_instance_security_groups = modify_instance_groups  # type: ignore[method-assign]
+    NetworkInterfaceBackend.modify_network_interface_attribute = modify_interface_groups  # type: ignore[method-assign]
+
     def modify_metadata(self: InstanceBackend, instance_id: str, **changes: Any) -> MetadataOptions:
         """moto forgets each option that a change does not mention."""
         options = self.get_instance(instance_id).metadata_options
@@ -185,11 +212,32 @@ def _profiles() -> None:
         association.instance.iam_instance_profile = {"Arn": profile.arn, "Id": profile.id}
         return association
 
+    def associate_at_rest(
+        self: IamInstanceProfileAssociationBackend, instance_id: str, *args: Any, **kwargs: Any
+    ) -> IamInstanceProfileAssociation:
+        """moto does so whatever the instance's state is."""
+        if self.get_instance(instance_id).state not in ("running", "stopped"):  # type: ignore[attr-defined]
+            raise EC2ClientError(
+                "IncorrectInstanceState", f"The instance '{instance_id}' is not in the 'running' or 'stopped' states."
+            )
+        return tell(associate(self, instance_id, *args, **kwargs))
+
+    def replace_running(
+        self: IamInstanceProfileAssociationBackend, association_id: str, *args: Any, **kwargs: Any
+    ) -> IamInstanceProfileAssociation:
+        """moto does so for a stopped instance, too (aws-cli#5251)."""
+        for association in self.iam_instance_profile_associations.values():
+            if association.association_id == association_id and association.instance.state != "running":
+                raise EC2ClientError(
+                    "IncorrectState", f"The association {association_id} is not the active association"
+                )
+        return tell(replace(self, association_id, *args, **kwargs))
+
     IamInstanceProfileAssociationBackend.associate_iam_instance_profile = (  # type: ignore[method-assign]
-        lambda self, *args, **kwargs: tell(associate(self, *args, **kwargs))
+        associate_at_rest
     )
     IamInstanceProfileAssociationBackend.replace_iam_instance_profile_association = (  # type: ignore[method-assign]
-        lambda self, *args, **kwargs: tell(replace(self, *args, **kwargs))
+        replace_running
     )
 
 

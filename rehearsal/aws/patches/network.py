@@ -1,4 +1,4 @@
-"""Networks: the default VPC as AWS makes it, and rules that moto cannot store."""
+"""Networks: the default VPC as AWS makes it, and what AWS refuses or moves."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_ip_addresses import ElasticAddress, ElasticAddressBackend
 from moto.ec2.models.network_acls import NetworkAcl, NetworkAclBackend
-from moto.ec2.models.security_groups import SecurityGroupRule
-
-# Protocols that have ports or ICMP types; a rule for any other has neither.
-_WITH_PORTS = {"tcp", "6", "udp", "17", "icmp", "1", "icmpv6", "58"}
+from moto.ec2.models.route_tables import RouteBackend
 
 
 def apply() -> None:
     """Apply this module's corrections."""
     _default_vpc()
-    _security_group_rules()
     _acls()
     _addresses()
+    _associations()
 
 
 def _default_vpc() -> None:
@@ -34,30 +31,6 @@ def _default_vpc() -> None:
         self.create_route(table.id, "0.0.0.0/0", None, gateway_id=gateway.id)
 
     EC2Backend.__init__ = begin_with_gateway  # type: ignore[method-assign]
-
-
-def _security_group_rules() -> None:
-    begin = SecurityGroupRule.__init__
-
-    def begin_without_ports(
-        self: SecurityGroupRule,
-        ec2_backend: Any,
-        ip_protocol: str,
-        group_id: str,
-        from_port: str | None,
-        to_port: str | None,
-        *args: Any,
-        **kwargs: Any,
-    ) -> None:
-        """moto reads ports of every protocol but -1 and fails on ESP (50), which has none."""
-        portless = bool(ip_protocol) and str(ip_protocol).lower() not in _WITH_PORTS
-        if portless:
-            from_port = to_port = "-1"
-        begin(self, ec2_backend, ip_protocol, group_id, from_port, to_port, *args, **kwargs)
-        if portless and self.ip_protocol != "-1":
-            self.from_port = self.to_port = None
-
-    SecurityGroupRule.__init__ = begin_without_ports  # type: ignore[method-assign]
 
 
 def _acls() -> None:
@@ -96,3 +69,36 @@ def _addresses() -> None:
         return allocate(self, domain, address, tags)
 
     ElasticAddressBackend.allocate_address = allocate_once  # type: ignore[method-assign]
+
+    associate = ElasticAddressBackend.associate_address
+
+    def associate_one(self: ElasticAddressBackend, *args: Any, **kwargs: Any) -> ElasticAddress:
+        """moto leaves the address that an interface had before associated, and forgets whose the interface is."""
+        address = associate(self, *args, **kwargs)
+        if address.eni:
+            address.instance = address.eni.instance or address.instance
+            for other in self.addresses:
+                if other is not address and other.eni is address.eni:
+                    other.instance = other.eni = other.association_id = None
+        return address
+
+    ElasticAddressBackend.associate_address = associate_one  # type: ignore[method-assign]
+
+
+def _associations() -> None:
+    associate = RouteBackend.associate_route_table
+
+    def associate_free(
+        self: RouteBackend, route_table_id: str, gateway_id: str | None = None, subnet_id: str | None = None
+    ) -> str:
+        """moto answers with the association that a subnet has, although it is with another table."""
+        for table in self.route_tables.values():
+            if subnet_id and table.id != route_table_id and subnet_id in table._associations.values():
+                raise EC2ClientError(
+                    "Resource.AlreadyAssociated",
+                    f"the specified association for route table {route_table_id} conflicts with an existing "
+                    "association",
+                )
+        return associate(self, route_table_id, gateway_id, subnet_id)
+
+    RouteBackend.associate_route_table = associate_free  # type: ignore[method-assign]

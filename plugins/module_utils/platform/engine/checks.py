@@ -222,3 +222,17 @@ def ports(where: str, protocol: str, rule: Mapping[str, Any], first: str, last: 
         yield Problem(
             f"{where}.{last}", f"{rule[last]} comes before {rule[first]}", f"put the lower one into `{first}`"
         )
+
+
+def icmp(where: str, protocol: str, rule: Mapping[str, Any]) -> Iterator[Problem]:
+    """``icmp_type`` and ``icmp_code`` of a rule are numbers that ICMP has, and absent for other protocols."""
+    kind, code = rule.get("icmp_type"), rule.get("icmp_code")
+    for key, value in (("icmp_type", kind), ("icmp_code", code)):
+        if value is None:
+            continue
+        if protocol != "icmp":
+            yield Problem(f"{where}.{key}", f"protocol {protocol} has none", f"remove `{key}`, or choose icmp")
+        elif not -1 <= value <= 255:
+            yield Problem(f"{where}.{key}", f"{value} is not a number of ICMP", "choose one from 0 to 255, -1 for all")
+    if code not in (None, -1) and kind in (None, -1) and protocol == "icmp":
+        yield Problem(f"{where}.icmp_code", "a code belongs to one type", "add `icmp_type`")

@@ -131,7 +131,8 @@ class Ec2Kind(Kind):
     """A kind of the EC2 API."""
 
     service = "ec2"
-    module_reads = ("ec2:Describe*",)
+    # A plan that creates something may ask for the quota.
+    module_reads = ("ec2:Describe*", "servicequotas:GetServiceQuota")
 
 
 def only(kind: str, name: str, candidates: Sequence[Live]) -> Live | None:

@@ -17,7 +17,11 @@ from ..engine.formats import strange
 from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 from ..engine.options import nearest
 from ..engine.public_key import wrong_ec2_key
+from . import quotas
+from .addresses import described, displaced, holder, holders, many_addresses, new_addresses
 from .base import EC2_TAGS, Ec2Kind, Observation, called, label, only, tag_fields, tags_of
+from .security import permission_lines
+from .vpcs import live_vpcs
 
 #: states of an instance that exists
 ALIVE = ("pending", "running", "stopping", "stopped")
@@ -44,6 +48,8 @@ _ARCHITECTURES = ("arm64", "x86_64")
 _TAKEN = frozenset({"all", "ungrouped", "localhost", "aws_ec2", "platform", "containers"})
 #: EC2's limit in bytes, and the beginnings that cloud-init accepts
 _USER_DATA, _USER_DATA_STARTS = 16384, ("#!", "#cloud-config", "#include", "#cloud-boothook", "Content-Type:", "MIME-")
+#: security groups that an interface may have unless AWS has raised the quota
+_USUAL_GROUPS = 5
 #: while a volume is being modified, EC2 still describes its former state
 _UNDER_WAY = {"Filters": [{"Name": "modification-state", "Values": ["modifying", "optimizing"]}]}
 
@@ -105,7 +111,10 @@ class KeyPair(Ec2Kind):
         return next((item for item in live if item.raw["KeyName"] == want.name), None)
 
     def fields(self, live: Live, context: Context) -> Fields:
-        return {"public_key": _key_material(live.raw.get("PublicKey")), **tag_fields(tags_of(live.raw))}
+        # EC2 keeps only a fingerprint of old key pairs.
+        unknown = f"a key with fingerprint {live.raw.get('KeyFingerprint')}"
+        material = _key_material(live.raw.get("PublicKey")) or unknown
+        return {"public_key": material, **tag_fields(tags_of(live.raw))}
 
 
 def _instances(answer: Any) -> list[dict[str, Any]]:
@@ -120,6 +129,47 @@ def _protected(declaration: Declaration, answer: Any) -> Requests:
         if called(raw) in names and raw["State"]["Name"] != "terminated":
             arguments = {"InstanceId": raw["InstanceId"], "Attribute": "disableApiTermination"}
             yield (raw["InstanceId"],), arguments
+
+
+def _absent(declaration: Declaration, instances: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Declared instances that would be launched."""
+    alive = {called(raw) for raw in instances if raw["State"]["Name"] in ALIVE}
+    return {name: entry for name, entry in declaration.entries("aws_compute_instances").items() if name not in alive}
+
+
+def _wanted_addresses(declaration: Declaration, answer: Any) -> Requests:
+    """Whoever has a private address that an instance would be launched with."""
+    absent = _absent(declaration, _instances(answer)).values()
+    addresses = sorted({entry["private_ip"] for entry in absent if entry.get("private_ip")})
+    if addresses:
+        yield ("private",), {"Filters": [{"Name": "addresses.private-ip-address", "Values": addresses}]}
+
+
+def _wanted_types(declaration: Declaration, answer: Any) -> Requests:
+    """The sizes of the instances that would be launched."""
+    types = sorted({entry["type"] for entry in _absent(declaration, _instances(answer)).values()})
+    if types:
+        yield (), {"Filters": [{"Name": "instance-type", "Values": types}]}
+
+
+def _launches(declaration: Declaration, answer: Any) -> bool:
+    return bool(_absent(declaration, _instances(answer)))
+
+
+def _many_groups(declaration: Declaration, answer: Any) -> bool:
+    entries = declaration.entries("aws_compute_instances").values()
+    return any(len(entry.get("security_groups", [])) > _USUAL_GROUPS for entry in entries)
+
+
+def _standard(instance_type: str) -> bool:
+    """Whether a type counts to the quota of standard instances: A, C, D, H, I, M, R, T and Z."""
+    family = instance_type.partition(".")[0]
+    return family[:1] in "acdhimrtz" and not family.startswith(("hpc", "inf", "trn", "dl", "mac"))
+
+
+def _cpus(raw: Mapping[str, Any]) -> int:
+    options = raw.get("CpuOptions") or {}
+    return int(options.get("CoreCount", 1)) * int(options.get("ThreadsPerCore", 1))
 
 
 def _types(declaration: Declaration) -> Arguments | None:
@@ -330,6 +380,24 @@ class Instance(Ec2Kind):
                     each=_protected,
                     value=lambda answer: answer["DisableApiTermination"]["Value"],
                 ),
+                Detail(
+                    service="ec2",
+                    operation="describe_network_interfaces",
+                    into="address_holders",
+                    each=_wanted_addresses,
+                    value=at("NetworkInterfaces"),
+                ),
+                Detail(
+                    service="ec2",
+                    operation="describe_instance_types",
+                    into="launch_types",
+                    each=_wanted_types,
+                    value=lambda answer: {
+                        item["InstanceType"]: item["VCpuInfo"]["DefaultVCpus"] for item in answer["InstanceTypes"]
+                    },
+                ),
+                quotas.quota(quotas.VCPUS, _launches),
+                quotas.quota(quotas.GROUPS, _many_groups),
             ),
         ),
         Read(
@@ -364,19 +432,22 @@ class Instance(Ec2Kind):
             scope=Scope("ReadImages", _image_parameters),
         ),
     )
-    replaced_by = frozenset({"architecture", "subnet", "root_volume.encrypted"})
-    # AWS refuses a type of another architecture, but only after the instance has been stopped.
-    replaced_with = MappingProxyType({"architecture": frozenset({"type"})})
+    replaced_by = frozenset({"architecture", "vpc", "subnet", "root_volume.encrypted"})
+    # AWS refuses a type of another architecture, but only after the instance has been stopped; groups are of one VPC.
+    replaced_with = MappingProxyType({"architecture": frozenset({"type"}), "vpc": frozenset({"security_groups"})})
     writes = (
         Write("ec2:RunInstances", creates=True),
         Write("ec2:StartInstances", ("type", "state")),
         Write("ec2:StopInstances", ("type", "state")),
         Write("ec2:ModifyInstanceAttribute", ("type", "security_groups", "termination_protection")),
+        # Of a host with several interfaces, groups are changed on the first one.
+        Write("ec2:ModifyNetworkInterfaceAttribute", ("security_groups",)),
         Write("ec2:ModifyInstanceMetadataOptions", ("metadata.*",)),
         Write("ec2:ModifyInstanceCreditSpecification", ("cpu_credits",)),
         Write("ec2:ModifyVolume", ("root_volume.type", "root_volume.size")),
-        Write("ec2:AssociateIamInstanceProfile"),
-        Write("ec2:ReplaceIamInstanceProfileAssociation"),
+        Write("ec2:AssociateIamInstanceProfile", ("profile",)),
+        Write("ec2:ReplaceIamInstanceProfileAssociation", ("profile",)),
+        Write("ec2:DisassociateIamInstanceProfile", ("profile",)),
         EC2_TAGS,
         Write(
             "iam:PassRole",
@@ -428,9 +499,11 @@ class Instance(Ec2Kind):
         """The zone offers the type, and the image to launch from exists."""
         offered = {(item["InstanceType"], item["Location"]) for item in observation["offerings"]}
         types = {kind for kind, _ in offered}
-        ranges = {vpc["cidr"] for vpc in declaration.entries("aws_network_vpcs").values()}
-        vpcs = {raw["VpcId"] for raw in observation["vpcs"] if raw["CidrBlock"] in ranges}
-        zones = {raw["CidrBlock"]: raw["AvailabilityZone"] for raw in observation["subnets"] if raw["VpcId"] in vpcs}
+        found = live_vpcs(declaration, observation)
+        vpcs = {raw["VpcId"] for raw in found.values()}
+        zones = {
+            raw.get("CidrBlock"): raw["AvailabilityZone"] for raw in observation["subnets"] if raw["VpcId"] in vpcs
+        }
         alive = {called(raw) for raw in observation["instances"] if raw["State"]["Name"] != "terminated"}
         subnets = declaration.entries("aws_network_subnets")
         for name, instance in declaration.entries(self.variable).items():
@@ -447,6 +520,43 @@ class Instance(Ec2Kind):
             if name not in alive and parameter not in observation["images"]:
                 fix = f"correct aws_compute_images.{instance['architecture']}"
                 yield Problem(where, f"SSM has no parameter {parameter} to launch it from", fix)
+        yield from self._taken(declaration, observation, found)
+        yield from self._quotas(declaration, observation)
+
+    def _taken(
+        self, declaration: Declaration, observation: Observation, vpcs: Mapping[str, Mapping[str, Any]]
+    ) -> Iterator[Problem]:
+        """Private addresses that a new instance would need and something else has."""
+        subnets = declaration.entries("aws_network_subnets")
+        for name, entry in _absent(declaration, observation["instances"]).items():
+            vpc = vpcs.get(subnets[entry["subnet"]]["vpc"], {}).get("VpcId")
+            for other in observation["address_holders"].get("private", []):
+                own = {other.get("PrivateIpAddress")}
+                own |= {item["PrivateIpAddress"] for item in other.get("PrivateIpAddresses", [])}
+                if entry.get("private_ip") in own and other.get("VpcId") == vpc:
+                    names = {raw["InstanceId"]: called(raw) for raw in observation["instances"]}
+                    owner = (other.get("Attachment") or {}).get("InstanceId")
+                    who = label(owner, names.get(owner, "")) if owner else described(other)
+                    fix = (
+                        f"give {name} another address, or declare that host by its Name" if owner else "choose another"
+                    )
+                    where = f"{self.variable}.{name}.private_ip"
+                    yield Problem(where, f"{entry['private_ip']} is used by {who}", fix)
+
+    def _quotas(self, declaration: Declaration, observation: Observation) -> Iterator[Problem]:
+        """vCPUs of what would be launched, and security groups of each host."""
+        running = [raw for raw in observation["instances"] if raw["State"]["Name"] in ("pending", "running")]
+        count = sum(_cpus(raw) for raw in running if _standard(raw["InstanceType"]))
+        sizes = observation["launch_types"]
+        for name, entry in _absent(declaration, observation["instances"]).items():
+            if _standard(entry["type"]) and entry["type"] in sizes:
+                count += sizes[entry["type"]]
+                where, what = f"{self.variable}.{name}", f"{count} vCPUs of standard on-demand instances"
+                yield from quotas.exceeded(observation, quotas.VCPUS, where, count, what, "stop instances")
+        for name, entry in declaration.entries(self.variable).items():
+            count = len(entry.get("security_groups", []))
+            where, what = f"{self.variable}.{name}.security_groups", f"{count} groups of one network interface"
+            yield from quotas.exceeded(observation, quotas.GROUPS, where, count, what, "name fewer")
 
     def facts(self, observation: Observation) -> Registry:
         return {"image": {name: {"id": image} for name, image in observation["images"].items()}}
@@ -456,6 +566,8 @@ class Instance(Ec2Kind):
         for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(name, entry, Role=entry["role"])
             fields: Fields = {"type": entry["type"], "architecture": entry["architecture"], "subnet": entry["subnet"]}
+            vpc = declaration.entries("aws_network_subnets").get(entry["subnet"], {}).get("vpc")
+            fields |= {"vpc": vpc} if vpc else {}
             for key in ("profile", "state", "cpu_credits", "termination_protection"):
                 if key in entry:
                     fields[key] = entry[key]
@@ -484,8 +596,12 @@ class Instance(Ec2Kind):
                 # Read once: every declared name is searched among all instances.
                 "Called": called(raw),
             }
+            interfaces = sorted(raw.get("NetworkInterfaces", []), key=_index)
             attributes = {
                 "id": live_id,
+                "state": _state(raw),
+                # Of several interfaces calls have to name one.
+                "interface": interfaces[0]["NetworkInterfaceId"] if len(interfaces) > 1 else "",
                 "subnet": raw.get("SubnetId", ""),
                 "zone": raw.get("Placement", {}).get("AvailabilityZone", ""),
                 "root_volume": extra["Root"].get("VolumeId", ""),
@@ -501,16 +617,16 @@ class Instance(Ec2Kind):
         raw = live.raw
         options, root = raw.get("MetadataOptions", {}), raw["Root"]
         profile = raw.get("IamInstanceProfile", {}).get("Arn", "").rsplit("/", 1)[-1]
-        state = raw["State"]["Name"]
         return {
             "type": raw["InstanceType"],
             "architecture": raw["Architecture"],
+            "vpc": context.name("vpc", raw.get("VpcId", "")),
             "subnet": context.name("subnet", raw.get("SubnetId", "")),
             "security_groups": sorted(
                 context.name("security_group", item["GroupId"]) for item in raw["SecurityGroups"]
             ),
             "profile": profile or None,
-            "state": {"pending": "running", "stopping": "stopped"}.get(state, state),
+            "state": _state(raw),
             "cpu_credits": raw["Credits"],
             "termination_protection": raw["Protected"],
             "metadata.http_tokens": options.get("HttpTokens"),
@@ -526,6 +642,23 @@ class Instance(Ec2Kind):
         shrinks = change.field == "root_volume.size" and (change.before or 0) > change.after
         return shrinks or super().replaces(change)
 
+    def _groups_left(self, want: Desired, changes: Sequence[FieldChange], context: Context) -> Iterator[str]:
+        """The rules that no longer apply to a host that leaves a group."""
+        moved = {change.field for change in changes} & self.replaced_by
+        change = next((item for item in changes if item.field == "security_groups"), None)
+        if change is None or "vpc" in moved:
+            return
+        groups = {context.name("security_group", group.id): group for group in context.live["security_group"]}
+        for name in sorted(set(change.before) - set(change.after)):
+            rules: dict[str, str] = {}
+            for part, preposition in (
+                (("IpPermissions", "from"), ("IpPermissionsEgress", "to")) if name in groups else ()
+            ):
+                raw = groups[name].raw
+                rules |= permission_lines(raw[part], preposition, lambda item: context.name("security_group", item))
+            shown = groups[name].label if name in groups else name
+            yield f"instance {want.name}: it leaves security group {shown}: {'; '.join(sorted(rules)) or 'no rules'}"
+
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         if live is None:
             return
@@ -539,9 +672,20 @@ class Instance(Ec2Kind):
                 f"instance {want.name}: its programs get the rights of {want.fields['profile']} "
                 f"and lose those of {before['profile']}"
             )
+        yield from self._groups_left(want, changes, context)
         grown = [change for change in changes if change.field == "root_volume.size" and not self.replaces(change)]
         if grown:
             yield f"instance {want.name}: its file system grows at the next boot (cloud-init), not before"
+
+
+def _state(raw: Mapping[str, Any]) -> str:
+    """What the instance's state becomes by itself."""
+    state = str(raw["State"]["Name"])
+    return {"pending": "running", "stopping": "stopped"}.get(state, state)
+
+
+def _index(interface: Mapping[str, Any]) -> int:
+    return int(interface.get("Attachment", {}).get("DeviceIndex", 0))
 
 
 def _root_volume_id(raw: Mapping[str, Any]) -> str | None:
@@ -557,7 +701,24 @@ class ElasticIp(Ec2Kind):
     name = "elastic_ip"
     role = "aws_compute"
     offers = ("id", "public_ip")
-    reads = (Read(service="ec2", operation="describe_addresses", into="addresses", value=at("Addresses")),)
+    reads = (
+        Read(
+            service="ec2",
+            operation="describe_addresses",
+            into="addresses",
+            value=at("Addresses"),
+            then=(
+                quotas.quota(quotas.ADDRESSES, many_addresses),
+                Detail(
+                    service="ec2",
+                    operation="describe_network_interfaces",
+                    into="addressholders",
+                    each=holders,
+                    value=at("NetworkInterfaces"),
+                ),
+            ),
+        ),
+    )
     writes = (
         Write("ec2:AllocateAddress", creates=True),
         Write("ec2:AssociateAddress", ("instance",)),
@@ -565,7 +726,17 @@ class ElasticIp(Ec2Kind):
     )
 
     def identities(self, action: Action, registry: Registry) -> set[str]:
-        return {*super().identities(action, registry), registry["instance"][action.name]["id"]}
+        host = registry["instance"][action.name]
+        return {*super().identities(action, registry), host["id"], host.get("interface") or host["id"]}
+
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """No more addresses than the account's quota."""
+        hosts = {raw["InstanceId"]: called(raw) for raw in observation["instances"] if raw["State"]["Name"] in ALIVE}
+        new = new_addresses(declaration, observation["addresses"], hosts)
+        count = len(observation["addresses"]) + len(new)
+        for name in new:
+            where, otherwise = f"aws_compute_instances.{name}.elastic_ip", "release an address that nothing uses"
+            yield from quotas.exceeded(observation, quotas.ADDRESSES, where, count, f"{count} elastic IPs", otherwise)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries("aws_compute_instances").items():
@@ -608,7 +779,8 @@ class ElasticIp(Ec2Kind):
                 f"elastic IP {want.name}: {address} is declared, but the account has {live.raw['PublicIp']} for it; "
                 f"write that into aws_compute_instances.{want.name}.elastic_ip"
             )
-        moved = live is not None and any(change.field == "instance" for change in changes)
+        moved = live is None or any(change.field == "instance" for change in changes)
         if live is not None and moved and live.raw.get("AssociationId"):
-            holder = live.raw.get("InstanceId") or live.raw.get("NetworkInterfaceId", "another holder")
-            yield f"elastic IP {want.name}: {live.raw['PublicIp']} is taken from {holder}"
+            yield f"elastic IP {want.name}: {live.raw['PublicIp']} is taken from {holder(live.raw, context)}"
+        if moved:
+            yield from displaced(want, live, context)

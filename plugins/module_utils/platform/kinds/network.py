@@ -7,13 +7,19 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ..acl_steps import LAST
 from ..engine import checks, formats
 from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
-from ..engine.model import Desired, Fields, Live
+from ..engine.model import Desired, FieldChange, Fields, Live
+from . import quotas
+from .acl_lines import declared_line, live_lines, lost_lines
 from .base import EC2_TAGS, Ec2Kind, Observation, called, declared, label, only, tag_fields, tags_of
+from .routing import routes_of
+from .subnets_of import associated, by_name_or_subnets, declared_names, subnet_labels
+from .vpcs import in_vpc, live_vpcs, many_vpcs, missing_vpcs, ranges, same_vpcs, with_tags
 
 #: an availability zone: its region, and a letter
 _ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d+)[a-z]")
@@ -60,16 +66,6 @@ def _guarded_twice(variable: str, entries: Mapping[str, Mapping[str, Any]], what
             taken.setdefault(subnet, name)
 
 
-def _live(raw: Mapping[str, Any], key: str, **how: Any) -> Live:
-    live_id = raw[key]
-    return Live(live_id, label(live_id, called(raw)), dict(raw), {"id": live_id}, **how)
-
-
-def _in_vpc(want: Desired, live: Sequence[Live], context: Context) -> list[Live]:
-    vpc = context.id("vpc", want.entry["vpc"])
-    return [item for item in live if vpc and item.raw.get("VpcId") == vpc]
-
-
 def _attribute_of(attribute: str, name: str) -> Callable[[Declaration, Any], Requests]:
     """Ask for an attribute of each declared VPC, which describing all of them leaves out."""
 
@@ -103,15 +99,21 @@ class Vpc(Ec2Kind):
             operation="describe_vpcs",
             into="vpcs",
             value=at("Vpcs"),
-            then=tuple(
-                Detail(
-                    service="ec2",
-                    operation="describe_vpc_attribute",
-                    into="vpc_attributes",
-                    each=_attribute_of(attribute, name),
-                    value=lambda answer: next(v["Value"] for key, v in answer.items() if key.startswith("Enable")),
-                )
-                for attribute, name in (("enableDnsSupport", "dns_support"), ("enableDnsHostnames", "dns_hostnames"))
+            then=(
+                quotas.quota(quotas.VPCS, many_vpcs),
+                *(
+                    Detail(
+                        service="ec2",
+                        operation="describe_vpc_attribute",
+                        into="vpc_attributes",
+                        each=_attribute_of(attribute, name),
+                        value=lambda answer: next(v["Value"] for key, v in answer.items() if key.startswith("Enable")),
+                    )
+                    for attribute, name in (
+                        ("enableDnsSupport", "dns_support"),
+                        ("enableDnsHostnames", "dns_hostnames"),
+                    )
+                ),
             ),
         ),
     )
@@ -138,6 +140,14 @@ class Vpc(Ec2Kind):
                 fix = "write `dns_support: true`, or `dns_hostnames: false`"
                 yield Problem(f"{where}.dns_hostnames", "AWS assigns no host names without dns_support", fix)
 
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """No more VPCs than the account's quota."""
+        missing = missing_vpcs(declaration, observation["vpcs"])
+        count = len(observation["vpcs"]) + len(missing)
+        for name in missing:
+            where, otherwise = f"{self.variable}.{name}", "delete a VPC that nothing uses"
+            yield from quotas.exceeded(observation, quotas.VPCS, where, count, f"{count} VPCs", otherwise)
+
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(name, entry)
@@ -147,15 +157,11 @@ class Vpc(Ec2Kind):
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["vpcs"]:
             attributes = observation["vpc_attributes"].get(raw["VpcId"], {})
-            yield _live({**raw, **attributes}, "VpcId")
+            yield with_tags({**raw, **attributes}, "VpcId")
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
-        if want.entry.get("id"):
-            return only(self.name, want.name, [item for item in live if item.id == want.entry["id"]])
-        same_cidr = [item for item in live if item.raw["CidrBlock"] == want.entry["cidr"]]
-        named = [item for item in same_cidr if called(item.raw) == want.name]
-        default = [item for item in same_cidr if item.raw.get("IsDefault")]
-        return only(self.name, want.name, named or default or same_cidr)
+        same = {raw["VpcId"] for raw in same_vpcs(want.name, want.entry, [item.raw for item in live])}
+        return only(self.name, want.name, [item for item in live if item.id in same])
 
     def fields(self, live: Live, context: Context) -> Fields:
         raw = live.raw
@@ -165,6 +171,16 @@ class Vpc(Ec2Kind):
             "dns_hostnames": raw.get("dns_hostnames"),
             **tag_fields(tags_of(raw)),
         }
+
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
+        """What its hosts lose, undeclared ones included."""
+        losses = {
+            "dns_support": "names are no longer resolved by Amazon's resolver (private zones, endpoints)",
+            "dns_hostnames": "instances with a public address lose their public DNS names",
+        }
+        for change in changes:
+            if live is not None and change.field in losses and change.before and not change.after:
+                yield f"VPC {want.name} ({live.id}): in all its subnets, {losses[change.field]}"
 
 
 class InternetGateway(Ec2Kind):
@@ -203,11 +219,13 @@ class InternetGateway(Ec2Kind):
         for raw in observation["internet_gateways"]:
             attached = [item["VpcId"] for item in raw.get("Attachments", [])]
             foreign = bool(attached) and not context.knows("vpc", attached[0])
-            yield _live({**raw, "VpcId": attached[0] if attached else None}, "InternetGatewayId", listed=not foreign)
+            yield with_tags(
+                {**raw, "VpcId": attached[0] if attached else None}, "InternetGatewayId", listed=not foreign
+            )
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         loose = [item for item in live if called(item.raw) == want.name and not item.raw["VpcId"]]
-        return only(self.name, want.name, _in_vpc(want, live, context) or loose)
+        return only(self.name, want.name, in_vpc(want, live, context) or loose)
 
     def fields(self, live: Live, context: Context) -> Fields:
         vpc = live.raw["VpcId"]
@@ -251,6 +269,29 @@ class Subnet(Ec2Kind):
                 seen.append((name, entry["vpc"], own))
         yield from self._zones(declaration)
 
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """A new subnet is inside the live VPC, and no live subnet is in its way."""
+        vpcs = live_vpcs(declaration, observation)
+        for name, entry in declaration.entries(self.variable).items():
+            where, own = f"{self.variable}.{name}.cidr", checks.network(entry["cidr"])
+            vpc = vpcs.get(entry["vpc"])
+            if vpc is None or own is None:
+                continue
+            inside = [raw for raw in observation["subnets"] if raw["VpcId"] == vpc["VpcId"]]
+            if any(raw.get("CidrBlock") == entry["cidr"] for raw in inside):
+                continue
+            for raw in inside:
+                other = checks.network(raw.get("CidrBlock", ""))
+                if other and other.overlaps(own):
+                    there = label(raw["SubnetId"], called(raw))
+                    what = f"{own} overlaps the live subnet {there}, {other}: AWS would refuse it"
+                    fix = f"declare that one (`cidr: {other}`), or choose a range that is free"
+                    yield Problem(where, what, fix)
+            outer = [network for block in ranges(vpc) if (network := checks.network(block))]
+            if outer and not any(own.subnet_of(network) for network in outer):
+                what = f"{own} is outside the live VPC {vpc['VpcId']} ({', '.join(map(str, outer))})"
+                yield Problem(where, what, "choose a range in it, or add one to the VPC by hand first")
+
     def _zones(self, declaration: Declaration) -> Iterator[Problem]:
         """Zones are in the declared region. If all are in another one, the region is wrong."""
         entries, region = declaration.entries(self.variable), declaration.region
@@ -275,16 +316,10 @@ class Subnet(Ec2Kind):
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["subnets"]:
-            found = _live(raw, "SubnetId", listed=context.knows("vpc", raw["VpcId"]))
-            blocks = raw.get("Ipv6CidrBlockAssociationSet", [])
-            ipv6 = [item["Ipv6CidrBlock"] for item in blocks if item["Ipv6CidrBlockState"]["State"] == "associated"]
-            # The module removes both unless told to keep them.
-            found.attributes["ipv6_cidr"] = ipv6[0] if ipv6 else ""
-            found.attributes["assign_ipv6"] = raw.get("AssignIpv6AddressOnCreation", False)
-            yield found
+            yield with_tags(raw, "SubnetId", listed=context.knows("vpc", raw["VpcId"]))
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
-        inside = _in_vpc(want, live, context)
+        inside = in_vpc(want, live, context)
         # A subnet may have IPv6 only.
         same = [item for item in inside if item.raw.get("CidrBlock") == want.entry["cidr"]]
         return only(self.name, want.name, same)
@@ -297,26 +332,13 @@ class Subnet(Ec2Kind):
             **tag_fields(tags_of(raw)),
         }
 
-
-def _associated(live: Live) -> set[str]:
-    return {item["SubnetId"] for item in live.raw.get("Associations", []) if item.get("SubnetId")}
-
-
-def _declared_names(subnets: Iterable[str], context: Context) -> list[str]:
-    """Names of those subnets that are declared: subnets made by hand are left as they are."""
-    return sorted(context.name("subnet", item) for item in subnets if context.knows("subnet", item))
-
-
-def _by_name_or_subnets(
-    kind: str, want: Desired, live: Sequence[Live], context: Context, guarded: Mapping[str, set[str]]
-) -> Live | None:
-    """By VPC and Name, else the one that all its declared subnets use already."""
-    inside = _in_vpc(want, live, context)
-    named = [item for item in inside if called(item.raw) == want.name]
-    # Existing ones only: a missing subnet must not hide the table of the others.
-    ids = {found for name in want.entry.get("subnets", []) if (found := context.id("subnet", name))}
-    users = [item for item in inside if ids and ids <= guarded[item.id]]
-    return only(kind, want.name, named or users)
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
+        for change in changes:
+            if live is not None and change.field == "map_public_ip" and change.before and not change.after:
+                yield (
+                    f"subnet {want.name}: whatever is launched in it from now on, by hand or by a service, "
+                    "gets no public address"
+                )
 
 
 class RouteTable(Ec2Kind):
@@ -332,10 +354,10 @@ class RouteTable(Ec2Kind):
     reads = (Read(service="ec2", operation="describe_route_tables", into="route_tables", value=at("RouteTables")),)
     writes = (
         Write("ec2:CreateRouteTable", creates=True),
-        Write("ec2:AssociateRouteTable"),
-        Write("ec2:DisassociateRouteTable"),
-        Write("ec2:CreateRoute"),
-        Write("ec2:ReplaceRoute"),
+        Write("ec2:AssociateRouteTable", ("subnets",)),
+        Write("ec2:ReplaceRouteTableAssociation", ("subnets",)),
+        Write("ec2:CreateRoute", ("routes.*",)),
+        Write("ec2:ReplaceRoute", ("routes.*",)),
         EC2_TAGS,
     )
 
@@ -377,41 +399,45 @@ class RouteTable(Ec2Kind):
             ]
             # An undeclared main table is AWS's own, not unmanaged.
             listed = context.knows("vpc", raw["VpcId"]) and not main
-            yield _live({**raw, "implicit": implicit}, "RouteTableId", listed=listed)
+            yield with_tags({**raw, "implicit": implicit}, "RouteTableId", listed=listed)
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
-        guarded = {item.id: _associated(item) | set(item.raw["implicit"]) for item in live}
-        return _by_name_or_subnets(self.name, want, live, context, guarded)
+        guarded = {item.id: associated(item) | set(item.raw["implicit"]) for item in live}
+        return by_name_or_subnets(self.name, want, live, context, guarded)
 
     def fields(self, live: Live, context: Context) -> Fields:
         raw = live.raw
         fields: Fields = tag_fields(tags_of(raw))
-        for route in raw.get("Routes", []):
-            gateway = route.get("GatewayId", "")
-            if gateway == "local":
-                continue
-            destination = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock")
-            targets = (route[key] for key in ("NatGatewayId", "NetworkInterfaceId", "TransitGatewayId") if key in route)
-            if gateway.startswith("igw-"):
-                target = f"internet_gateway {context.name('internet_gateway', gateway)}"
-            else:
-                target = gateway or next(targets, "other")
-            if route.get("State") == "blackhole":
-                target += " (blackhole)"
-            fields[f"routes.{destination}"] = target
-        fields["subnets"] = _declared_names(_associated(live) | set(raw["implicit"]), context)
+        fields |= {f"routes.{destination}": target for destination, target in routes_of(raw, context).items()}
+        fields["subnets"] = declared_names(associated(live) | set(raw["implicit"]), context)
         return fields
 
-
-def _acl_rule(rule: Mapping[str, Any], number: str) -> str:
-    first, last = rule.get("from_port"), rule.get("to_port")
-    ports = "" if first is None else f" {first}-{first if last is None else last}"
-    return f"{number} {rule['action']} {rule['protocol']}{ports} {rule['cidr']}"
-
-
-_ACL_PROTOCOLS = {"-1": "all", "6": "tcp", "17": "udp"}
-#: the rule AWS ends every ACL with, which cannot be changed
-_ACL_LAST = 32767
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
+        """Subnets that come from another table and what they lose; undeclared subnets whose routes change."""
+        declared = {key.partition(".")[2]: value for key, value in want.fields.items() if key.startswith("routes.")}
+        here = (routes_of(live.raw, context) if live else {}) | declared
+        moving = [item for change in changes if change.field == "subnets" for item in change.after]
+        ids = {found for name in moving if (found := context.id("subnet", name))}
+        for table in context.live[self.name]:
+            used = (associated(table) | set(table.raw["implicit"])) & ids
+            if table.id == (live.id if live else "") or not used:
+                continue
+            there = routes_of(table.raw, context)
+            lost = [f"{to} -> {target}" for to, target in sorted(there.items()) if here.get(to) != target]
+            main = any(item.get("Main") for item in table.raw.get("Associations", []))
+            yield (
+                f"route table {want.name}: takes {subnet_labels(used, context)} from {'the main ' if main else ''}"
+                f"route table {table.label}; {f'lost: {", ".join(lost)}' if lost else 'no route is lost'}"
+            )
+        if live is None:
+            return
+        others = {item for item in associated(live) | set(live.raw["implicit"]) if not context.knows("subnet", item)}
+        routes = [change for change in changes if change.field.startswith("routes.")]
+        for change in routes if others else ():
+            yield (
+                f"route table {want.name}: also for {subnet_labels(others, context)}, not declared, traffic to "
+                f"{change.field.partition('.')[2]} goes to {change.after}, not to {change.before or 'where it went'}"
+            )
 
 
 class NetworkAcl(Ec2Kind):
@@ -428,6 +454,7 @@ class NetworkAcl(Ec2Kind):
     writes = (
         Write("ec2:CreateNetworkAcl", creates=True),
         Write("ec2:CreateNetworkAclEntry", ("ingress", "egress")),
+        Write("ec2:ReplaceNetworkAclEntry", ("ingress", "egress")),
         Write("ec2:DeleteNetworkAclEntry", ("ingress", "egress")),
         Write("ec2:ReplaceNetworkAclAssociation", ("subnets",)),
         EC2_TAGS,
@@ -444,15 +471,16 @@ class NetworkAcl(Ec2Kind):
                 seen: dict[str, str] = {}
                 for number, rule in entry.get(direction, {}).items():
                     where = f"{self.variable}.{name}.{direction}.{number}"
-                    if not re.fullmatch(r"[1-9][0-9]{0,4}", number) or int(number) >= _ACL_LAST:
+                    if not re.fullmatch(r"[1-9][0-9]{0,4}", number) or int(number) >= LAST:
                         yield Problem(where, f"`{number}` is not a rule number", "choose one from 1 to 32766")
-                    same = _acl_rule({**rule, "action": ""}, "")
+                    same = " ".join(declared_line("", rule).split()[2:])
                     if same in seen:
                         what = f"matches the same packets as rule {seen[same]}, and the lower number wins"
                         yield Problem(where, what, "keep one of the two")
                     seen.setdefault(same, number)
                     yield from checks.cidr(f"{where}.cidr", rule["cidr"])
                     yield from checks.ports(where, rule["protocol"], rule, "from_port", "to_port")
+                    yield from checks.icmp(where, rule["protocol"], rule)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -460,43 +488,47 @@ class NetworkAcl(Ec2Kind):
             fields: Fields = tag_fields(tags)
             for direction in ("ingress", "egress"):
                 rules = sorted(entry[direction].items(), key=lambda item: int(item[0]))
-                fields[direction] = [_acl_rule(rule, number) for number, rule in rules]
+                fields[direction] = [declared_line(number, rule) for number, rule in rules]
             fields["subnets"] = sorted(entry["subnets"])
             yield Desired(name, {**entry, "tags": tags}, fields)
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
-        there = {subnet["SubnetId"] for subnet in observation["subnets"]}
         for raw in observation["network_acls"]:
             listed = context.knows("vpc", raw["VpcId"]) and not raw["IsDefault"]
-            found = _live(raw, "NetworkAclId", listed=listed)
-            # The module removes every subnet that it is not given.
-            others = [subnet for subnet in _associated(found) & there if not context.knows("subnet", subnet)]
-            found.attributes["other_subnets"] = sorted(others)
-            yield found
+            yield with_tags(raw, "NetworkAclId", listed=listed)
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
-        guarded = {item.id: _associated(item) for item in live}
-        return _by_name_or_subnets(self.name, want, live, context, guarded)
+        guarded = {item.id: associated(item) for item in live}
+        return by_name_or_subnets(self.name, want, live, context, guarded)
 
     def fields(self, live: Live, context: Context) -> Fields:
         fields: Fields = tag_fields(tags_of(live.raw))
-        entries = sorted(live.raw.get("Entries", []), key=lambda item: int(item["RuleNumber"]))
-        for direction, egress in (("ingress", False), ("egress", True)):
-            fields[direction] = [
-                _acl_rule(_acl_entry(entry), str(entry["RuleNumber"]))
-                for entry in entries
-                if entry["Egress"] is egress and entry["RuleNumber"] < _ACL_LAST
-            ]
-        fields["subnets"] = _declared_names(_associated(live), context)
+        for direction in self.nested:
+            fields[direction] = live_lines(live.raw, direction)
+        fields["subnets"] = declared_names(associated(live), context)
         return fields
 
-
-def _acl_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
-    ports = entry.get("PortRange") or {}
-    return {
-        "action": entry["RuleAction"],
-        "protocol": _ACL_PROTOCOLS.get(str(entry["Protocol"]), str(entry["Protocol"])),
-        "cidr": entry.get("CidrBlock") or entry.get("Ipv6CidrBlock"),
-        "from_port": ports.get("From"),
-        "to_port": ports.get("To"),
-    }
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
+        """Subnets that come from another ACL and the rules they lose; undeclared subnets whose rules change."""
+        moving = [item for change in changes if change.field == "subnets" for item in change.after]
+        ids = {found for name in moving if (found := context.id("subnet", name))}
+        for acl in context.live[self.name]:
+            used = associated(acl) & ids
+            if acl.id == (live.id if live else "") or not used:
+                continue
+            lost = lost_lines({direction: live_lines(acl.raw, direction) for direction in self.nested}, want.fields)
+            yield (
+                f"network ACL {want.name}: takes {subnet_labels(used, context)} from network ACL {acl.label}; "
+                f"{f'lost: {lost}' if lost else 'no rule is lost'}"
+            )
+        before = {change.field: change.before for change in changes if change.field in self.nested}
+        if live is None or not before:
+            return
+        there = {raw["SubnetId"] for raw in context.observation["subnets"]}
+        others = {item for item in associated(live) & there if not context.knows("subnet", item)}
+        lost = lost_lines(before, want.fields)
+        if others:
+            yield (
+                f"network ACL {want.name}: also changes {subnet_labels(others, context)}, not declared; "
+                f"{f'lost: {lost}' if lost else 'no rule is lost'}"
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..engine import checks, formats
@@ -11,19 +11,31 @@ from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
 from ..engine.model import Desired, FieldChange, Fields, Live
-from .base import EC2_TAGS, Ec2Kind, Observation, label, only, tag_fields, tags_of
+from ..group_rules import ports, protocol
+from . import quotas
+from .base import EC2_TAGS, Ec2Kind, Observation, called, label, only, tag_fields, tags_of
+from .vpcs import live_vpcs
 
 #: ports that only administrators, or only the Swarm, may reach
 _SSH_PORT, _DATABASE_PORTS = 22, {3306: "MySQL", 6379: "Redis", 27017: "MongoDB", 5432: "PostgreSQL"}
-#: names of the protocol numbers that AWS writes
-_PROTOCOLS = {"-1": "all", "1": "icmp", "6": "tcp", "17": "udp", "50": "esp"}
+#: what this declaration calls protocols for which AWS writes a number
+_PROTOCOLS = {"-1": "all", "50": "esp"}
+#: rules that a group may have in each direction unless AWS has raised the quota
+_USUAL_RULES = 60
+
+
+#: what a group of this id is called
+Name = Callable[[str], str]
 
 
 def _line(protocol: str, ports: tuple[int | None, int | None], preposition: str, peer: str) -> str:
     first, last = ports
-    which = "" if first is None or protocol in ("all", "esp", "icmp") else f" {first}"
-    if which and last not in (None, first):
-        which += f"-{last}"
+    which = ""
+    if protocol in ("icmp", "icmpv6"):
+        which = "" if first in (None, -1) else f" type {first}"
+        which += "" if last in (None, -1) or not which else f" code {last}"
+    elif first is not None:
+        which = f" {first}" if last in (None, first) else f" {first}-{last}"
     return f"{protocol}{which} {preposition} {peer}"
 
 
@@ -32,24 +44,38 @@ def rule_lines(rules: Mapping[str, Mapping[str, Any]], preposition: str) -> list
     lines = []
     for rule in rules.values():
         ports = (rule.get("port"), rule.get("to_port", rule.get("port")))
+        if rule["protocol"] == "icmp":
+            ports = (rule.get("icmp_type"), rule.get("icmp_code"))
         peers = [*rule.get("cidrs", []), *(f"group {name}" for name in rule.get("groups", []))]
         lines += [_line(rule["protocol"], ports, preposition, peer) for peer in peers]
     return sorted(set(lines))
 
 
-def permission_lines(permissions: Iterable[Mapping[str, Any]], preposition: str, context: Context) -> list[str]:
-    """The same for rules from the EC2 API."""
-    lines = []
+def _group_peer(pair: Mapping[str, Any], owner: str, name: Name) -> str:
+    """A group as the source of a rule, with what tells it from a group of this account and VPC."""
+    peer = f"group {name(pair['GroupId'])}"
+    if pair.get("UserId") and owner and pair["UserId"] != owner:
+        peer += f" of account {pair['UserId']}"
+    if pair.get("VpcPeeringConnectionId"):
+        peer += f" in {pair.get('VpcId') or 'another VPC'} over {pair['VpcPeeringConnectionId']}"
+    return peer
+
+
+def permission_lines(
+    permissions: Iterable[Mapping[str, Any]], preposition: str, name: Name, owner: str = ""
+) -> dict[str, str]:
+    """The same for rules from the EC2 API, with their descriptions. owner: the group's account."""
+    lines = {}
     for permission in permissions:
-        protocol = _PROTOCOLS.get(str(permission["IpProtocol"]), str(permission["IpProtocol"]))
-        ports = (permission.get("FromPort"), permission.get("ToPort"))
-        peers = [item["CidrIp"] for item in permission.get("IpRanges", [])]
-        peers += [item["CidrIpv6"] for item in permission.get("Ipv6Ranges", [])]
-        peers += [item["PrefixListId"] for item in permission.get("PrefixListIds", [])]
-        groups = [item["GroupId"] for item in permission.get("UserIdGroupPairs", [])]
-        peers += [f"group {context.name('security_group', group)}" for group in groups]
-        lines += [_line(protocol, ports, preposition, peer) for peer in peers]
-    return sorted(lines)
+        what = protocol(permission["IpProtocol"])
+        which = ports(what, permission.get("FromPort"), permission.get("ToPort"))
+        peers = [(item["CidrIp"], item) for item in permission.get("IpRanges", [])]
+        peers += [(item["CidrIpv6"], item) for item in permission.get("Ipv6Ranges", [])]
+        peers += [(item["PrefixListId"], item) for item in permission.get("PrefixListIds", [])]
+        peers += [(_group_peer(item, owner, name), item) for item in permission.get("UserIdGroupPairs", [])]
+        for peer, item in peers:
+            lines[_line(_PROTOCOLS.get(what, what), which, preposition, peer)] = item.get("Description") or ""
+    return lines
 
 
 #: characters that EC2 allows in names and descriptions of groups
@@ -94,6 +120,51 @@ def _open_to_world(where: str, group: str, rule: Mapping[str, Any], private: Map
             yield Problem(f"{where}.cidrs", f"opens {service} ({port}) of group {group} to the whole internet", fix)
 
 
+_DIRECTIONS = (("ingress", "IpPermissions", "from"), ("egress", "IpPermissionsEgress", "to"))
+
+
+def _owner(raw: Mapping[str, Any]) -> str:
+    return str(raw.get("OwnerId", ""))
+
+
+def _users(group: str, context: Context) -> list[str]:
+    """The live hosts that have a group, declared or not."""
+    users = [
+        called(raw) or raw["InstanceId"]
+        for raw in context.observation["instances"]
+        if any(item["GroupId"] == group for item in raw.get("SecurityGroups", []))
+        and raw["State"]["Name"] not in ("shutting-down", "terminated")
+    ]
+    return sorted(users)
+
+
+def _names(groups: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {raw["GroupId"]: raw["GroupName"] for raw in groups}
+
+
+def _counts(entry: Mapping[str, Any], group: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, int]:
+    """How many rules there are at once in each declared direction, while a group (empty: a new one) is changed.
+
+    AWS counts IPv6 sources apart.
+    """
+    counts = {}
+    for direction, part, preposition in _DIRECTIONS:
+        if direction in entry:
+            without = [{**permission, "Ipv6Ranges": []} for permission in group.get(part, [])]
+            live = permission_lines(without, preposition, lambda live_id: names.get(live_id, live_id), _owner(group))
+            counts[direction] = len({*live, *rule_lines(entry[direction], preposition)})
+    return counts
+
+
+def _many_rules(declaration: Declaration, answer: Any) -> bool:
+    """Whether a declared group may come to have more rules than AWS usually allows."""
+    groups, names = answer["SecurityGroups"], _names(answer["SecurityGroups"])
+    entries = declaration.entries("aws_security_groups")
+    pairs = [(entries[raw["GroupName"]], raw) for raw in groups if raw["GroupName"] in entries]
+    pairs += [(entry, {}) for entry in entries.values()]
+    return any(count > _USUAL_RULES for entry, raw in pairs for count in _counts(entry, raw, names).values())
+
+
 class SecurityGroup(Ec2Kind):
     """Recognised by VPC and group name. Declared rules are the whole set: any other is removed.
 
@@ -119,7 +190,13 @@ class SecurityGroup(Ec2Kind):
     variables = {"aws_security_ssh_port": formats.port, "aws_security_admin_cidrs": _administrators}
     refers = {"vpc": "vpc", "ingress.*.groups": "security_group", "egress.*.groups": "security_group"}
     reads = (
-        Read(service="ec2", operation="describe_security_groups", into="security_groups", value=at("SecurityGroups")),
+        Read(
+            service="ec2",
+            operation="describe_security_groups",
+            into="security_groups",
+            value=at("SecurityGroups"),
+            then=(quotas.quota(quotas.RULES, _many_rules),),
+        ),
     )
     writes = (
         Write("ec2:CreateSecurityGroup", creates=True),
@@ -127,9 +204,6 @@ class SecurityGroup(Ec2Kind):
         Write("ec2:AuthorizeSecurityGroupEgress", ("egress",)),
         Write("ec2:RevokeSecurityGroupIngress", ("ingress",)),
         Write("ec2:RevokeSecurityGroupEgress", ("egress",)),
-        # The module writes descriptions along with rules; those of a changed direction are lost.
-        Write("ec2:UpdateSecurityGroupRuleDescriptionsIngress", ("ingress",)),
-        Write("ec2:UpdateSecurityGroupRuleDescriptionsEgress", ("egress",)),
         EC2_TAGS,
     )
 
@@ -153,6 +227,7 @@ class SecurityGroup(Ec2Kind):
                             what = f"`{peer}` is in VPC {there}, this group in {entry['vpc']}"
                             yield Problem(f"{where}.groups", what, f"name a group of VPC {entry['vpc']}")
                     yield from checks.ports(where, rule["protocol"], rule, "port", "to_port")
+                    yield from checks.icmp(where, rule["protocol"], rule)
                     for cidr in rule.get("cidrs", []):
                         yield from checks.cidr(f"{where}.cidrs", cidr) if cidr not in wrong else ()
                     if not rule.get("cidrs") and not rule.get("groups"):
@@ -195,16 +270,34 @@ class SecurityGroup(Ec2Kind):
         same = [item for item in live if item.raw.get("VpcId") == vpc and item.raw["GroupName"] == want.name]
         return only(self.name, want.name, same if vpc else [])
 
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """No group would have more rules than the account's quota; new ones are added before old ones go."""
+        vpcs, names = live_vpcs(declaration, observation), _names(observation["security_groups"])
+        for name, entry in declaration.entries(self.variable).items():
+            vpc = vpcs.get(entry["vpc"], {}).get("VpcId")
+            there = [raw for raw in observation["security_groups"] if raw["GroupName"] == name]
+            group: Mapping[str, Any] = next((raw for raw in there if vpc and raw.get("VpcId") == vpc), {})
+            for direction, count in _counts(entry, group, names).items():
+                where = f"{self.variable}.{name}.{direction}"
+                what, otherwise = f"{count} rules, old and new ones together,", "remove rules that nothing needs"
+                yield from quotas.exceeded(observation, quotas.RULES, where, count, what, otherwise)
+
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         for change in changes:
             gone = sorted(set(change.before or ()) - set(change.after)) if change.field in ("ingress", "egress") else []
             if live is not None and gone:
-                yield f"security group {want.name}: what uses {'; '.join(gone)} today is cut off"
+                hosts = _users(live.id, context)
+                on = f", on {', '.join(hosts)}" if hosts else ""
+                yield f"security group {want.name}: what uses {'; '.join(gone)} today is cut off{on}"
 
     def fields(self, live: Live, context: Context) -> Fields:
         raw = live.raw
-        return {
-            "ingress": permission_lines(raw["IpPermissions"], "from", context),
-            "egress": permission_lines(raw["IpPermissionsEgress"], "to", context),
-            **tag_fields(tags_of(raw)),
-        }
+        entry = context.declaration.entries(self.variable).get(context.name(self.name, live.id), {})
+        fields: Fields = tag_fields(tags_of(raw))
+        for direction, part, preposition in _DIRECTIONS:
+            kept = rule_lines(entry.get(direction, {}), preposition)
+            lines = permission_lines(raw[part], preposition, lambda group: context.name(self.name, group), _owner(raw))
+            # A description is shown where the rule goes, so that it can be put back; one that stays keeps its own.
+            shown = (f'{line} "{text}"' if text and line not in kept else line for line, text in lines.items())
+            fields[direction] = sorted(shown)
+        return fields

@@ -1,0 +1,27 @@
+"""What a module's failed answer says. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+#: how botocore words a refusal; modules of collections keep it in a traceback and leave it out of their message
+_REFUSED = re.compile(r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation[^:\n]*: (?P<text>[^\n]*)")
+
+
+def reason(answer: Mapping[str, Any]) -> str:
+    """Why AWS refused, as ``code: message``; empty when the answer does not tell."""
+    error = answer.get("error")
+    if isinstance(error, Mapping) and error.get("code"):
+        return f"{error['code']}: {error.get('message') or ''}".rstrip(": ")
+    found = list(_REFUSED.finditer(str(answer.get("exception") or "")))
+    return f"{found[-1]['code']}: {found[-1]['text'].strip()}" if found else ""
+
+
+def failure(answer: Mapping[str, Any]) -> str:
+    """The message of a failed answer, with AWS's own reason once."""
+    message, why = str(answer.get("msg") or "it ended without a message"), reason(answer)
+    code, _, text = why.partition(": ")
+    said = not why or (text in message if text else code in message)
+    return message if said else f"{message.rstrip(' .:')}: {why}"

@@ -1,0 +1,92 @@
+"""Public addresses: who has them, who would lose them, how many there would be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..engine.access import Requests
+from ..engine.context import Context
+from ..engine.declaration import Declaration
+from ..engine.model import Desired, Live
+from .base import called, label
+
+#: elastic IPs of a region unless AWS has raised the quota
+_USUAL = 5
+
+
+def _declared_addresses(declaration: Declaration) -> dict[str, str]:
+    """What each declared instance with an elastic IP says: an address, or ``auto``."""
+    entries = declaration.entries("aws_compute_instances")
+    return {name: entry["elastic_ip"] for name, entry in entries.items() if entry.get("elastic_ip")}
+
+
+def new_addresses(
+    declaration: Declaration, addresses: Iterable[Mapping[str, Any]], hosts: Mapping[str, str]
+) -> list[str]:
+    """Declared instances for which an address would be allocated. hosts: their names by id, where known."""
+    addresses = list(addresses)
+    there = {raw["PublicIp"] for raw in addresses}
+    served = {called(raw) for raw in addresses} | {hosts.get(raw.get("InstanceId", ""), "") for raw in addresses}
+    declared = _declared_addresses(declaration).items()
+    return [name for name, address in declared if address not in there and name not in served]
+
+
+def many_addresses(declaration: Declaration, answer: Any) -> bool:
+    new = new_addresses(declaration, answer["Addresses"], {})
+    return bool(new) and len(answer["Addresses"]) + len(new) > _USUAL
+
+
+def holders(declaration: Declaration, answer: Any) -> Requests:
+    """The network interfaces, of no instance, that have an address which is declared for an instance."""
+    declared = set(_declared_addresses(declaration).values())
+    interfaces = {
+        raw["NetworkInterfaceId"]
+        for raw in answer["Addresses"]
+        if raw["PublicIp"] in declared and raw.get("NetworkInterfaceId") and not raw.get("InstanceId")
+    }
+    if interfaces:
+        yield ("public",), {"NetworkInterfaceIds": sorted(interfaces)}
+
+
+def described(interface: Mapping[str, Any]) -> str:
+    """A network interface, and what it is part of (AWS writes `Interface for NAT Gateway nat-…`)."""
+    what = interface.get("Description") or ""
+    return f"network interface {interface['NetworkInterfaceId']}" + (f" ({what})" if what else "")
+
+
+def holder(raw: Mapping[str, Any], context: Context) -> str:
+    """Who has an address, and what it means to lose it."""
+    if raw.get("InstanceId"):
+        names = {item["InstanceId"]: called(item) for item in context.observation["instances"]}
+        return f"instance {label(raw['InstanceId'], names.get(raw['InstanceId'], ''))}"
+    interfaces = context.observation["address_holders"].get("public", [])
+    found = next((item for item in interfaces if item["NetworkInterfaceId"] == raw.get("NetworkInterfaceId")), None)
+    if found is None:
+        return str(raw.get("NetworkInterfaceId", "another holder"))
+    nat = found.get("InterfaceType") == "nat_gateway" or "NAT Gateway" in (found.get("Description") or "")
+    return described(found) + (", whose subnets lose the internet" if nat else "")
+
+
+def displaced(want: Desired, live: Live | None, context: Context) -> Iterator[str]:
+    """The public address that the host has had until now. AWS takes it off without a word."""
+    host = context.id("instance", want.name)
+    raws = context.observation["instances"]
+    raw = next((item for item in raws if host and item["InstanceId"] == host), None)
+    if raw is None:
+        return
+    private = raw.get("PrivateIpAddress")
+    others = [
+        item["PublicIp"]
+        for item in context.observation["addresses"]
+        if item.get("InstanceId") == host
+        and item["AllocationId"] != (live.id if live else "")
+        # An address of another interface, or of a second private address, stays.
+        and (not private or item.get("PrivateIpAddress") in (None, "", private))
+    ]
+    for address in others:
+        what = f"{address} is taken off instance {want.name}; it stays allocated, and is billed"
+        yield f"elastic IP {want.name}: {what}"
+    public = raw.get("PublicIpAddress")
+    if public and not others and public != (live.raw["PublicIp"] if live else ""):
+        yield f"elastic IP {want.name}: instance {want.name} loses its public address {public} for good"
