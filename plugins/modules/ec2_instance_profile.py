@@ -26,7 +26,7 @@ options:
     description: Id of the instance.
     type: str
     required: true
-  profile:
+  instance_profile:
     description: Name of the instance profile.
     type: str
     required: true
@@ -50,7 +50,7 @@ EXAMPLES = r"""
   ec2_instance_profile:
     region: ap-northeast-2
     instance_id: i-0123456789abcdef0
-    profile: koin-prod
+    instance_profile: koin-prod
 """
 
 RETURN = r"""
@@ -58,7 +58,7 @@ instance_id:
   description: Id of the instance.
   type: str
   returned: always
-profile:
+instance_profile:
   description: Name of the profile that it has, or would have in check mode.
   type: str
   returned: always
@@ -122,13 +122,13 @@ def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "instance_id": {"type": "str", "required": True},
-            "profile": {"type": "str", "required": True},
+            "instance_profile": {"type": "str", "required": True},
             "wait_seconds": {"type": "int", "default": 120},
         },
         supports_check_mode=True,
     )
     profile = Profile(module, module.client("ec2", retry_decorator=AWSRetry.jittered_backoff(retries=8, delay=1)))
-    name, until = module.params["profile"], time.monotonic() + module.params["wait_seconds"]
+    name, until = module.params["instance_profile"], time.monotonic() + module.params["wait_seconds"]
     changed = None
     while changed is None:
         try:
@@ -142,7 +142,7 @@ def main() -> None:
             time.sleep(_PAUSE)
         except BotoCoreError as error:
             module.fail_json_aws(error, msg=f"Cannot give {profile.instance} the instance profile {name}")
-    module.exit_json(changed=changed, instance_id=profile.instance, profile=name)
+    module.exit_json(changed=changed, instance_id=profile.instance, instance_profile=name)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_block_store import VolumeAttachment
-from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
 from moto.ec2.models.iam_instance_profile import IamInstanceProfileAssociation, IamInstanceProfileAssociationBackend
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, MetadataOptions
@@ -169,7 +169,15 @@ def _changes() -> None:
         modify_interface(self, eni_id, group_ids, *args, **kwargs)
         interface = self.get_network_interface(eni_id)
         if group_ids and interface.instance and interface.instance.nics.get(0) is interface:
-            interface.instance.security_groups = list(interface.group_set)
+            interface.instance.security_groups = list(interface._group_set)
+
+    def own_groups(self: NetworkInterface) -> Any:
+        """moto gives every interface the groups of its instance as well, which are those of the first one."""
+        host = self.instance
+        first = host is not None and host.nics.get(0) is self
+        return list(host.security_groups) if host and first and host.security_groups else self._group_set
+
+    NetworkInterface.group_set = property(own_groups)  # type: ignore[assignment]
 
     InstanceBackend.modify_instance_security_groups = modify_instance_groups  # type: ignore[method-assign]
     NetworkInterfaceBackend.modify_network_interface_attribute = modify_interface_groups  # type: ignore[method-assign]

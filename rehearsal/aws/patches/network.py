@@ -9,6 +9,7 @@ from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_ip_addresses import ElasticAddress, ElasticAddressBackend
 from moto.ec2.models.network_acls import NetworkAcl, NetworkAclBackend
 from moto.ec2.models.route_tables import RouteBackend
+from moto.ec2.responses.network_acls import NetworkACLs
 
 
 def apply() -> None:
@@ -55,6 +56,14 @@ def _acls() -> None:
         return self.id if filter_name == "network-acl-id" else value_of(self, filter_name, method_name)
 
     NetworkAcl.get_filter_value = value_with_id  # type: ignore[method-assign]
+
+    get = NetworkACLs._get_param
+
+    def get_icmp(self: NetworkACLs, name: str, if_none: Any = None) -> Any:
+        """moto looks for ICMP type and code under another name, and drops them."""
+        return get(self, name.replace("Icmp.", "IcmpTypeCode."), if_none)
+
+    NetworkACLs._get_param = get_icmp  # type: ignore[method-assign, assignment]
 
 
 def _addresses() -> None:

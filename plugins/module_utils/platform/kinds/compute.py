@@ -432,6 +432,7 @@ class Instance(Ec2Kind):
             scope=Scope("ReadImages", _image_parameters),
         ),
     )
+    identified_by = ("profile",)
     replaced_by = frozenset({"architecture", "vpc", "subnet", "root_volume.encrypted"})
     # AWS refuses a type of another architecture, but only after the instance has been stopped; groups are of one VPC.
     replaced_with = MappingProxyType({"architecture": frozenset({"type"}), "vpc": frozenset({"security_groups"})})
@@ -622,9 +623,7 @@ class Instance(Ec2Kind):
             "architecture": raw["Architecture"],
             "vpc": context.name("vpc", raw.get("VpcId", "")),
             "subnet": context.name("subnet", raw.get("SubnetId", "")),
-            "security_groups": sorted(
-                context.name("security_group", item["GroupId"]) for item in raw["SecurityGroups"]
-            ),
+            "security_groups": sorted(context.name("security_group", item["GroupId"]) for item in _groups(raw)),
             "profile": profile or None,
             "state": _state(raw),
             "cpu_credits": raw["Credits"],
@@ -682,6 +681,13 @@ def _state(raw: Mapping[str, Any]) -> str:
     """What the instance's state becomes by itself."""
     state = str(raw["State"]["Name"])
     return {"pending": "running", "stopping": "stopped"}.get(state, state)
+
+
+def _groups(raw: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The security groups of a host: those of its first interface, which are what is changed."""
+    first = [item["Groups"] for item in raw.get("NetworkInterfaces", []) if _index(item) == 0 and item.get("Groups")]
+    found: Sequence[Mapping[str, Any]] = first[0] if first else raw.get("SecurityGroups", [])
+    return found
 
 
 def _index(interface: Mapping[str, Any]) -> int:

@@ -1,0 +1,44 @@
+"""What a failed module says: its message, and AWS's own reason once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.module_utils.platform.engine.answers import failure
+
+REFUSED = "An error occurred (UnauthorizedOperation) when calling the ModifyInstanceAttribute operation"
+TRACEBACK = f"""Traceback (most recent call last):
+botocore.exceptions.ClientError: {REFUSED}: Not allowed.
+
+The above exception was the direct cause of the following exception:
+AnsibleEC2Error: Failed to modify instance attribute
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({}, "it ended without a message"),
+        ({"msg": "no zone"}, "no zone"),
+        (
+            {"msg": "Could not apply change: Failed to modify instance attribute", "exception": TRACEBACK},
+            "Could not apply change: Failed to modify instance attribute: UnauthorizedOperation: Not allowed.",
+        ),
+        (
+            {"msg": "Failed.", "error": {"code": "VcpuLimitExceeded", "message": "You have requested more"}},
+            "Failed: VcpuLimitExceeded: You have requested more",
+        ),
+        (
+            {
+                "msg": "Failed: An error occurred (X) when calling the Y operation: no",
+                "error": {"code": "X", "message": "no"},
+            },
+            "Failed: An error occurred (X) when calling the Y operation: no",
+        ),
+        ({"msg": "Failed: X", "error": {"code": "X"}}, "Failed: X"),
+        ({"msg": "Failed", "exception": "Traceback: KeyError"}, "Failed"),
+    ],
+)
+def test_the_reason_is_said_once(answer: dict[str, Any], said: str) -> None:
+    assert failure(answer) == said
