@@ -238,3 +238,93 @@ def test_the_default_vpc_can_be_named(ec2: Any) -> None:
     ec2.create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": "BCSDLab"}])
     (found,) = ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": ["BCSDLab"]}])["Vpcs"]
     assert (found["VpcId"], found["IsDefault"]) == (vpc, True)
+
+
+def test_a_subnet_has_one_route_table(ec2: Any) -> None:
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    first, second = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2))
+    target = subnet(ec2, "172.31.0.0/20")
+    ec2.associate_route_table(RouteTableId=first, SubnetId=target)
+    refused("Resource.AlreadyAssociated", ec2.associate_route_table, RouteTableId=second, SubnetId=target)
+
+
+def test_an_acl_entry_keeps_its_icmp_type(ec2: Any) -> None:
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    acl = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+    icmp = {"Type": 8, "Code": -1}
+    rule = {"RuleNumber": 90, "Protocol": "1", "RuleAction": "deny", "Egress": False, "CidrBlock": "0.0.0.0/0"}
+    ec2.create_network_acl_entry(NetworkAclId=acl, IcmpTypeCode=icmp, **rule)
+    found = ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"][0]["Entries"]
+    assert next(item for item in found if item["RuleNumber"] == 90)["IcmpTypeCode"] == icmp
+
+
+def test_descriptions_of_rules_are_kept_and_make_no_other_rule(ec2: Any) -> None:
+    group = ec2.create_security_group(GroupName="Web", Description="x")["GroupId"]
+    lists = ec2.create_managed_prefix_list(PrefixListName="p", MaxEntries=1, AddressFamily="IPv4")["PrefixList"]
+
+    def rule(**source: Any) -> list[dict[str, Any]]:
+        return [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, **source}]
+
+    by_group = rule(UserIdGroupPairs=[{"GroupId": group, "Description": "us"}])
+    by_list = rule(PrefixListIds=[{"PrefixListId": lists["PrefixListId"], "Description": "office"}])
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[*by_group, *by_list])
+    (found,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
+    assert found["PrefixListIds"][0]["Description"] == "office"
+    filters = [{"Name": "group-id", "Values": [group]}]
+    rules = ec2.describe_security_group_rules(Filters=filters)["SecurityGroupRules"]
+    assert {item.get("Description") for item in rules if not item["IsEgress"]} == {"us", "office"}
+    again = rule(UserIdGroupPairs=[{"GroupId": group, "Description": "other"}])
+    refused("InvalidPermission.Duplicate", ec2.authorize_security_group_ingress, GroupId=group, IpPermissions=again)
+    update = ec2.update_security_group_rule_descriptions_ingress
+    assert update(GroupId=group, IpPermissions=rule(IpRanges=[{"CidrIp": "0.0.0.0/0"}]))["Return"] is True
+
+
+def test_a_host_has_one_address_for_each_private_one(ec2: Any) -> None:
+    instance = launch(ec2)
+    first, second = (ec2.allocate_address(Domain="vpc") for _ in range(2))
+    ec2.associate_address(AllocationId=first["AllocationId"], InstanceId=instance)
+    ec2.associate_address(AllocationId=second["AllocationId"], InstanceId=instance)
+    found = {item["PublicIp"]: item.get("InstanceId") or "" for item in ec2.describe_addresses()["Addresses"]}
+    assert found == {first["PublicIp"]: "", second["PublicIp"]: instance}
+
+
+def test_groups_of_several_interfaces_are_changed_one_by_one(ec2: Any) -> None:
+    instance, target = launch(ec2), subnet(ec2, "172.31.0.0/20")
+    ours, other = (ec2.create_security_group(GroupName=name, Description="x")["GroupId"] for name in ("a", "b"))
+    second = ec2.create_network_interface(SubnetId=target, Groups=[other])["NetworkInterface"]["NetworkInterfaceId"]
+    ec2.attach_network_interface(NetworkInterfaceId=second, InstanceId=instance, DeviceIndex=1)
+    refused("InvalidInstanceID", ec2.modify_instance_attribute, InstanceId=instance, Groups=[ours])
+    interfaces = {item["Attachment"]["DeviceIndex"]: item for item in look(ec2, instance)["NetworkInterfaces"]}
+    ec2.modify_network_interface_attribute(NetworkInterfaceId=interfaces[0]["NetworkInterfaceId"], Groups=[ours])
+    found = look(ec2, instance)
+    assert [item["GroupId"] for item in found["SecurityGroups"]] == [ours]
+    groups = {item["Attachment"]["DeviceIndex"]: item["Groups"] for item in found["NetworkInterfaces"]}
+    assert [[item["GroupId"] for item in groups[index]] for index in (0, 1)] == [[ours], [other]]
+
+
+def test_profiles_are_replaced_while_the_host_runs(local_aws: LocalAws, ec2: Any) -> None:
+    for name in ("old", "new"):
+        local_aws.client("iam").create_instance_profile(InstanceProfileName=name)
+    instance = launch(ec2, IamInstanceProfile={"Name": "old"})
+    filters = [{"Name": "instance-id", "Values": [instance]}]
+    (found,) = ec2.describe_iam_instance_profile_associations(Filters=filters)["IamInstanceProfileAssociations"]
+    ec2.stop_instances(InstanceIds=[instance])
+    replace = ec2.replace_iam_instance_profile_association
+    wanted = {"Name": "new"}
+    refused("IncorrectState", replace, AssociationId=found["AssociationId"], IamInstanceProfile=wanted)
+    ec2.disassociate_iam_instance_profile(AssociationId=found["AssociationId"])
+    ec2.associate_iam_instance_profile(InstanceId=instance, IamInstanceProfile=wanted)
+    ec2.terminate_instances(InstanceIds=[instance])
+    associate = ec2.associate_iam_instance_profile
+    refused("IncorrectInstanceState", associate, InstanceId=instance, IamInstanceProfile=wanted)
+
+
+def test_a_live_subnet_is_in_the_way_of_another(ec2: Any) -> None:
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    refused("InvalidSubnet.Conflict", ec2.create_subnet, VpcId=vpc, CidrBlock="172.31.0.0/24")
+
+
+@pytest.mark.parametrize(("service", "code"), [("ec2", "L-0263D0A3"), ("ec2", "L-1216C47A"), ("vpc", "L-F678F1CE")])
+def test_quotas_can_be_read(local_aws: LocalAws, service: str, code: str) -> None:
+    quota = local_aws.client("service-quotas").get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]
+    assert quota["Value"] >= 5
