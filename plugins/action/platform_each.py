@@ -20,6 +20,7 @@ from ansible.module_utils.platform.engine.answers import failure  # noqa: E402
 from ansible.module_utils.platform.engine.each import calls, dig  # noqa: E402
 from ansible.module_utils.platform.engine.refs import resolve, unresolved  # noqa: E402
 from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
+from ansible.module_utils.platform.reasons import tell_reasons  # noqa: E402
 
 display = Display()
 
@@ -131,6 +132,7 @@ class ActionModule(ActionBase):
         if not found.resolved or not found.plugin_resolved_path:
             raise AnsibleActionFail(f"there is no module {name}; are the collections of requirements.yml installed?")
         module = warm.load(_python_name(found), found.plugin_resolved_path)
+        tell_reasons()
         environment: dict[str, str] = {}
         for part in self._task.environment or []:
             environment |= {key: str(value) for key, value in self._templar.template(part).items()}
