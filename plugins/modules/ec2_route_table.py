@@ -140,7 +140,9 @@ class Table:
                 continue
             done.append(destination)
             if not self.module.check_mode:
-                operation = "replace_route" if route else "create_route"
+                # What a VPN gateway propagates is no route of the table: one of the table's own goes before it.
+                own = route and route.get("Origin") != "EnableVgwRoutePropagation"
+                operation = "replace_route" if own else "create_route"
                 self.call(operation, RouteTableId=self.id, DestinationCidrBlock=destination, GatewayId=gateway)
         return done
 

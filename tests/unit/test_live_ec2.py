@@ -455,7 +455,51 @@ def test_a_key_pair_is_compared_by_its_key(live: dict[str, Any], text: str) -> N
     assert bool(text) is ("public_key" in found)
 
 
+@pytest.mark.parametrize(
+    ("declared", "live", "texts"),
+    [
+        ({"state": "stopped"}, {}, ["it is stopped, and all that runs on it", "it loses its public address 4.4.4.4"]),
+        ({"type": "t3a.medium"}, {}, ["stops and starts it", "it loses its public address 4.4.4.4 for good"]),
+        (
+            {"metadata": {"http_endpoint": "disabled"}},
+            {"MetadataOptions": {"HttpEndpoint": "enabled"}},
+            ["programs on it lose the credentials"],
+        ),
+        (
+            {"metadata": {"hop_limit": 1}},
+            {"MetadataOptions": {"HttpPutResponseHopLimit": 2}},
+            ["containers on a bridge network may lose"],
+        ),
+    ],
+)
+def test_what_a_host_loses(declared: dict[str, Any], live: dict[str, Any], texts: list[str]) -> None:
+    lines = planned(hosts(**declared), instances=[instance(PublicIpAddress="4.4.4.4", **live)]).warnings
+    assert len(lines) == len(texts)
+    assert all(text in line for text, line in zip(texts, lines, strict=True))
+
+
+def test_what_a_vpc_and_a_subnet_lose() -> None:
+    off = {"koin": {"cidr": "10.0.0.0/16", "dns_support": False, "dns_hostnames": False}}
+    subnets = {"a": DECLARED["aws_network_subnets"]["a"] | {"map_public_ip": False}}
+    on = {"vpc-1": {"dns_support": True, "dns_hostnames": True}}
+    lines = planned({"aws_network_vpcs": off, "aws_network_subnets": subnets}, vpc_attributes=on).warnings
+    assert [line.partition(":")[0] for line in lines] == ["VPC koin (vpc-1)", "VPC koin (vpc-1)", "subnet a"]
+
+
+def test_a_flow_log_that_delivers_nothing_is_named() -> None:
+    log = {"FlowLogId": "fl-1", "ResourceId": "vpc-1", "LogDestination": "arn:aws:s3:::logs", "Tags": named("koin")}
+    log |= {"DeliverLogsStatus": "FAILED", "DeliverLogsErrorMessage": "Access error"}
+    (line,) = planned({"aws_account_flow_logs": {"koin": {"vpc": "koin", "bucket": "logs"}}}, flow_logs=[log]).warnings
+    assert line == "flow log koin (fl-1): its logs are not delivered (Access error)"
+
+
 # --- What a plan cannot do
+
+
+def test_a_vpc_that_is_declared_by_its_id_has_to_exist() -> None:
+    declared = {"koin": {"cidr": "10.0.0.0/16", "id": "vpc-9"}}
+    (problem,) = problems({"aws_network_vpcs": declared, "aws_network_subnets": {}})
+    assert problem == "aws_network_vpcs.koin.id: vpc-9 is not in ap-northeast-2 of this account"
 
 
 def test_a_live_subnet_in_the_way_is_refused() -> None:

@@ -209,6 +209,12 @@ class FlowLog(Ec2Kind):
             **tag_fields(tags_of(raw)),
         }
 
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
+        """A flow log that exists and delivers nothing."""
+        if live is not None and live.raw.get("DeliverLogsStatus") == "FAILED":
+            why = live.raw.get("DeliverLogsErrorMessage") or "AWS does not say why"
+            yield f"flow log {want.name} ({live.id}): its logs are not delivered ({why})"
+
 
 def _bucket_of(raw: Mapping[str, Any]) -> str:
     """The bucket of a flow log, with its folder if any; for other destinations, what AWS reports."""

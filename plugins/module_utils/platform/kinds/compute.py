@@ -641,6 +641,12 @@ class Instance(Ec2Kind):
         shrinks = change.field == "root_volume.size" and (change.before or 0) > change.after
         return shrinks or super().replaces(change)
 
+    @staticmethod
+    def _passing_address(live: Live, context: Context) -> str:
+        """The public address that a host has only while it runs."""
+        public = str(live.raw.get("PublicIpAddress") or "")
+        return "" if public in {item["PublicIp"] for item in context.observation["addresses"]} else public
+
     def _groups_left(self, want: Desired, changes: Sequence[FieldChange], context: Context) -> Iterator[str]:
         """The rules that no longer apply to a host that leaves a group."""
         moved = {change.field for change in changes} & self.replaced_by
@@ -662,8 +668,19 @@ class Instance(Ec2Kind):
         if live is None:
             return
         before = {change.field: change.before for change in changes}
+        after = {change.field: change.after for change in changes}
         if "type" in before:
             yield f"instance {want.name}: changing its type stops and starts it"
+        stops = after.get("state") == "stopped"
+        if stops:
+            yield f"instance {want.name}: it is stopped, and all that runs on it"
+        if (stops or "type" in before) and (public := self._passing_address(live, context)):
+            yield f"instance {want.name}: it loses its public address {public} for good, because it stops"
+        if after.get("metadata.http_endpoint") == "disabled":
+            yield f"instance {want.name}: programs on it lose the credentials of its profile"
+        hops = [change for change in changes if change.field == "metadata.hop_limit" and not self.replaces(change)]
+        if any((change.before or 0) > change.after for change in hops):
+            yield f"instance {want.name}: containers on a bridge network may lose the credentials of its profile"
         if before.get("metadata.http_tokens") == "optional":
             yield f"instance {want.name}: programs on it that use IMDSv1 (old SDKs) lose their credentials"
         if before.get("profile"):

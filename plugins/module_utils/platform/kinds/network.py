@@ -141,8 +141,13 @@ class Vpc(Ec2Kind):
                 yield Problem(f"{where}.dns_hostnames", "AWS assigns no host names without dns_support", fix)
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
-        """No more VPCs than the account's quota."""
+        """A VPC that is declared by its id exists; there are no more VPCs than the account's quota."""
         missing = missing_vpcs(declaration, observation["vpcs"])
+        for name in missing:
+            if live_id := declaration.entries(self.variable)[name].get("id"):
+                # A new VPC would have another id, so that every run would make one more.
+                what = f"{live_id} is not in {declaration.region} of this account"
+                yield Problem(f"{self.variable}.{name}.id", what, "correct it, or remove `id` to create a VPC")
         count = len(observation["vpcs"]) + len(missing)
         for name in missing:
             where, otherwise = f"{self.variable}.{name}", "delete a VPC that nothing uses"
