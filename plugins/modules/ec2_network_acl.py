@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -90,6 +91,8 @@ moved:
   returned: always
 """
 
+#: seconds for which an answer may be older than a change, and between two looks
+_SETTLE, _PAUSE = 30, 1
 #: what was created a moment ago may not be known everywhere
 _RETRY = {
     "retries": 8,
@@ -139,15 +142,24 @@ class Acl:
                 self.call(f"{action}_network_acl_entry", NetworkAclId=self.id, Egress=egress, **arguments)
         return done
 
+    def associations(self, subnets: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """The associations of subnets as they are now; another call may have moved one since the plan."""
+        wanted = sorted(subnets)
+        filters = [{"Name": "association.subnet-id", "Values": wanted}]
+        found = self.call("describe_network_acls", Filters=filters)["NetworkAcls"]
+        return {item["SubnetId"]: item for acl in found for item in acl["Associations"] if item["SubnetId"] in wanted}
+
     def take(self, subnets: Iterable[str]) -> list[str]:
         """Move subnets here from whatever ACL they have."""
         wanted = set(subnets)
         if not wanted:
             return []
-        filters = [{"Name": "association.subnet-id", "Values": sorted(wanted)}]
-        # The ids of the associations are known only now: another call may have moved the subnet since the plan.
-        found = self.call("describe_network_acls", Filters=filters)["NetworkAcls"]
-        there = {item["SubnetId"]: item for acl in found for item in acl["Associations"] if item["SubnetId"] in wanted}
+        there = self.associations(wanted)
+        until = time.monotonic() + _SETTLE
+        # A subnet gets its first ACL when it is created, which is seen a little later.
+        while wanted - set(there) and time.monotonic() < until and not self.module.check_mode:
+            time.sleep(_PAUSE)
+            there = self.associations(wanted)
         moved = []
         for subnet in sorted(wanted):
             if subnet in there and there[subnet]["NetworkAclId"] == self.id:

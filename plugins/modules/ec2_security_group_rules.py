@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -75,6 +76,8 @@ revoked:
 
 #: the group may be some seconds old
 _RETRY = {"retries": 8, "delay": 1, "max_delay": 20, "catch_extra_error_codes": ["InvalidGroup.NotFound"]}
+#: seconds for which an answer may be older than a change, and between two looks
+_SETTLE, _PAUSE = 30, 1
 #: what AWS answers when a call that got no answer has been carried out
 _DONE = ("InvalidPermission.Duplicate", "InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound")
 
@@ -111,20 +114,32 @@ class Rules:
             self.module.fail_json_aws(error, msg=f"Cannot {verb} {direction} rules of {self.group}")
         return True
 
+    def add(self, direction: str, permissions: list[dict[str, Any]]) -> None:
+        """Add rules. AWS adds all or none, so that one which is there already is in the way of the others."""
+        if not self.call("authorize", direction, IpPermissions=permissions):
+            for permission in permissions:
+                self.call("authorize", direction, IpPermissions=[permission])
+
+    def settled(self, direction: str, permissions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The live rules, once the answer has those that were added; it may come from a moment before."""
+        until = time.monotonic() + _SETTLE
+        while True:
+            live = self.live(direction)
+            if not difference(live, permissions)[0] or time.monotonic() > until:
+                return live
+            time.sleep(_PAUSE)
+
 
 def apply(rules: Rules, wanted: dict[str, list[dict[str, Any]]]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Add what is missing in every direction, then remove what is too much; returns both by direction."""
     authorized, revoked = {}, {}
     for direction, permissions in wanted.items():
-        new, _ = difference(rules.live(direction), permissions)
-        authorized[direction] = new
-        if new and not rules.module.check_mode and not rules.call("authorize", direction, IpPermissions=new):
-            # All or nothing: those that are there already are in the way of the others.
-            rest, _ = difference(rules.live(direction), permissions)
-            if rest and not rules.call("authorize", direction, IpPermissions=rest):
-                rules.module.fail_json(msg=f"Somebody else changes the rules of {rules.group} at the same time")
+        authorized[direction], _ = difference(rules.live(direction), permissions)
+        if authorized[direction] and not rules.module.check_mode:
+            rules.add(direction, authorized[direction])
     for direction, permissions in wanted.items():
-        _, gone = difference(rules.live(direction), permissions)
+        live = rules.live(direction) if rules.module.check_mode else rules.settled(direction, permissions)
+        _, gone = difference(live, permissions)
         revoked[direction] = gone
         if gone and not rules.module.check_mode:
             rules.call("revoke", direction, SecurityGroupRuleIds=gone)

@@ -230,7 +230,58 @@ def _ranges_kept(aws: LocalAws, made: Made) -> None:
     assert (subnet["AssignIpv6AddressOnCreation"], subnet["MapPublicIpOnLaunch"]) == (True, True)
 
 
+# --- Refused before anything is written
+
+
+def _in_the_way(aws: LocalAws) -> Made:
+    made = _vpc(aws)
+    _subnet(aws, made, "hand", 17)
+    return made
+
+
+def _full(aws: LocalAws) -> Made:
+    """Five addresses, which is AWS's quota, and a network interface with an address that a host is to have."""
+    ec2, made = aws.client("ec2"), _vpc(aws)
+    subnet = _subnet(aws, made, "a", 0)
+    ec2.create_network_interface(SubnetId=subnet, PrivateIpAddress="10.0.0.20", Description="by hand")
+    for number in range(5):
+        ec2.allocate_address(Address=f"3.35.3.{number + 1}")
+    return made | {"free": "auto"}
+
+
+def _with(made: Made, **more: Any) -> dict[str, Any]:
+    declared = _declared_host(made)
+    declared["aws_compute_instances"]["KOIN"] |= more
+    return declared
+
+
 CASES = [
+    Case(
+        "a live subnet in the way",
+        "InvalidSubnet.Conflict",
+        _in_the_way,
+        lambda made: {
+            "aws_network_vpcs": VPC,
+            "aws_network_subnets": {
+                "wide": {"vpc": "koin", "cidr": "10.0.16.0/20", "zone": ZONE, "map_public_ip": False}
+            },
+        },
+        refused=("10.0.16.0/20 overlaps the live subnet hand ({hand}), 10.0.17.0/24",),
+    ),
+    Case(
+        "more addresses than the quota",
+        "AddressLimitExceeded",
+        _full,
+        _declared_host,
+        refused=("6 elastic IPs would exist, and the account's quota is 5", "L-0263D0A3"),
+    ),
+    Case(
+        "a private address in use",
+        "InvalidIPAddress.InUse",
+        _full,
+        lambda made: _with(made, private_ip="10.0.0.20", elastic_ip="3.35.3.1"),
+        refused=("10.0.0.20 is used by network interface", "(by hand)"),
+    ),
     Case(
         "a table of one's own, made in one run",
         "ansible#25521",

@@ -118,6 +118,24 @@ def test_an_authorization_whose_answer_was_lost_is_not_a_failure(local_aws: Loca
     assert {key[1] for key in rules(ec2, group)} == {22, 443}
 
 
+def test_one_rule_that_is_there_already_is_in_nobody_s_way(
+    local_aws: LocalAws, ec2: Any, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first answers come from a moment before the rules existed, as AWS's may."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    late = 3
+
+    def stale(send: Callable[[], Any], parameters: dict[str, Any]) -> Any:
+        nonlocal late
+        late -= 1
+        return {"SecurityGroupRules": []} if late >= 0 else send()
+
+    with intercepted("DescribeSecurityGroupRules", stale):
+        run(local_aws, "ec2_security_group_rules", group_id=group, ingress=[cidr(22), cidr(443)])
+    assert {key[1] for key in rules(ec2, group)} == {22, 443}
+    assert rules(ec2, group)["tcp", 22, ANYWHERE][1] == "office"
+
+
 # --- Network ACLs
 
 

@@ -603,7 +603,6 @@ class Instance(Ec2Kind):
                 "state": _state(raw),
                 # Of several interfaces calls have to name one.
                 "interface": interfaces[0]["NetworkInterfaceId"] if len(interfaces) > 1 else "",
-                "subnet": raw.get("SubnetId", ""),
                 "zone": raw.get("Placement", {}).get("AvailabilityZone", ""),
                 "root_volume": extra["Root"].get("VolumeId", ""),
                 "root_volume_type": extra["Root"].get("VolumeType", ""),

@@ -262,8 +262,7 @@ class SecurityGroup(Ec2Kind):
             group = raw["GroupId"]
             # Every VPC has a group `default` that cannot be deleted: AWS's own, not unmanaged.
             listed = context.knows("vpc", raw.get("VpcId", "")) and raw["GroupName"] != "default"
-            attributes = {"id": group, "description": raw["Description"]}
-            yield Live(group, label(group, raw["GroupName"]), dict(raw), attributes, listed=listed)
+            yield Live(group, label(group, raw["GroupName"]), dict(raw), {"id": group}, listed=listed)
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         vpc = context.id("vpc", want.entry["vpc"])
