@@ -189,8 +189,8 @@ def _statement(sid: str, actions: Iterable[str], resource: Any, region: str = ""
     return statement
 
 
-def _narrow(sid: str, action: str, scope: Scope, declared: Declaration) -> dict[str, Any]:
-    statement = _statement(sid, [action], list(scope.resources(declared)))
+def _narrow(sid: str, actions: Iterable[str], scope: Scope, declared: Declaration) -> dict[str, Any]:
+    statement = _statement(sid, actions, list(scope.resources(declared)))
     return statement | ({"Condition": scope.condition} if scope.condition else {})
 
 
@@ -212,14 +212,16 @@ def policy() -> dict[str, Any]:
     raw = declaration()
     declared = Declaration(raw)
     statements = [_statement("Read", read_patterns(), "*")]
-    statements += [_narrow(scope.sid, action, scope, declared) for action, scope in read_scopes()]
+    statements += [_narrow(scope.sid, [action], scope, declared) for action, scope in read_scopes()]
     statements += [found for role in roles() if (found := _write_statement(role, declared))]
     # Configuring hosts makes the secrets that it needs; SSM's own key is available to everybody who may use SSM.
     tops = sorted({entry["path"].split("/")[1] for entry in raw["secrets_parameters"].values()})
     arns = [f"arn:aws:ssm:{declared.region}:*:parameter/{top}/*" for top in tops]
     statements.append(_statement("Secrets", _SECRETS, arns))
-    narrow = [(write.action, write.scope) for kind in KINDS for write in kind.writes if write.scope]
-    statements += [_narrow(scope.sid, action, scope, declared) for action, scope in narrow]
+    narrow: dict[str, tuple[Scope, list[str]]] = {}
+    for scope, action in ((write.scope, write.action) for kind in KINDS for write in kind.writes if write.scope):
+        narrow.setdefault(scope.sid, (scope, []))[1].append(action)
+    statements += [_narrow(sid, actions, scope, declared) for sid, (scope, actions) in narrow.items()]
     return {"Version": "2012-10-17", "Statement": statements}
 
 

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleFilterError
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
 from ansible.module_utils.platform.acl_steps import acl_entry  # noqa: E402 - after the path is set
-from ansible.module_utils.platform.kinds.dns import dotless, holding  # noqa: E402
+from ansible.module_utils.platform.kinds.dns import CLOUDFRONT_ZONE, dotless, holding  # noqa: E402
 
 #: IP protocol number that EC2 wants for a protocol it has no name for
 _PROTOCOL_NUMBERS = {"all": "-1", "esp": "50"}
@@ -54,30 +54,98 @@ def changed_parts(
 
 
 def cors_rules(rules: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Declared CORS rules, by id, as ``community.aws.s3_cors`` takes them."""
+    """Declared CORS rules, by id, as S3 takes them."""
     names = {
-        "methods": "allowed_methods",
-        "origins": "allowed_origins",
-        "headers": "allowed_headers",
-        "expose": "expose_headers",
-        "max_age": "max_age_seconds",
+        "methods": "AllowedMethods",
+        "origins": "AllowedOrigins",
+        "headers": "AllowedHeaders",
+        "expose": "ExposeHeaders",
+        "max_age": "MaxAgeSeconds",
     }
     return [
-        # The module writes keys in camel case: `i_d` becomes the ID that S3 wants, `id` would become Id.
-        {"i_d": rule_id, **{names[key]: value for key, value in rule.items() if value not in (None, [])}}
+        {"ID": rule_id, **{names[key]: value for key, value in rule.items() if value not in (None, [])}}
         for rule_id, rule in rules.items()
     ]
 
 
-def zone_id(name: str, zones: Mapping[str, Mapping[str, str]]) -> str:
-    """Id of the declared zone that holds a record: the longest one that its name ends in.
+def _lifecycle_rule(rule_id: str, rule: Mapping[str, Any]) -> dict[str, Any]:
+    written: dict[str, Any] = {"ID": rule_id, "Status": "Enabled", "Filter": {"Prefix": rule.get("prefix") or ""}}
+    for key, part, name in (
+        ("expire_days", "Expiration", "Days"),
+        ("noncurrent_days", "NoncurrentVersionExpiration", "NoncurrentDays"),
+        ("abort_multipart_days", "AbortIncompleteMultipartUpload", "DaysAfterInitiation"),
+    ):
+        if rule.get(key) is not None:
+            written[part] = {name: rule[key]}
+    return written
+
+
+def lifecycle(
+    live: Mapping[str, Any], rules: Mapping[str, Mapping[str, Any]], changed: Iterable[str]
+) -> dict[str, Any]:
+    """The lifecycle of a bucket as S3 takes it: the live one, in which the declared rules that differ are replaced.
+
+    live: attribute ``lifecycle`` of the bucket; empty for a new one. changed: fields that the plan changes.
+    """
+    touched = set(changed)
+    new = {key: _lifecycle_rule(key, rule) for key, rule in rules.items() if f"lifecycle.{key}" in touched}
+    kept = [rule for rule in live.get("Rules", []) if rule.get("ID") not in new]
+    more = {key: value for key, value in live.items() if key != "Rules"}
+    return {"LifecycleConfiguration": {"Rules": [*kept, *new.values()]}, **more}
+
+
+#: Route 53 takes 1000 values and 32,000 characters of values in a request, and counts an UPSERT twice
+_MOST_VALUES, _MOST_CHARACTERS = 500, 16000
+
+
+def _upsert(name: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {"Action": "UPSERT", "ResourceRecordSet": {"Name": name, "Type": kind, **more}}
+
+
+def _record_change(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A declared record as a change of its zone."""
+    if "alias" in entry:
+        target = {"HostedZoneId": CLOUDFRONT_ZONE, "DNSName": f"{entry['alias']}.", "EvaluateTargetHealth": False}
+        return _upsert(entry["name"], entry["type"], AliasTarget=target)
+    values = [{"Value": value} for value in entry["values"]]
+    return _upsert(entry["name"], entry["type"], TTL=entry["ttl"], ResourceRecords=values)
+
+
+def record_batches(actions: Iterable[Mapping[str, Any]], action: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+    """Every change of the zone of ``action``, in as few batches as Route 53 allows, if it is the zone's first action.
+
+    For the zone's other actions there is nothing left to do.
+    """
+    same = [item for item in actions if item["entry"]["zone"] == action["entry"]["zone"]]
+    if same[0]["name"] != action["name"]:
+        return []
+    batches: list[list[dict[str, Any]]] = []
+    values = characters = 0
+    for item in same:
+        change = _record_change(item["entry"])
+        texts = item["entry"].get("values") or [""]
+        size = sum(len(text) for text in texts)
+        if not batches or values + len(texts) > _MOST_VALUES or characters + size > _MOST_CHARACTERS:
+            batches.append([])
+            values = characters = 0
+        batches[-1].append(change)
+        values, characters = values + len(texts), characters + size
+    return batches
+
+
+def proofs(records: Iterable[Mapping[str, str]], zones: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+    """The records that prove a certificate's names, by the zone that holds them: ``zone_id`` and ``changes``.
 
     zones: attributes by declared name, ``platform_ids.zone``.
     """
-    zone = holding(dotless(name), zones)
-    if zone is None:
-        raise AnsibleFilterError(f"{name} is in no declared zone; declare its zone in aws_dns_zones")
-    return zones[zone]["id"]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        zone = holding(dotless(record["name"]), zones)
+        if zone is None:
+            raise AnsibleFilterError(f"{record['name']} is in no declared zone; declare its zone in aws_dns_zones")
+        change = _upsert(record["name"], record["type"], TTL=300, ResourceRecords=[{"Value": record["value"]}])
+        found.setdefault(zones[zone]["id"], []).append(change)
+    return [{"zone_id": zone, "changes": changes} for zone, changes in found.items()]
 
 
 def email_subscriptions(emails: Iterable[str]) -> list[dict[str, str]]:
@@ -109,7 +177,9 @@ class FilterModule:
             "security_group_rules": security_group_rules,
             "changed_parts": changed_parts,
             "cors_rules": cors_rules,
-            "zone_id": zone_id,
+            "lifecycle": lifecycle,
+            "record_batches": record_batches,
+            "proofs": proofs,
             "email_subscriptions": email_subscriptions,
             "joined_policy": joined_policy,
         }

@@ -259,7 +259,8 @@ class CertificateRequest:
             return pages.build_full_result()["CertificateSummaryList"]
 
         try:
-            same_domain = [item for item in summaries() if item.get("DomainName", "").lower() == self.domain]
+            # Any of the names may be the main one.
+            same_domain = [item for item in summaries() if item.get("DomainName", "").lower() in self.names]
             # Summaries hold the first hundred names only.
             candidates = [self.describe(item["CertificateArn"]) for item in same_domain]
         except (BotoCoreError, ClientError) as error:

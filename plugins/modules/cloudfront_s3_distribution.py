@@ -33,8 +33,8 @@ description:
 options:
   name:
     description:
-      - Name of the distribution. It becomes the comment, and the caller reference of a new one, so that CloudFront
-        refuses to create it twice.
+      - Name of the distribution. It becomes the comment and the caller reference of a new one, so that CloudFront
+        refuses to create it twice. A live distribution keeps its comment.
     type: str
     required: true
   id:

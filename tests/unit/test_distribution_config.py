@@ -257,7 +257,7 @@ def test_each_field_alone_changes_itself_alone(field: str) -> None:
         ({"default_root_object": ""}, {"default_root_object": ""}),
         ({"aliases": []}, {"aliases": []}),
         ({"http_version": "HTTP3"}, {"http_version": "http3"}),
-        ({"name": "renamed"}, {"comment": "renamed"}),
+        ({"name": "renamed"}, {}),
         ({"name": "renamed", "comment": "said"}, {"comment": "said"}),
         ({"certificate_arn": ""}, {"certificate_arn": "", "minimum_tls": "TLSv1"}),
         ({"certificate_arn": RENEWED}, {"certificate_arn": RENEWED}),

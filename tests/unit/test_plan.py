@@ -88,7 +88,9 @@ def test_a_field_that_is_not_declared_is_left_alone() -> None:
 
 def test_settings_of_the_account_are_changed_and_never_created() -> None:
     declared = {"aws_account_settings": {"block_public_access": True, "password_policy": {"max_age": 90}}}
-    found = _plan(declared, buckets=["by-hand"], account_public_access_block={"BlockPublicAcls": True})
+    found = _plan(
+        declared, buckets={"by-hand": "ap-northeast-2"}, account_public_access_block={"BlockPublicAcls": True}
+    )
     assert [(action.action, action.name) for action in found.writes] == [("change", "account")]
     assert _changes(found, "account_settings") == {
         "public_access_block.ignore_public_acls": (False, True),
@@ -416,7 +418,7 @@ def test_ending_public_reads_is_warned_about() -> None:
     policy = '{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}}'
     found = _plan(
         {"aws_storage_buckets": {"b": {"tls_only": True}}},
-        buckets=["b"],
+        buckets={"b": "ap-northeast-2"},
         bucket_configs={"b": {"policy": policy}},
     )
     assert "anyone can read objects" in found.warnings[0]

@@ -213,5 +213,5 @@ def test_changed_parts() -> None:
 def test_cors_rules() -> None:
     rules = {"up": {"methods": ["PUT"], "origins": ["o"], "headers": [], "max_age": 5}}
     assert FILTERS.cors_rules(rules) == [
-        {"i_d": "up", "allowed_methods": ["PUT"], "allowed_origins": ["o"], "max_age_seconds": 5}
+        {"ID": "up", "AllowedMethods": ["PUT"], "AllowedOrigins": ["o"], "MaxAgeSeconds": 5}
     ]

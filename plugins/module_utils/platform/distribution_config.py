@@ -84,8 +84,9 @@ def merge(config: dict[str, Any] | None, fields: dict[str, Any]) -> dict[str, An
     """Return the full ``DistributionConfig`` that has these fields.
 
     ``config`` is the live one, of which everything without a field is kept; ``None`` builds a new distribution, whose
-    ``CallerReference`` is ``fields["name"]`` (else the comment). A field that is missing or ``None`` is left alone.
-    The given ``config`` is not modified, and a config that has the fields already is returned equal to itself.
+    ``CallerReference`` and comment are ``fields["name"]`` (else the comment). A live one keeps its comment. A field
+    that is missing or ``None`` is left alone. The given ``config`` is not modified, and a config that has the fields
+    already is returned equal to itself.
 
     Raises ``ValueError`` for an unknown field, and for a new distribution without a name or an origin domain.
     """
@@ -94,10 +95,10 @@ def merge(config: dict[str, Any] | None, fields: dict[str, Any]) -> dict[str, An
         raise ValueError(f"unknown distribution field(s): {', '.join(unknown)}; known are: {', '.join(FIELDS)}")
     wanted = {key: value for key, value in fields.items() if value is not None}
     name = wanted.pop("name", None)
-    if name is not None:
-        wanted.setdefault("comment", name)
 
     if config is None:
+        if name is not None:
+            wanted.setdefault("comment", name)
         wanted = {**CREATION_DEFAULTS, **wanted}
         result = _skeleton(name or wanted.get("comment") or "", wanted.get("origin_domain") or "")
     else:
@@ -121,6 +122,35 @@ def merge(config: dict[str, Any] | None, fields: dict[str, Any]) -> dict[str, An
     _merge_behavior(result, wanted)
     _merge_certificate(result, wanted)
     return result
+
+
+def superseded(config: dict[str, Any]) -> dict[str, Any]:
+    """What ``merge`` takes out to make room, in CloudFront's own terms; None where there is nothing.
+
+    origin_config: what an origin access control replaces. cache_settings: what a cache policy replaces.
+    """
+    origin = _default_origin(config) or {}
+    behavior = config.get("DefaultCacheBehavior") or {}
+    taken = {key: origin[key] for key in ("CustomOriginConfig", "VpcOriginConfig") if origin.get(key)}
+    if identity := (origin.get("S3OriginConfig") or {}).get("OriginAccessIdentity"):
+        taken["OriginAccessIdentity"] = identity
+    cache = {key: behavior[key] for key in LEGACY_CACHE_KEYS if key in behavior}
+    if behavior.get("CachePolicyId"):
+        cache = {}
+    return {"origin_config": taken or None, "cache_settings": cache or None}
+
+
+def carried(config: dict[str, Any]) -> dict[str, Any]:
+    """Settings of the default origin that stay when it moves to another bucket. Values of headers may be secrets."""
+    origin = _default_origin(config) or {}
+    found: dict[str, Any] = {}
+    if origin.get("OriginPath"):
+        found["path"] = origin["OriginPath"]
+    if headers := (origin.get("CustomHeaders") or {}).get("Items"):
+        found["headers"] = ", ".join(sorted(item["HeaderName"] for item in headers))
+    if (origin.get("OriginShield") or {}).get("Enabled"):
+        found["origin shield"] = origin["OriginShield"].get("OriginShieldRegion", "")
+    return found
 
 
 def _merge_origin(config: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ def _keep_for_ever(a: Account) -> None:
 #: one for each field that is declared
 DRIFTS = [
     Drift("trail", TRAIL, "bucket", _trail(S3BucketName="kap-test")),
+    Drift("trail", TRAIL, "prefix", _trail(S3KeyPrefix="audit")),
     Drift("trail", TRAIL, "multi_region", _trail(IsMultiRegionTrail=False)),
     Drift("trail", TRAIL, "global_services", _trail(IncludeGlobalServiceEvents=False)),
     Drift("trail", TRAIL, "log_file_validation", _trail(EnableLogFileValidation=False)),

@@ -53,8 +53,27 @@ def _header(field: str, *path: str, value: Any) -> Drift:
     return Drift("headers_policy", "uploads", field, change)
 
 
+def _signing(**changed: str) -> Callable[[Account], None]:
+    def make(a: Account) -> None:
+        client, control = a.aws.client("cloudfront"), a.id("origin_access_control", SITE)
+        answer = client.get_origin_access_control(Id=control)
+        config = answer["OriginAccessControl"]["OriginAccessControlConfig"] | changed
+        client.update_origin_access_control(Id=control, IfMatch=answer["ETag"], OriginAccessControlConfig=config)
+
+    return make
+
+
+def _forwarded(config: dict[str, Any]) -> None:
+    behavior = config["DefaultCacheBehavior"]
+    del behavior["CachePolicyId"]
+    behavior |= {"ForwardedValues": {"QueryString": True, "Cookies": {"Forward": "all"}}, "MinTTL": 7}
+
+
 #: one for each field that is declared
 DRIFTS = [
+    Drift("origin_access_control", SITE, "signing_behavior", _signing(SigningBehavior="never")),
+    # AWS knows only sigv4; the local AWS does not mind.
+    Drift("origin_access_control", SITE, "signing_protocol", _signing(SigningProtocol="sigv4a")),
     Drift("headers_policy", "uploads", "description", _headers(_set("Comment", value="changed by hand"))),
     _header("strict_transport_security", "StrictTransportSecurity", "AccessControlMaxAgeSec", value=60),
     _header("content_type_options", "ContentTypeOptions", "Override", value=False),
@@ -92,6 +111,7 @@ DRIFTS = [
         # Managed-CachingDisabled
         _distribution(_set("DefaultCacheBehavior", "CachePolicyId", value="4135ea2d-6df8-44a3-9df3-4b5a84be39ad")),
     ),
+    Drift("distribution", SITE, "cache_settings", _distribution(_forwarded)),
     Drift(
         "distribution",
         SITE,
@@ -111,6 +131,21 @@ DRIFTS = [
         SITE,
         "origin_access_control",
         _distribution(_set("Origins", "Items", "0", "OriginAccessControlId", value="")),
+    ),
+    Drift(
+        "distribution",
+        SITE,
+        "origin_config",
+        _distribution(
+            _set(
+                "Origins",
+                "Items",
+                "0",
+                "S3OriginConfig",
+                "OriginAccessIdentity",
+                value="origin-access-identity/cloudfront/E2AAAAAAAAAAAA",
+            )
+        ),
     ),
     Drift("distribution", SITE, "certificate", _other_certificate),
 ]

@@ -58,6 +58,18 @@ DRIFTS = [
     ),
     Drift(
         "record",
+        "stage.koreatech.in A",
+        "more",
+        lambda a: _record(
+            a,
+            "koreatech.in",
+            "UPSERT",
+            _plain("stage.koreatech.in", 300, "198.51.100.7")
+            | {"HealthCheckId": "11111111-2222-3333-4444-555555555555"},
+        ),
+    ),
+    Drift(
+        "record",
         "image.bcsdlab.com AAAA",
         "alias",
         lambda a: _record(

@@ -37,6 +37,22 @@ def _alarm(**changed: Any) -> Callable[[Account], None]:
     return make
 
 
+def _math(**changed: Any) -> Callable[[Account], None]:
+    """An alarm that fires otherwise than by a statistic of one metric."""
+
+    def make(a: Account) -> None:
+        client = a.aws.client("cloudwatch")
+        alarm = client.describe_alarms(AlarmNames=[ALARM])["MetricAlarms"][0]
+        kept = ("AlarmName", "AlarmDescription", "ComparisonOperator", "EvaluationPeriods", "TreatMissingData")
+        client.put_metric_alarm(**{key: alarm[key] for key in kept} | changed)
+
+    return make
+
+
+_PERCENTILE = {"Namespace": "Other", "MetricName": "other", "Period": 60, "Threshold": 9.0, "ExtendedStatistic": "p99"}
+_BAND = {"Id": "band", "Expression": "ANOMALY_DETECTION_BAND(m)", "ReturnData": True}
+_METRIC = {"Id": "m", "MetricStat": {"Metric": {"Namespace": "N", "MetricName": "M"}, "Period": 60, "Stat": "Sum"}}
+
 #: one for each field that is declared
 DRIFTS = [
     Drift(
@@ -65,6 +81,10 @@ DRIFTS = [
         "actions_enabled",
         lambda a: a.aws.client("cloudwatch").disable_alarm_actions(AlarmNames=[ALARM]),
     ),
+    Drift("alarm", ALARM, "extended_statistic", _math(**_PERCENTILE)),
+    Drift("alarm", ALARM, "low_samples", _math(**_PERCENTILE, EvaluateLowSampleCountPercentile="ignore")),
+    Drift("alarm", ALARM, "metrics", _math(Metrics=[_METRIC, _BAND], Threshold=9.0)),
+    Drift("alarm", ALARM, "threshold_metric", _math(Metrics=[_METRIC, _BAND], ThresholdMetricId="band")),
 ]
 
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from ansible.module_utils.platform.kinds.storage import BLOCK
+
 from .model import Account, Drift
 
 BUCKET = "kap-test"
@@ -51,19 +53,18 @@ DRIFTS = [
         "bucket", BUCKET, "versioning", _s3("put_bucket_versioning", VersioningConfiguration={"Status": "Suspended"})
     ),
     Drift("bucket", BUCKET, "encryption", _s3("delete_bucket_encryption")),
-    Drift(
-        "bucket",
-        BUCKET,
-        "block_public_access",
-        _s3(
-            "put_public_access_block",
-            PublicAccessBlockConfiguration={
-                "BlockPublicAcls": True,
-                "IgnorePublicAcls": True,
-                "BlockPublicPolicy": False,
-                "RestrictPublicBuckets": True,
-            },
-        ),
+    *(
+        Drift(
+            "bucket",
+            BUCKET,
+            f"block_public_access.{field}",
+            # One more at a time.
+            _s3(
+                "put_public_access_block",
+                PublicAccessBlockConfiguration={name: other > number for other, name in enumerate(BLOCK.values())},
+            ),
+        )
+        for number, field in enumerate(BLOCK)
     ),
     Drift(
         "bucket",
@@ -71,6 +72,7 @@ DRIFTS = [
         "ownership",
         _s3("put_bucket_ownership_controls", OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}),
     ),
+    Drift("bucket", BUCKET, "grants", _s3("put_bucket_acl", ACL="public-read")),
     Drift(
         "bucket",
         BUCKET,

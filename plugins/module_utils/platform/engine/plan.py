@@ -76,8 +76,8 @@ def plan(
     strays: list[Action] = []
     compared: list[Looked] = []
     for kind in kinds:
-        wanted = list(kind.desired(declaration))
         context.live[kind.name] = live = list(kind.live(observation, context))
+        wanted = [kind.settled(want, context) for want in kind.desired(declaration)]
         matched = _matches(kind, wanted, live, context)
         for want in wanted:
             actions += _actions(kind, want, matched.get(want.name), context)

@@ -11,8 +11,11 @@ from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 from .base import GLOBAL_REGION, Kind, Observation
+from .storage import BLOCK
 
 NAME = "account"
+#: of IAM's own password policy, which holds until the account has one
+_DEFAULT_LENGTH = 8
 VARIABLE = "aws_account_settings"
 
 #: option of the password policy -> what IAM calls it
@@ -25,13 +28,6 @@ _PASSWORD = {
     "users_may_change": "AllowUsersToChangePassword",
     "max_age": "MaxPasswordAge",
     "reuse_prevention": "PasswordReusePrevention",
-}
-#: field -> what S3 calls it
-_BLOCK = {
-    "block_public_acls": "BlockPublicAcls",
-    "ignore_public_acls": "IgnorePublicAcls",
-    "block_public_policy": "BlockPublicPolicy",
-    "restrict_public_buckets": "RestrictPublicBuckets",
 }
 
 
@@ -96,13 +92,13 @@ class AccountSettings(Kind):
         if entry.get("ebs_encryption") is not None:
             fields["ebs_encryption"] = entry["ebs_encryption"]
         if entry.get("block_public_access") is not None:
-            fields |= {f"public_access_block.{field}": entry["block_public_access"] for field in _BLOCK}
+            fields |= {f"public_access_block.{field}": entry["block_public_access"] for field in BLOCK}
         policy = entry.get("password_policy") or {}
         fields |= {f"password_policy.{key}": policy[key] for key in _PASSWORD if policy.get(key) is not None}
         if fields:
             # In the form of the APIs, which write each of these as a whole.
             more = {
-                "public_access_block": dict.fromkeys(_BLOCK.values(), entry.get("block_public_access")),
+                "public_access_block": dict.fromkeys(BLOCK.values(), entry.get("block_public_access")),
                 "password_policy": {_PASSWORD[key]: value for key, value in policy.items() if value is not None},
             }
             yield Desired(NAME, {**entry, **more}, fields)
@@ -111,6 +107,8 @@ class AccountSettings(Kind):
         policy = observation["password_policy"]
         # ExpirePasswords follows from the age; UpdateAccountPasswordPolicy refuses it.
         kept = {key: policy[key] for key in (*_PASSWORD.values(), "HardExpiry") if key in policy}
+        # IAM's own policy goes with the first one of the account, whose default is shorter.
+        kept = kept or {"MinimumPasswordLength": _DEFAULT_LENGTH}
         declared = context.declaration.entries("aws_storage_buckets")
         raw = {
             "ebs_encryption": observation["ebs_encryption"],
@@ -128,8 +126,7 @@ class AccountSettings(Kind):
         return {
             "ebs_encryption": raw["ebs_encryption"],
             **{
-                f"public_access_block.{key}": raw["public_access_block"].get(name, False)
-                for key, name in _BLOCK.items()
+                f"public_access_block.{key}": raw["public_access_block"].get(name, False) for key, name in BLOCK.items()
             },
             **{f"password_policy.{key}": raw["password_policy"].get(name) for key, name in _PASSWORD.items()},
         }
@@ -146,3 +143,11 @@ class AccountSettings(Kind):
         if "password_policy.max_age" in changed:
             days = changed["password_policy.max_age"]
             yield f"account: console passwords older than {days} days must be changed at the next sign-in"
+        kinds = ("require_lowercase", "require_uppercase", "require_numbers", "require_symbols")
+        if not live.raw["password_policy"] and any(field.startswith("password_policy.") for field in changed):
+            missing = [kind for kind in kinds if not changed.get(f"password_policy.{kind}")]
+            if len(missing) > 1:
+                yield (
+                    f"account: IAM's own password policy ends ({_DEFAULT_LENGTH} characters of three kinds); the "
+                    f"declared one does not ask for {', '.join(missing)}"
+                )

@@ -57,10 +57,15 @@ def log_bucket(declaration: Declaration, where: str, bucket: str) -> Iterator[Pr
         )
 
 
+def _at_home(raw: Mapping[str, Any], declaration: Declaration) -> bool:
+    """Whether the trail can be changed in the declared region; elsewhere it shows as a shadow of itself."""
+    return bool(raw.get("HomeRegion", declaration.region) == declaration.region)
+
+
 def _declared_trails(declaration: Declaration, answer: Any) -> Requests:
     names = declaration.entries(Trail.variable)
     for raw in answer["trailList"]:
-        if raw["Name"] in names:
+        if raw["Name"] in names and _at_home(raw, declaration):
             yield (raw["TrailARN"],), {"Name": raw["TrailARN"]}
 
 
@@ -87,7 +92,7 @@ class Trail(Kind):
             operation="describe_trails",
             into="trails",
             value=at("trailList"),
-            arguments={"includeShadowTrails": False},
+            arguments={"includeShadowTrails": True},
             then=(
                 Detail(
                     service="cloudtrail",
@@ -101,7 +106,7 @@ class Trail(Kind):
     )
     writes = (
         Write("cloudtrail:CreateTrail", creates=True),
-        Write("cloudtrail:UpdateTrail", ("bucket", "multi_region", "global_services", "log_file_validation")),
+        Write("cloudtrail:UpdateTrail", ("bucket", "prefix", "multi_region", "global_services", "log_file_validation")),
         Write("cloudtrail:StartLogging", ("logging",)),
         Write("cloudtrail:StopLogging", ("logging",)),
     )
@@ -115,6 +120,13 @@ class Trail(Kind):
                 fix = "set it to true, or `multi_region` to false"
                 yield Problem(f"{where}.global_services", "a multi-region trail has to include global services", fix)
 
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """A trail for all regions has its name in each of them."""
+        for raw in observation["trails"]:
+            if raw["Name"] in declaration.entries(self.variable) and not _at_home(raw, declaration):
+                what = f"the account has a trail of that name, whose home is {raw['HomeRegion']}"
+                yield Problem(f"{self.variable}.{raw['Name']}", what, "choose another name, or delete that trail first")
+
     def bucket_statements(self, declaration: Declaration, bucket: str) -> Iterable[dict[str, Any]]:
         trails = [name for name, entry in declaration.entries(self.variable).items() if entry["bucket"] == bucket]
         if trails:
@@ -125,10 +137,13 @@ class Trail(Kind):
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
             fields = declared(entry, "bucket", "multi_region", "global_services", "log_file_validation", "logging")
-            yield Desired(name, entry, fields)
+            # The bucket's policy lets CloudTrail write without a prefix only.
+            yield Desired(name, entry, fields | {"prefix": None})
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["trails"]:
+            if not _at_home(raw, context.declaration):
+                continue
             arn = raw["TrailARN"]
             status = {"logging": observation["trail_status"].get(arn)}
             yield Live(arn, label(arn, raw["Name"]), {**raw, **status}, {"id": arn})
@@ -140,6 +155,7 @@ class Trail(Kind):
         raw = live.raw
         return {
             "bucket": raw.get("S3BucketName"),
+            "prefix": raw.get("S3KeyPrefix") or None,
             "multi_region": raw.get("IsMultiRegionTrail", False),
             "global_services": raw.get("IncludeGlobalServiceEvents", False),
             "log_file_validation": raw.get("LogFileValidationEnabled", False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -99,6 +100,10 @@ class Kind(ABC):
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         """Every declared resource of this kind."""
 
+    def settled(self, want: Desired, context: Context) -> Desired:
+        """The desired resource with what only the account can tell, e.g. the region of a bucket that is there."""
+        return want
+
     @abstractmethod
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         """Every observed resource of this kind."""
@@ -175,24 +180,64 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def _words(value: Any) -> Any:
+    """One or several words of a policy: AWS takes a list of one for the word, in any order."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        words = sorted({str(_words(item)) for item in value})
+        return words[0] if len(words) == 1 else words
+    return value if isinstance(value, dict) else str(value)
+
+
+def _principals(value: Any) -> Any:
+    """Principals by their kind; AWS keeps the number of an account as the ARN of its root."""
+    if not isinstance(value, dict):
+        return value
+    found = {}
+    for kind, who in value.items():
+        names = [f"arn:aws:iam::{name}:root" if re.fullmatch(r"\d{12}", str(name)) else name for name in _as_list(who)]
+        found[kind] = _words(names)
+    return found
+
+
 def statements(policy: Mapping[str, Any] | str | None) -> list[str]:
-    """A policy document as sorted one-line statements: comparable, and readable as added and removed lines."""
+    """A policy document as sorted one-line statements: comparable, and readable as added and removed lines.
+
+    What AWS takes for the same is written in the same way. A line of its own has what the document says beside its
+    statements, such as an Id or the old version of the language.
+    """
     if not policy:
         return []
     document = json.loads(policy) if isinstance(policy, str) else policy
     lines = []
     for statement in _as_list(document.get("Statement", [])):
         normal = dict(statement)
-        for key in ("Action", "Resource"):
+        for key in ("Action", "NotAction", "Resource", "NotResource"):
             if key in normal:
-                normal[key] = sorted(_as_list(normal[key]))
-        for key in ("Condition", "Principal"):
-            if isinstance(normal.get(key), dict):
-                normal[key] = json.loads(json.dumps(normal[key], sort_keys=True))
+                normal[key] = sorted(set(_as_list(normal[key])))
+        for key in ("Principal", "NotPrincipal"):
+            if key in normal:
+                normal[key] = _principals(normal[key])
+        if isinstance(normal.get("Condition"), dict):
+            normal["Condition"] = {
+                operator: {key: _words(value) for key, value in conditions.items()}
+                for operator, conditions in normal["Condition"].items()
+            }
         lines.append(json.dumps(normal, sort_keys=True))
+    # Without a version AWS reads a document in the language of 2008, which has no variables.
+    beside = {"Version": "2008-10-17"} | {key: value for key, value in document.items() if key != "Statement"}
+    if beside.get("Version") == POLICY_VERSION:
+        del beside["Version"]
+    if beside:
+        lines.append(json.dumps(beside, sort_keys=True))
     return sorted(lines)
+
+
+#: the version of the language in which policies are written here
+POLICY_VERSION = "2012-10-17"
 
 
 def policy(*parts: Mapping[str, Any]) -> dict[str, Any]:
     """A policy document of these statements."""
-    return {"Version": "2012-10-17", "Statement": [dict(part) for part in parts]}
+    return {"Version": POLICY_VERSION, "Statement": [dict(part) for part in parts]}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ..distribution_config import flatten
+from ..distribution_config import carried, flatten, superseded
 from ..engine import formats
-from ..engine.access import Detail, Read, Requests, Write, at
+from ..engine.access import Detail, Read, Requests, Scope, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import PlatformError, Problem
@@ -28,7 +29,7 @@ _USABLE = ("ISSUED", "PENDING_VALIDATION")
 
 
 def _names(raw: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(raw.get("SubjectAlternativeNames") or ()) | {raw["DomainName"]}
+    return frozenset(dotless(name) for name in (raw["DomainName"], *(raw.get("SubjectAlternativeNames") or ())))
 
 
 def _preference(item: Live) -> tuple[int, bool, str, str]:
@@ -38,13 +39,15 @@ def _preference(item: Live) -> tuple[int, bool, str, str]:
 
 
 def _domains(declaration: Declaration) -> set[str]:
-    return {entry["domain"] for entry in declaration.entries("aws_cdn_certificates").values()}
+    """Every declared name: any of them may be the main one of the live certificate."""
+    entries = declaration.entries("aws_cdn_certificates").values()
+    return {name for entry in entries for name in (entry["domain"], *entry.get("alternative_names", []))}
 
 
 def _declared_certificates(declaration: Declaration, answer: Any) -> Requests:
     domains = _domains(declaration)
     for item in answer["CertificateSummaryList"]:
-        if item["DomainName"] in domains:
+        if dotless(item["DomainName"]) in domains:
             yield (item["CertificateArn"],), {"CertificateArn": item["CertificateArn"]}
 
 
@@ -61,7 +64,7 @@ def _covers(certificate: Mapping[str, Any], alias: str) -> bool:
 
 
 class Certificate(Kind):
-    """Recognised by its main name and all its other names; ISSUED before PENDING_VALIDATION."""
+    """Recognised by all its names, whichever is the main one; ISSUED before PENDING_VALIDATION."""
 
     name = "certificate"
     role = "aws_cdn"
@@ -123,7 +126,7 @@ class Certificate(Kind):
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         names = {want.entry["domain"], *want.entry["alternative_names"]}
-        same = [item for item in live if item.raw["DomainName"] == want.entry["domain"] and _names(item.raw) == names]
+        same = [item for item in live if _names(item.raw) == names]
         # Several may be usable: AWS allows two requests for the same names. The module chooses in the same order:
         # the one that works, that ACM renews, that expires last.
         return max(same, key=_preference, default=None)
@@ -193,13 +196,26 @@ class OriginAccessControl(Kind):
             value=at("OriginAccessControlList.Items"),
         ),
     )
-    writes = (Write("cloudfront:CreateOriginAccessControl", creates=True),)
+    writes = (
+        Write("cloudfront:CreateOriginAccessControl", creates=True),
+        Write("cloudfront:UpdateOriginAccessControl", ("signing_*",)),
+    )
     module_reads = _READS
     regional = False
 
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """A live one of the name is for S3: one for other origins belongs to something else."""
+        for raw in observation["access_controls"]:
+            kind = raw.get("OriginAccessControlOriginType", "s3")
+            if raw["Name"] in declaration.entries("aws_cdn_distributions") and kind != "s3":
+                what = f"its origin access control {raw['Name']} ({raw['Id']}) is for origins of type {kind}, not s3"
+                fix = "give the distribution another name in the declaration, or rename that origin access control"
+                yield Problem(f"aws_cdn_distributions.{raw['Name']}", what, fix)
+
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name in declaration.entries("aws_cdn_distributions"):
-            yield Desired(name, {"description": f"Distribution {name} reads its bucket"}, {})
+            fields = {"signing_behavior": "always", "signing_protocol": "sigv4"}
+            yield Desired(name, {"description": f"Distribution {name} reads its bucket"}, fields)
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["access_controls"]:
@@ -209,7 +225,24 @@ class OriginAccessControl(Kind):
         return only(self.name, want.name, [item for item in live if item.raw["Name"] == want.name])
 
     def fields(self, live: Live, context: Context) -> Fields:
-        return {}
+        return {
+            "signing_behavior": live.raw.get("SigningBehavior"),
+            "signing_protocol": live.raw.get("SigningProtocol"),
+        }
+
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
+        if live is None or not changes:
+            return
+        users = [
+            raw["Id"]
+            for raw in context.observation["distributions"]
+            if any(item.get("OriginAccessControlId") == live.id for item in at("Origins.Items")(raw))
+        ]
+        if users:
+            yield (
+                f"origin access control {want.name}: {', '.join(users)} will sign all requests; a bucket that is read "
+                "without a signature today has to allow them"
+            )
 
 
 def origin_domain(bucket: str, region: str) -> str:
@@ -322,6 +355,23 @@ class HeadersPolicy(Kind):
     def fields(self, live: Live, context: Context) -> Fields:
         return {"description": live.raw.get("Comment", ""), **_headers(live.raw)}
 
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
+        if live is None or not changes:
+            return
+        entries = context.declaration.entries("aws_cdn_distributions").values()
+        own = {alias for entry in entries for alias in entry["aliases"]} | {entry.get("id") for entry in entries}
+        for raw in context.observation["distributions"]:
+            behaviors = [raw.get("DefaultCacheBehavior") or {}, *at("CacheBehaviors.Items")(raw)]
+            used = any(behavior.get("ResponseHeadersPolicyId") == live.id for behavior in behaviors)
+            aliases = at("Aliases.Items")(raw)
+            if used and not own & {raw["Id"], *aliases}:
+                whose = f"{', '.join(aliases) or raw['DomainName']} ({raw['Id']})"
+                yield f"headers policy {want.name}: the distribution of {whose}, which is not declared, uses it, too"
+
+
+#: functions that run at the edge are versions of functions in us-east-1
+_EDGE = Scope("LambdaAtEdge", lambda declaration: [f"arn:aws:lambda:{GLOBAL_REGION}:*:function:*:*"])
+
 
 class Distribution(Kind):
     """Recognised by its declared id, else by any of its aliases."""
@@ -374,7 +424,13 @@ class Distribution(Kind):
             ),
         ),
     )
-    writes = (Write("cloudfront:CreateDistribution", creates=True), Write("cloudfront:UpdateDistribution"))
+    writes = (
+        Write("cloudfront:CreateDistribution", creates=True),
+        Write("cloudfront:UpdateDistribution"),
+        # CloudFront asks for them on the caller's behalf when a distribution runs Lambda@Edge; no code here calls them.
+        Write("lambda:EnableReplication*", scope=_EDGE),
+        Write("lambda:GetFunction", scope=_EDGE),
+    )
     module_reads = _READS
     regional = False
 
@@ -437,9 +493,18 @@ class Distribution(Kind):
             fields["origin_domain"] = origin_domain(entry["bucket"], declaration.region)
             fields["origin_access_control"] = name
             fields["certificate"] = entry["certificate"]
+            # The origin access control takes their place, as the cache policy does.
+            fields["origin_config"] = None
+            if entry.get("cache_policy"):
+                fields["cache_settings"] = None
             if "headers_policy" in entry:
                 fields["headers_policy"] = entry["headers_policy"]
             yield Desired(name, {**entry, "origin_domain": fields["origin_domain"]}, fields)
+
+    def settled(self, want: Desired, context: Context) -> Desired:
+        region = context.observation["buckets"].get(want.entry["bucket"]) or context.declaration.region
+        domain = {"origin_domain": origin_domain(want.entry["bucket"], region)}
+        return replace(want, entry=want.entry | domain, fields=want.fields | domain)
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["distributions"]:
@@ -465,9 +530,12 @@ class Distribution(Kind):
         flat["origin_access_control"] = context.name("origin_access_control", flat.pop("origin_access_control_id"))
         flat["headers_policy"] = context.name("headers_policy", flat.pop("response_headers_policy_id"))
         flat["certificate"] = context.name("certificate", flat.pop("certificate_arn"))
-        return flat
+        if key := (live.raw["config"].get("ViewerCertificate") or {}).get("IAMCertificateId"):
+            flat["certificate"] = f"server certificate {key} of IAM"
+        return flat | superseded(live.raw["config"])
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
+        yield from self._taken(want, live, context)
         for change in changes:
             if live is not None and change.field == "headers_policy":
                 yield (
@@ -475,12 +543,42 @@ class Distribution(Kind):
                     "if those set a CSP sandbox, its pages run no scripts"
                 )
             if live is not None and change.field == "origin_domain":
-                yield f"distribution {want.name}: its origin moves from {change.before} to {change.after}"
+                stays = [f"{what} {value}".strip() for what, value in carried(live.raw["config"]).items()]
+                yield f"distribution {want.name}: its origin moves from {change.before} to {change.after}" + (
+                    f"; of the old origin stays: {'; '.join(stays)}" if stays else ""
+                )
             if live is not None and change.field == "origin_access_control":
                 yield (
                     f"distribution {want.name}: how it reads its bucket changes; the bucket allows both ways until "
                     "every edge location has the change, which takes minutes"
                 )
+
+    def _taken(self, want: Desired, live: Live | None, context: Context) -> Iterator[str]:
+        """New aliases for which another distribution answers today: of another account, or by a name with ``*``."""
+        mine = set(live.raw["aliases"]) if live else set()
+        known = {dotless(raw["DomainName"]) for raw in context.observation["distributions"]}
+        for alias in sorted(set(want.entry["aliases"]) - mine):
+            target = _leads_to(alias, context.observation)
+            if target.endswith(".cloudfront.net") and target not in known:
+                # Nothing tells whose it is: a distribution that was deleted leaves its records behind, too.
+                yield (
+                    f"distribution {want.name}: {alias} leads to {target}, which is not of this account; if it still "
+                    "has the alias, CloudFront refuses it here (CNAMEAlreadyExists): remove it there first"
+                )
+            wildcard = f"*.{alias.partition('.')[2]}"
+            for item in context.live[self.name]:
+                if wildcard in item.raw["aliases"] and (live is None or item.id != live.id):
+                    yield f"distribution {want.name}: it takes {alias} from {item.id}, which answers for {wildcard}"
+
+
+def _leads_to(name: str, observation: Observation) -> str:
+    """Where the live record of a name leads, an alias or a CNAME; empty when there is none."""
+    for records in observation["records"].values():
+        for raw in records:
+            if dotless(raw["Name"]) == name and raw["Type"] in ("A", "AAAA", "CNAME"):
+                values = raw.get("ResourceRecords") or [{"Value": ""}]
+                return dotless((raw.get("AliasTarget") or {}).get("DNSName") or values[0]["Value"])
+    return ""
 
 
 def distribution_arn(name: str) -> str:

@@ -20,6 +20,7 @@ from ..engine.public_key import wrong_ec2_key
 from . import quotas
 from .addresses import described, displaced, holder, holders, many_addresses, new_addresses
 from .base import EC2_TAGS, Ec2Kind, Observation, called, label, only, tag_fields, tags_of
+from .iam import role_arns
 from .security import permission_lines
 from .vpcs import live_vpcs
 
@@ -188,7 +189,7 @@ def _image_parameters(declaration: Declaration) -> list[str]:
 
 
 def _host_roles(declaration: Declaration) -> list[str]:
-    return [f"arn:aws:iam::*:role/{name}" for name in declaration.entries("aws_iam_roles")]
+    return role_arns(declaration)
 
 
 def instance_type(where: str, value: Any) -> Iterator[Problem]:

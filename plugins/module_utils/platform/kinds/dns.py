@@ -20,9 +20,23 @@ from .base import GLOBAL_REGION, Kind, Observation, only
 _READS = ("route53:Get*", "route53:List*")
 
 
+#: the zone of every CloudFront distribution, for alias records
+CLOUDFRONT_ZONE = "Z2FDTNDATAQYW2"
+#: octets as Route 53 escapes them; an escaped dot or backslash is part of a label and stays
+_OCTETS = re.compile(r"(?:\\(?!056|134)[0-3][0-7]{2})+")
+
+
+def _letters(match: re.Match[str]) -> str:
+    octets = bytes(int(octet, 8) for octet in match.group().split("\\")[1:])
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return match.group()
+
+
 def dotless(name: str) -> str:
-    """A DNS name as people write it: no final dot, lower case, ``*`` instead of its escape."""
-    return name.rstrip(".").lower().replace("\\052", "*")
+    """A DNS name as people write it: no final dot, lower case, letters (and ``*``) instead of octal escapes."""
+    return _OCTETS.sub(_letters, name).rstrip(".").lower()
 
 
 def holding(name: str, zones: Iterable[str]) -> str | None:
@@ -40,11 +54,13 @@ def _zone_id(raw: Mapping[str, Any]) -> str:
     return str(raw["Id"].rsplit("/", 1)[-1])
 
 
-def _public(answer: Any, names: Iterable[str]) -> Iterator[str]:
-    """Ids of the public zones of these names."""
-    for raw in answer["HostedZones"]:
-        if not raw["Config"]["PrivateZone"] and dotless(raw["Name"]) in names:
-            yield _zone_id(raw)
+def _public(declaration: Declaration, zones: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Id and name of the public zones that a declared zone may be: of its id, else of its name."""
+    entries = declaration.entries("aws_dns_zones")
+    for raw in zones:
+        name, zone = dotless(raw["Name"]), _zone_id(raw)
+        if name in entries and not raw["Config"]["PrivateZone"] and entries[name].get("id") in (None, zone):
+            yield zone, name
 
 
 def _registered(declaration: Declaration) -> set[str]:
@@ -52,13 +68,14 @@ def _registered(declaration: Declaration) -> set[str]:
 
 
 def _records_of(declaration: Declaration, answer: Any) -> Requests:
-    for zone in _public(answer, declaration.entries("aws_dns_zones")):
+    for zone, _ in _public(declaration, answer["HostedZones"]):
         yield (zone,), {"HostedZoneId": zone}
 
 
 def _servers_of(declaration: Declaration, answer: Any) -> Requests:
-    for zone in _public(answer, _registered(declaration)):
-        yield (zone,), {"Id": zone}
+    for zone, name in _public(declaration, answer["HostedZones"]):
+        if name in _registered(declaration):
+            yield (zone,), {"Id": zone}
 
 
 def _domains(declaration: Declaration, answer: Any) -> Requests:
@@ -69,7 +86,7 @@ def _domains(declaration: Declaration, answer: Any) -> Requests:
 
 
 class Zone(Kind):
-    """A public hosted zone, recognised by its name.
+    """A public hosted zone, recognised by its declared id, else by its name.
 
     Its comment is given at creation and not compared: the module would switch DNSSEC off while changing it.
     """
@@ -79,7 +96,10 @@ class Zone(Kind):
     service = "route53"
     variable = "aws_dns_zones"
     entry_point = "zone"
-    shapes = {"comment": formats.text(r"[ -~]*", "a comment", "write it in English", 256)}
+    shapes = {
+        "id": formats.text(r"[0-9A-Z]+", "the id of a zone", "write it like Z1D633PJN98FT9", 32),
+        "comment": formats.text(r"[ -~]*", "a comment", "write it in English", 256),
+    }
     reads = (
         Read(
             service="route53",
@@ -137,6 +157,16 @@ class Zone(Kind):
             elif name != dotless(name):
                 yield Problem(f"{self.variable}.{name}", "is not how Route 53 writes it", f"write `{dotless(name)}`")
 
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """A declared id is that of a public zone of the name."""
+        found = {name for _, name in _public(declaration, observation["zones"])}
+        for name, entry in declaration.entries(self.variable).items():
+            if entry.get("id") and name not in found:
+                what = f"the account has no public zone {name} with the id {entry['id']}"
+                yield Problem(
+                    f"{self.variable}.{name}.id", what, "correct it, or remove it: the name identifies a zone"
+                )
+
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
             yield Desired(name, entry, {})
@@ -153,7 +183,9 @@ class Zone(Kind):
             yield Live(zone, f"{dotless(raw['Name'])} ({zone})", {**raw, **facts}, {"id": zone})
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
-        return only(self.name, want.name, [item for item in live if dotless(item.raw["Name"]) == want.name])
+        zones = (zone for zone, name in _public(context.declaration, (item.raw for item in live)) if name == want.name)
+        found = set(zones)
+        return only(self.name, want.name, [item for item in live if item.id in found])
 
     def fields(self, live: Live, context: Context) -> Fields:
         return {}
@@ -177,6 +209,7 @@ class Zone(Kind):
 #: types whose name is that of a host, so that its labels have no `_`
 _OF_HOSTS = ("A", "AAAA", "MX")
 _TXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_LONGEST_TEXT = 4000
 
 
 def _priority(value: str) -> bool:
@@ -235,6 +268,8 @@ def _text_fault(value: str) -> tuple[str, str]:
         return "is not in double quotes, which Route 53 needs for text", fix
     if long := next((part for part in parts if len(part) > 255), ""):
         return f"has a text of {len(long)} characters, Route 53 allows 255 each", 'write several, e.g. "…" "…"'
+    if len(value) > _LONGEST_TEXT:
+        return f"has {len(value)} characters, Route 53 allows {_LONGEST_TEXT} in one value", "shorten it"
     if odd := formats.strange(value.strip()):
         return odd, "write ASCII; other letters as \\ and three octal digits"
     return "", ""
@@ -253,6 +288,48 @@ def _values(where: str, name: str, record: Mapping[str, Any]) -> Iterator[Proble
         yield Problem(f"{where}.values", f"`{twice}` is listed twice", "keep one")
     if kind == "CNAME" and len(set(values)) > 1:
         yield Problem(f"{where}.values", f"a CNAME points to one name, not to {len(values)}", "keep one")
+
+
+def canonical(kind: str, value: str) -> str:
+    """A value as DNS understands it: two that differ only in how they are written are the same."""
+    words = value.split()
+    if kind in ("CNAME", "NS") and len(words) == 1:
+        return dotless(words[0])
+    if kind in ("MX", "SRV") and words:
+        return " ".join([*(str(int(word)) if word.isdigit() else word for word in words[:-1]), dotless(words[-1])])
+    if kind == "AAAA":
+        try:
+            return str(ipaddress.IPv6Address(value))
+        except ValueError:
+            return value
+    if kind == "TXT" and not _TXT.sub("", value).strip():
+        return " ".join(match.group() for match in _TXT.finditer(value))
+    return value
+
+
+#: parts of a record set that a declaration has words for
+_WORDS = ("Name", "Type", "TTL", "ResourceRecords", "AliasTarget", "SetIdentifier")
+
+
+def _alias(target: Mapping[str, Any]) -> str:
+    """Where an alias leads; with its zone, unless a distribution is meant."""
+    name, zone = dotless(target["DNSName"]), target.get("HostedZoneId")
+    health = target.get("EvaluateTargetHealth", False)
+    if zone == CLOUDFRONT_ZONE and not health:
+        return name
+    return f"{name} (zone {zone}, {'evaluates' if health else 'does not evaluate'} the target's health)"
+
+
+def delegated(name: str, kind: str, zone: str, records: Iterable[tuple[str, str]]) -> str | None:
+    """The name at which the zone hands ``name`` over to other name servers; None when it answers itself.
+
+    records: name and type of everything in the zone.
+    """
+    for point, other in records:
+        own = point == name and kind == "NS"
+        if other == "NS" and point != zone and not own and (name == point or name.endswith(f".{point}")):
+            return point
+    return None
 
 
 def record_label(name: str, kind: str) -> str:
@@ -311,6 +388,7 @@ class Record(Kind):
                 yield Problem(f"{where}.host", f"{host} has no elastic IP, so its address would change", fix)
 
         yield from self._alone(declaration)
+        yield from self._reached(declaration)
 
     def _name(self, where: str, record: Mapping[str, Any], name: str, declaration: Declaration) -> Iterator[Problem]:
         """The name is valid, and its zone is the one that answers for it."""
@@ -341,17 +419,37 @@ class Record(Kind):
                 what = f"`{name}` has a CNAME and {', '.join(others)}, which DNS does not allow"
                 yield Problem(f"{self.variable}.{found['CNAME']}", what, "keep one of them")
 
+    def _reached(self, declaration: Declaration) -> Iterator[Problem]:
+        """No declared delegation hands a declared record over to other name servers."""
+        wanted = [(want, want.entry["name"], want.entry["type"]) for want in self.desired(declaration)]
+        for want, name, kind in wanted:
+            zone = want.entry["zone"]
+            inside = [(other, kind) for item, other, kind in wanted if item.entry["zone"] == zone]
+            if zone and (point := delegated(name, kind, zone, inside)):
+                fix = "keep one of them; a record below it belongs to the zone that those name servers serve"
+                yield Problem(f"record {want.name}", f"is hidden by the declared NS record of {point}", fix)
+
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
-        """Live records that rule out a declared one: a CNAME of that name, or routing policies."""
-        zones = {_zone_id(raw): dotless(raw["Name"]) for raw in observation["zones"]}
-        live = [(zones.get(zone, ""), raw) for zone, records in observation["records"].items() for raw in records]
+        """Live records that rule out a declared one: a CNAME of that name, routing policies, a delegation."""
+        zones = dict(_public(declaration, observation["zones"]))
+        live: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+        for zone, records in observation["records"].items():
+            live.setdefault(zones.get(zone, ""), []).extend((dotless(raw["Name"]), raw) for raw in records)
+        delegations = {
+            zone: [(name, "NS") for name, raw in records if raw["Type"] == "NS"] for zone, records in live.items()
+        }
         for want in self.desired(declaration):
-            name, kind = want.entry["name"], want.entry["type"]
-            for zone, raw in live:
-                if zone != want.entry["zone"] or dotless(raw["Name"]) != name:
+            name, kind, where = want.entry["name"], want.entry["type"], f"record {want.name}"
+            if point := delegated(name, kind, want.entry["zone"], delegations.get(want.entry["zone"], [])):
+                what = f"the zone hands {point} over to other name servers (its NS record), so nobody would see it"
+                yield Problem(where, what, f"declare it in the zone {point}, or delete that NS record in the account")
+            for other, raw in live.get(want.entry["zone"], []):
+                if other != name:
                     continue
-                where = f"record {want.name}"
-                if raw.get("SetIdentifier") and raw["Type"] == kind:
+                if raw.get("TrafficPolicyInstanceId") and raw["Type"] == kind:
+                    fix = "delete that traffic policy record in the account, or remove this one from the declaration"
+                    yield Problem(where, "a traffic policy of Route 53 keeps the record of that name and type", fix)
+                elif raw.get("SetIdentifier") and raw["Type"] == kind:
                     fix = "delete those records in the account, or remove this one from the declaration"
                     yield Problem(where, f"the zone has {kind} records of that name with a routing policy", fix)
                 elif (raw["Type"] == "CNAME") != (kind == "CNAME"):
@@ -367,14 +465,17 @@ class Record(Kind):
                 values = sorted(entry.get("values", []))
             ttl = entry.get("ttl", declaration.value("aws_dns_records_ttl", 300))
             record = {"zone": entry["zone"], "name": name, "type": entry["type"], "ttl": ttl, "values": values}
-            yield Desired(record_label(name, entry["type"]), record, {"ttl": ttl, "values": values})
+            compared = sorted(canonical(entry["type"], value) for value in values)
+            nothing = {"alias": None, "more": None}
+            yield Desired(record_label(name, entry["type"]), record, {"ttl": ttl, "values": compared, **nothing})
         for name, entry in declaration.entries("aws_cdn_distributions").items():
             for alias in entry["aliases"]:
                 target = ref("distribution", name, "domain_name")
                 for kind in ("A", "AAAA") if entry.get("ipv6") else ("A",):
                     zone = zone_of(alias, declaration)
                     record = {"zone": zone, "name": alias, "type": kind, "alias": target}
-                    yield Desired(record_label(alias, kind), record, {"alias": target})
+                    nothing = {"ttl": None, "values": None, "more": None}
+                    yield Desired(record_label(alias, kind), record, {"alias": target, **nothing})
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for zone_id, records in observation["records"].items():
@@ -396,8 +497,9 @@ class Record(Kind):
         return only(self.name, want.name, [item for item in same if item.label == want.name])
 
     def fields(self, live: Live, context: Context) -> Fields:
-        alias: dict[str, Any] = live.raw.get("AliasTarget") or {}
-        if alias:
-            return {"alias": dotless(alias["DNSName"]), "values": [], "ttl": None}
-        values = sorted(item["Value"] for item in live.raw.get("ResourceRecords", []))
-        return {"ttl": live.raw.get("TTL"), "values": values, "alias": None}
+        raw = live.raw
+        more = {key: raw[key] for key in sorted(raw) if key not in (*_WORDS, "zone")}
+        if raw.get("AliasTarget"):
+            return {"alias": _alias(raw["AliasTarget"]), "values": None, "ttl": None, "more": more or None}
+        values = sorted(canonical(raw["Type"], item["Value"]) for item in raw.get("ResourceRecords", []))
+        return {"ttl": raw.get("TTL"), "values": values, "alias": None, "more": more or None}

@@ -13,8 +13,8 @@ from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
 from ..engine.formats import one_of
-from ..engine.model import Desired, Fields, Live
-from .base import GLOBAL_REGION, Kind, Observation, policy, statements
+from ..engine.model import Desired, FieldChange, Fields, Live
+from .base import GLOBAL_REGION, Kind, Observation, called, declared, label, policy, statements
 from .cdn import distribution_arn
 
 #: name of the inline policy that holds everything a role may do
@@ -84,8 +84,14 @@ def host_policy(entry: Mapping[str, Any], region: str, account: str) -> dict[str
     return policy(*parts)
 
 
+def role_arns(declaration: Declaration) -> list[str]:
+    """The ARNs of the declared roles; a path is part of them."""
+    entries = declaration.entries("aws_iam_roles")
+    return [f"arn:aws:iam::*:role{entry.get('path') or '/'}{name}" for name, entry in entries.items()]
+
+
 class IamRole(Kind):
-    """Recognised by its name; its instance profile has the same name."""
+    """Recognised by its name, whatever its path; its instance profile has the same name."""
 
     name = "iam_role"
     role = "aws_iam"
@@ -95,6 +101,9 @@ class IamRole(Kind):
     refers = {"buckets": "bucket", "invalidates": "distribution"}
     shapes = {
         "": formats.text(r"[A-Za-z0-9_+=,.@-]+", "the name of a role", "write letters, digits and `-`", 64),
+        "path": formats.text(
+            r"/([!-~]+/)?", "a path of IAM", "write one like /service/, with slashes at both ends", 512
+        ),
         "description": formats.text(r"[ -~\t\r\n]*", "a description that IAM accepts", "write it in English", 1000),
         "buckets.*": one_of(("read", "read_write"), "not a right"),
     }
@@ -122,15 +131,17 @@ class IamRole(Kind):
         Write("iam:PutRolePolicy", ("policy",)),
         Write("iam:CreateInstanceProfile"),
         Write("iam:AddRoleToInstanceProfile", ("instance_profile",)),
+        Write("iam:RemoveRoleFromInstanceProfile", ("instance_profile",)),
         Write("iam:TagRole"),
         Write("iam:TagInstanceProfile"),
     )
+    replaced_by = frozenset({"path"})
     module_reads = ("iam:Get*", "iam:List*")
     regional = False
 
     def resources(self, declaration: Declaration) -> Sequence[str]:
-        names = declaration.entries(self.variable)
-        return [f"arn:aws:iam::*:{what}/{name}" for what in ("role", "instance-profile") for name in names]
+        profiles = [f"arn:aws:iam::*:instance-profile/{name}" for name in declaration.entries(self.variable)]
+        return [*role_arns(declaration), *profiles]
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         for name, entry in declaration.entries(self.variable).items():
@@ -146,6 +157,15 @@ class IamRole(Kind):
                     f"{where}.parameters", f"`{path}` begins like AWS's own paths", "write one like /koin/prod/"
                 )
 
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """IAM refuses a name that differs from another only in case."""
+        live = {raw["RoleName"].lower(): raw["RoleName"] for raw in observation["roles"]}
+        for name in declaration.entries(self.variable):
+            other = live.get(name.lower(), name)
+            if other != name:
+                what = f"the account has the role {other}, and IAM takes names that differ only in case for the same"
+                yield Problem(f"{self.variable}.{name}", what, f"write `{other}`")
+
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
             rights = host_policy(entry, declaration.region, declaration.account)
@@ -154,16 +174,24 @@ class IamRole(Kind):
                 "trust": statements(TRUST),
                 "policy": statements(rights),
                 "instance_profile": name,
+                **declared(entry, "path"),
             }
             yield Desired(name, {**entry, "trust": TRUST, "policy_name": INLINE_POLICY, "policy": rights}, fields)
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         # The account's authorization details leave descriptions out.
         described = {raw["RoleName"]: raw.get("Description", "") for raw in observation["role_list"]}
+        holders = _holders(observation)
         for raw in observation["roles"]:
             # Accounts hold many roles that services made for themselves; none is reported as unmanaged.
             name = raw["RoleName"]
-            yield Live(name, name, {**raw, "Description": described.get(name, "")}, {"id": name}, listed=False)
+            yield Live(
+                name,
+                name,
+                {**raw, "Description": described.get(name, ""), "Holder": holders.get(name)},
+                {"id": name},
+                listed=False,
+            )
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         return next((item for item in live if item.id == want.name), None)
@@ -171,13 +199,45 @@ class IamRole(Kind):
     def fields(self, live: Live, context: Context) -> Fields:
         raw = live.raw
         inline = {item["PolicyName"]: item["PolicyDocument"] for item in raw.get("RolePolicyList", [])}
-        profiles = [item["InstanceProfileName"] for item in raw.get("InstanceProfileList", [])]
+        # The profile of the role's name: other profiles may hold the role as well, and go on doing so.
+        holder = raw["Holder"]
         return {
+            "path": raw.get("Path", "/"),
             "description": raw.get("Description", ""),
             "trust": statements(_document(raw.get("AssumeRolePolicyDocument"))),
             "policy": statements(_document(inline.get(INLINE_POLICY))),
-            "instance_profile": live.id if live.id in profiles else ", ".join(sorted(profiles)) or None,
+            "instance_profile": live.id if holder == live.id else f"{live.id} with role {holder}" if holder else None,
         }
+
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
+        holder = _holders(context.observation).get(want.name)
+        if holder and holder != want.name:
+            hosts = [
+                label(raw["InstanceId"], called(raw))
+                for raw in context.observation["instances"]
+                if (raw.get("IamInstanceProfile") or {}).get("Arn", "").rpartition("/")[2] == want.name
+                and raw["State"]["Name"] not in ("shutting-down", "terminated")
+            ]
+            users = f"these hosts use it and lose the rights of {holder}: {', '.join(hosts)}"
+            yield (
+                f"iam_role {want.name}: the instance profile {want.name} holds the role {holder} today, which makes "
+                f"way for {want.name}; {users if hosts else 'no host uses it'}"
+            )
+        path = live.raw.get("Path", "/") if live else ""
+        if path and path != (want.entry.get("path") or "/"):
+            yield (
+                f"iam_role {want.name}: its path is {path}; declare `path: {path}`, or docs/iam-policy.json does not "
+                "cover it"
+            )
+
+
+def _holders(observation: Observation) -> dict[str, str]:
+    """The role that each instance profile holds."""
+    return {
+        profile["InstanceProfileName"]: raw["RoleName"]
+        for raw in observation["roles"]
+        for profile in raw.get("InstanceProfileList", [])
+    }
 
 
 def _document(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..engine import formats
@@ -108,6 +109,15 @@ def _period(where: str, value: Any) -> Iterator[Problem]:
         yield Problem(where, f"{value} is not a period of CloudWatch", fix)
 
 
+#: fields that a declared alarm does not have -> what CloudWatch calls them
+_OTHERWISE = {
+    "extended_statistic": "ExtendedStatistic",
+    "low_samples": "EvaluateLowSampleCountPercentile",
+    "metrics": "Metrics",
+    "threshold_metric": "ThresholdMetricId",
+}
+
+
 class Alarm(Kind):
     """Recognised by its name, ``<instance> <alarm>``."""
 
@@ -133,8 +143,8 @@ class Alarm(Kind):
             service="cloudwatch",
             operation="describe_alarms",
             into="alarms",
-            value=at("MetricAlarms"),
-            arguments={"AlarmTypes": ["MetricAlarm"]},
+            value=lambda answer: [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])],
+            arguments={"AlarmTypes": ["MetricAlarm", "CompositeAlarm"]},
         ),
     )
     writes = (Write("cloudwatch:PutMetricAlarm", operations=("monitoring:PutMetricAlarm",)),)
@@ -153,6 +163,14 @@ class Alarm(Kind):
             # Only high-resolution custom metrics have shorter periods.
             if entry["namespace"].startswith("AWS/") and period in (10, 30):
                 yield Problem(f"{where}.period", f"AWS metrics come every 60 seconds, not {period}", "write 60 or more")
+
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """A composite alarm has a name for itself: CloudWatch refuses a metric alarm of that name."""
+        composite = {raw["AlarmName"] for raw in observation["alarms"] if "AlarmRule" in raw}
+        for want in self.desired(declaration):
+            if want.name in composite:
+                fix = "rename it in the account, or the alarm in the declaration"
+                yield Problem(f"alarm {want.name}", "the account has a composite alarm of that name", fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         templates = declaration.entries(self.variable)
@@ -176,20 +194,45 @@ class Alarm(Kind):
                     "ok_actions": actions,
                     # Compared, so that an alarm muted by hand is shown, and not unmuted along with another change.
                     "actions_enabled": True,
+                    # Other ways to say when an alarm fires; the declared one takes their place.
+                    **dict.fromkeys(_OTHERWISE),
                 }
-                more = {"dimensions": dimensions, "alarm_actions": actions, "ok_actions": actions}
-                yield Desired(f"{instance} {key}", {**entry, **more}, fields)
+                name = f"{instance} {key}"
+                parameters = {
+                    "AlarmName": name,
+                    "AlarmDescription": entry["description"],
+                    "ActionsEnabled": True,
+                    "AlarmActions": actions,
+                    "OKActions": actions,
+                    "Namespace": entry["namespace"],
+                    "MetricName": entry["metric"],
+                    "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+                    "Statistic": entry["statistic"],
+                    "ComparisonOperator": entry["comparison"],
+                    "Threshold": float(entry["threshold"]),
+                    "Period": entry["period"],
+                    "EvaluationPeriods": entry["evaluation_periods"],
+                    "TreatMissingData": entry["missing_data"],
+                }
+                yield Desired(name, {**entry, "parameters": parameters}, fields)
+
+    def settled(self, want: Desired, context: Context) -> Desired:
+        """An alarm keeps its number of datapoints, unless it is larger than the declared number of periods."""
+        periods = want.entry["evaluation_periods"]
+        for item in context.live[self.name]:
+            if item.id == want.name and item.raw.get("DatapointsToAlarm", 0) > periods:
+                parameters = want.entry["parameters"] | {"DatapointsToAlarm": periods}
+                fields = want.fields | {"datapoints_to_alarm": periods}
+                return replace(want, entry=want.entry | {"parameters": parameters}, fields=fields)
+        return want
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["alarms"]:
             arn = raw["AlarmArn"]
-            # Undeclared settings, because the module writes an alarm as a whole.
-            kept = {
-                "insufficient_data_actions": raw.get("InsufficientDataActions", []),
-                "datapoints_to_alarm": raw.get("DatapointsToAlarm"),
-                "unit": raw.get("Unit"),
-            }
-            yield Live(raw["AlarmName"], raw["AlarmName"], dict(raw), {"id": raw["AlarmName"], "arn": arn, **kept})
+            # Undeclared settings, because an alarm is written as a whole.
+            kept = {key: raw[key] for key in ("InsufficientDataActions", "DatapointsToAlarm", "Unit") if raw.get(key)}
+            name = raw["AlarmName"]
+            yield Live(name, name, dict(raw), {"id": name, "arn": arn, "kept": kept})
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         return next((item for item in live if item.id == want.name), None)
@@ -210,4 +253,6 @@ class Alarm(Kind):
             "alarm_actions": sorted(raw.get("AlarmActions", [])),
             "ok_actions": sorted(raw.get("OKActions", [])),
             "actions_enabled": raw.get("ActionsEnabled", True),
+            "datapoints_to_alarm": raw.get("DatapointsToAlarm"),
+            **{field: raw.get(key) or None for field, key in _OTHERWISE.items()},
         }

@@ -21,6 +21,13 @@ _NAME = re.compile(r"(?!xn--)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.
 #: names that AWS reserves
 _RESERVED = re.compile(r"(sthree-|amzn-s3-demo-).*|.*(-s3alias|--ol-s3|--x-s3|--table-s3|\.mrap)")
 _RULE_ID = formats.text(r"[ -~]+", "the id of a rule", "write letters, digits and `-`", 255)
+#: field -> what S3 calls it
+BLOCK = {
+    "block_public_acls": "BlockPublicAcls",
+    "ignore_public_acls": "IgnorePublicAcls",
+    "block_public_policy": "BlockPublicPolicy",
+    "restrict_public_buckets": "RestrictPublicBuckets",
+}
 _HEADER_OR_ANY = r"[A-Za-z0-9!#$%&'*^_`|~.-]+"
 _HEADER = r"[A-Za-z0-9!#$%&'^_`|~.-]+"
 _DAYS = formats.number(1, 36500, "a number of days", "write 1 or more")
@@ -41,12 +48,14 @@ def bucket_policy(bucket: str, parts: Iterable[Mapping[str, Any]]) -> dict[str, 
 
 
 def _cors_lines(rules: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Rules as lines; numbered, because S3 applies the first one that fits."""
     lines = []
-    for rule in rules:
-        text = f"{rule['id']}: {' '.join(sorted(rule['methods']))} from {' '.join(sorted(rule['origins']))}"
+    for number, rule in enumerate(rules, 1):
+        text = f"{number}. {rule['id']}: {' '.join(sorted(rule['methods']))} from {' '.join(sorted(rule['origins']))}"
         text += f" headers {' '.join(sorted(rule['headers'])) or '-'} expose {' '.join(sorted(rule['expose'])) or '-'}"
-        lines.append(f"{text} max-age {rule.get('max_age') or '-'}")
-    return sorted(lines)
+        age = rule.get("max_age")
+        lines.append(f"{text} max-age {'-' if age is None else age}")
+    return lines
 
 
 def _live_cors(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,6 +81,15 @@ def _lifecycle_line(rule: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+#: parts of a lifecycle rule that a declaration has words for, and the key inside each
+_LIFECYCLE = {
+    "Filter": "Prefix",
+    "Expiration": "Days",
+    "NoncurrentVersionExpiration": "NoncurrentDays",
+    "AbortIncompleteMultipartUpload": "DaysAfterInitiation",
+}
+
+
 def _live_lifecycle(rule: Mapping[str, Any]) -> str:
     where = rule.get("Filter") or {}
     line = _lifecycle_line(
@@ -82,7 +100,30 @@ def _live_lifecycle(rule: Mapping[str, Any]) -> str:
             "abort_multipart_days": (rule.get("AbortIncompleteMultipartUpload") or {}).get("DaysAfterInitiation"),
         }
     )
-    return line if rule.get("Status") == "Enabled" else f"{line} (disabled)"
+    rest = {key: value for key, value in rule.items() if key not in ("ID", "Status", "Prefix", *_LIFECYCLE)}
+    for part, known in _LIFECYCLE.items():
+        beside = {key: value for key, value in (rule.get(part) or {}).items() if key != known and value}
+        rest |= {part: beside} if beside else {}
+    # Everything else in S3's own words: the rule could be written again from the line.
+    more = [json.dumps(rest, sort_keys=True, default=str)] if rest else []
+    off = ["(disabled)"] if rule.get("Status") != "Enabled" else []
+    return " ".join([*([line] if line else []), *more, *off])
+
+
+def _kept_lifecycle(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The lifecycle as it can be written back: S3 takes it as a whole only."""
+    rules = []
+    for rule in answer.get("Rules", []):
+        kept = dict(rule)
+        if "Filter" not in kept:
+            # S3 refuses the old form of a rule beside the new one; both say the same.
+            kept["Filter"] = {"Prefix": kept.pop("Prefix", "")}
+        rules.append(kept)
+    size = answer.get("TransitionDefaultMinimumObjectSize")
+    kept_size = {"TransitionDefaultMinimumObjectSize": size} if size else {}
+    # Dates as text, which boto3 takes as well.
+    plain: dict[str, Any] = json.loads(json.dumps({"Rules": rules, **kept_size}, default=str))
+    return plain
 
 
 def _declared_buckets(declaration: Declaration, answer: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -116,10 +157,37 @@ def _folders(declaration: Declaration, answer: Any) -> Requests:
             yield (bucket, "prefixes", prefix), {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 1}
 
 
-def _algorithm(answer: Any) -> str | None:
-    rules = answer.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
-    found = (rule.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm") for rule in rules)
-    return next(found, None)
+def _encryption(rules: Iterable[Mapping[str, Any]]) -> str | None:
+    """The default encryption, with its key and whatever else is set."""
+    for rule in rules:
+        rest = {key: value for key, value in rule.items() if key != "ApplyServerSideEncryptionByDefault" and value}
+        default = dict(rule.get("ApplyServerSideEncryptionByDefault", {}))
+        algorithm = default.pop("SSEAlgorithm", None)
+        more = default | rest
+        # A bucket key means something for keys of KMS only.
+        if algorithm is None or not str(algorithm).startswith("aws:kms"):
+            more.pop("BucketKeyEnabled", None)
+        return f"{algorithm} {json.dumps(more, sort_keys=True)}" if more else algorithm
+    return None
+
+
+#: the canonical user as which CloudFront delivers standard logs
+_CLOUDFRONT_LOGS = "c4c1ede66af53448b93c283ce9448c4ba468c9432aa01d700d3878632f77d2d0"
+
+
+def _grants(acl: Mapping[str, Any]) -> list[str]:
+    """What the ACL grants to others than the owner."""
+    owner = (acl.get("Owner") or {}).get("ID")
+    found = []
+    for grant in acl.get("Grants") or []:
+        who = grant.get("Grantee") or {}
+        if who.get("ID") and who.get("ID") == owner:
+            continue
+        name = who["URI"].rsplit("/", 1)[-1] if who.get("URI") else who.get("ID") or who.get("EmailAddress", "?")
+        if name == _CLOUDFRONT_LOGS:
+            name = f"CloudFront's log delivery ({name})"
+        found.append(f"{grant.get('Permission')} to {name}")
+    return sorted(found)
 
 
 def _ownership(answer: Any) -> str | None:
@@ -128,10 +196,11 @@ def _ownership(answer: Any) -> str | None:
 
 _SETTINGS = (
     _setting("versioning", "get_bucket_versioning", lambda answer: answer.get("Status")),
+    _setting("acl", "get_bucket_acl", lambda answer: {key: answer.get(key) for key in ("Owner", "Grants")}),
     _setting(
         "encryption",
         "get_bucket_encryption",
-        _algorithm,
+        lambda answer: answer.get("ServerSideEncryptionConfiguration", {}).get("Rules", []),
         absent="ServerSideEncryptionConfigurationNotFoundError",
         action="s3:GetEncryptionConfiguration",
     ),
@@ -154,7 +223,7 @@ _SETTINGS = (
     _setting(
         "lifecycle",
         "get_bucket_lifecycle_configuration",
-        lambda answer: answer.get("Rules"),
+        lambda answer: {key: answer[key] for key in ("Rules", "TransitionDefaultMinimumObjectSize") if key in answer},
         absent="NoSuchLifecycleConfiguration",
         action="s3:GetLifecycleConfiguration",
     ),
@@ -227,7 +296,9 @@ class Bucket(Kind):
             service="s3",
             operation="list_buckets",
             into="buckets",
-            value=lambda answer: sorted(item["Name"] for item in answer.get("Buckets", [])),
+            value=lambda answer: {item["Name"]: item.get("BucketRegion") for item in answer.get("Buckets", [])},
+            # S3 tells the regions only to those who ask for pages.
+            arguments={"MaxBuckets": 1000},
             action="s3:ListAllMyBuckets",
             then=_SETTINGS,
         ),
@@ -236,16 +307,16 @@ class Bucket(Kind):
         Write("s3:CreateBucket", creates=True),
         Write("s3:PutBucketVersioning", ("versioning",)),
         Write("s3:PutEncryptionConfiguration", ("encryption",), operations=("s3:PutBucketEncryption",)),
-        Write("s3:PutBucketPublicAccessBlock", ("block_public_access",), operations=("s3:PutPublicAccessBlock",)),
+        Write("s3:PutBucketPublicAccessBlock", ("block_public_access.*",), operations=("s3:PutPublicAccessBlock",)),
         Write("s3:PutBucketOwnershipControls", ("ownership",)),
-        Write("s3:PutBucketAcl", ("ownership",)),
+        Write("s3:PutBucketAcl", ("grants",)),
         Write("s3:PutBucketPolicy", ("policy",)),
         Write("s3:PutBucketTagging", ("tags.*",)),
-        Write("s3:PutBucketCORS", ("cors",), operations=("s3:PutBucketCors",)),
+        Write("s3:PutBucketCORS", ("cors",), operations=("s3:PutBucketCors", "s3:DeleteBucketCors")),
         Write(
             "s3:PutLifecycleConfiguration",
             ("lifecycle.*",),
-            operations=("s3:PutBucketLifecycleConfiguration", "s3:DeleteBucketLifecycle"),
+            operations=("s3:PutBucketLifecycleConfiguration",),
         ),
         Write("s3:PutObject", ("prefixes.*",)),
     )
@@ -298,7 +369,12 @@ class Bucket(Kind):
 
         for name, entry in declaration.entries(self.variable).items():
             tags = declaration.tags(None, entry)
-            fields = declared(entry, "versioning", "encryption", "block_public_access", "ownership") | tag_fields(tags)
+            fields = declared(entry, "versioning", "encryption", "ownership") | tag_fields(tags)
+            if entry.get("block_public_access") is not None:
+                fields |= {f"block_public_access.{field}": entry["block_public_access"] for field in BLOCK}
+            if entry.get("ownership") == "BucketOwnerEnforced":
+                # S3 refuses it while the ACL grants anything to others.
+                fields["grants"] = []
             extra: dict[str, Any] = {"tags": tags}
             if entry.get("tls_only"):
                 parts = (part for kind in KINDS for part in kind.bucket_statements(declaration, name))
@@ -313,9 +389,10 @@ class Bucket(Kind):
             yield Desired(name, {**entry, **extra}, fields)
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
-        for name in observation["buckets"]:
+        for name, region in sorted(observation["buckets"].items()):
             config = observation["bucket_configs"].get(name, {})
-            yield Live(name, name, config, {"id": name, "policy": config.get("policy") or ""})
+            kept = {"policy": config.get("policy") or "", "lifecycle": _kept_lifecycle(config.get("lifecycle") or {})}
+            yield Live(name, name, {**config, "region": region}, {"id": name, **kept})
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         return next((item for item in live if item.id == want.name), None)
@@ -323,16 +400,22 @@ class Bucket(Kind):
     def fields(self, live: Live, context: Context) -> Fields:
         raw = live.raw
         block = raw.get("public_access_block") or {}
+        encryption = _encryption(raw.get("encryption") or [])
+        wanted = context.declaration.entries(self.variable).get(live.id, {}).get("encryption")
+        if encryption and encryption.partition(" ")[0] == wanted:
+            # Only the algorithm is declared; what is set beside it stays.
+            encryption = wanted
         fields: Fields = {
             "versioning": raw.get("versioning") == "Enabled",
-            "encryption": raw.get("encryption"),
-            "block_public_access": bool(block) and all(block.values()),
+            "encryption": encryption,
+            **{f"block_public_access.{field}": block.get(name, False) for field, name in BLOCK.items()},
+            "grants": _grants(raw.get("acl") or {}),
             "ownership": raw.get("ownership"),
             "policy": statements(raw.get("policy")),
             "cors": _cors_lines(_live_cors(rule) for rule in raw.get("cors") or []),
             **tag_fields(raw.get("tags") or {}),
         }
-        for rule in raw.get("lifecycle") or []:
+        for rule in (raw.get("lifecycle") or {}).get("Rules", []):
             fields[f"lifecycle.{rule.get('ID', '-')}"] = _live_lifecycle(rule)
         for prefix, present in (raw.get("prefixes") or {}).items():
             if present:
@@ -342,17 +425,77 @@ class Bucket(Kind):
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         if live is None:
             return
-        changed = {change.field for change in changes}
+        changed = {change.field: change for change in changes}
+        region, grants = live.raw.get("region"), _grants(live.raw.get("acl") or {})
+        if region and region != context.declaration.region:
+            yield f"bucket {want.name}: it is in {region}, not in {context.declaration.region}, and stays there"
         public = any(_is_public(line) for line in statements(live.raw.get("policy")))
-        if public and changed & {"policy", "block_public_access"}:
+        by_acl = any(grant.endswith((" to AllUsers", " to AuthenticatedUsers")) for grant in grants)
+        blocked = any(field.startswith("block_public_access.") and change.after for field, change in changed.items())
+        if (public and (blocked or "policy" in changed)) or (by_acl and (blocked or "grants" in changed)):
             yield (
                 f"bucket {want.name}: anyone can read objects by their S3 URL today; the declaration ends that, and "
                 "links that bypass the distribution (mail templates, jobs) will break"
             )
         if "ownership" in changed and want.fields.get("ownership") == "BucketOwnerEnforced":
             yield f"bucket {want.name}: object ACLs will be ignored (ownership BucketOwnerEnforced)"
+        if changed.keys() & {"ownership", "grants"} and want.fields.get("ownership") == "BucketOwnerEnforced":
+            yield from _stopped_logs(want.name, grants, context)
+        if "policy" in changed:
+            yield from _lost(want.name, changed["policy"])
+            yield from _shut_out(want.name, context)
 
 
 def _is_public(statement: str) -> bool:
     parsed = json.loads(statement)
     return parsed.get("Effect") == "Allow" and parsed.get("Principal") in ("*", {"AWS": "*"})
+
+
+def _stopped_logs(bucket: str, grants: Iterable[str], context: Context) -> Iterator[str]:
+    """Deliveries of logs that need the ACL of the bucket."""
+    distributions = [
+        live_id
+        for live_id, config in context.observation["distribution_configs"].items()
+        if (config.get("Logging") or {}).get("Enabled") and config["Logging"]["Bucket"].partition(".s3")[0] == bucket
+    ]
+    text = " ".join(grants)
+    if distributions or _CLOUDFRONT_LOGS in text:
+        whose = f"of {', '.join(sorted(distributions))} " if distributions else ""
+        yield (
+            f"bucket {bucket}: CloudFront delivers logs {whose}into it by its ACL; BucketOwnerEnforced stops that. "
+            "To keep them, declare `ownership: BucketOwnerPreferred` for the bucket"
+        )
+    if " to LogDelivery" in text:
+        yield (
+            f"bucket {bucket}: S3 delivers access logs of other buckets into it by its ACL; BucketOwnerEnforced stops "
+            "that. To keep them, declare `ownership: BucketOwnerPreferred` for the bucket"
+        )
+
+
+def _who(principal: Any) -> str:
+    if not isinstance(principal, dict):
+        return "anyone" if principal == "*" else str(principal)
+    names = [name for value in principal.values() for name in (value if isinstance(value, list) else [value])]
+    return ", ".join("anyone" if name == "*" else str(name) for name in names)
+
+
+def _lost(bucket: str, change: FieldChange) -> Iterator[str]:
+    """Who loses what when statements of the policy go."""
+    for line in change.before or []:
+        part = json.loads(line)
+        if line in change.after or "Effect" not in part or _is_public(line):
+            continue
+        who = f"all but {_who(part['NotPrincipal'])}" if "NotPrincipal" in part else _who(part.get("Principal"))
+        what = ", ".join(part.get("Action") or ["everything but " + ", ".join(part.get("NotAction", []))])
+        sid = f"statement {part['Sid']}" if part.get("Sid") else "a statement"
+        verb = "loses" if part["Effect"] == "Allow" else "is no longer denied"
+        yield f"bucket {bucket}: {sid} goes; {who} {verb} {what}"
+
+
+def _shut_out(bucket: str, context: Context) -> Iterator[str]:
+    """Trails that nobody declares and that write to a bucket of declared ones: its policy denies them."""
+    trails = context.declaration.entries("aws_account_trails")
+    own = {name for name, entry in trails.items() if entry["bucket"] == bucket}
+    for raw in context.observation["trails"] if own else []:
+        if raw.get("S3BucketName") == bucket and raw["Name"] not in own:
+            yield f"bucket {bucket}: trail {raw['Name']}, which is not declared, can no longer write to it"

@@ -1,0 +1,172 @@
+"""Certificates and distributions on literals: recognition, what a change shows, what it takes from others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.observed import changes_of, plan_of, refusals
+
+POLICY = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+DECLARED: dict[str, Any] = {
+    "aws_dns_zones": {"koreatech.in": {}},
+    "aws_storage_buckets": {"b": {}},
+    "aws_cdn_certificates": {"koreatech.in": {"domain": "koreatech.in", "alternative_names": ["*.koreatech.in"]}},
+    "aws_cdn_distributions": {
+        "static": {
+            "aliases": ["static.koreatech.in"],
+            "bucket": "b",
+            "certificate": "koreatech.in",
+            "cache_policy": POLICY,
+        }
+    },
+}
+
+
+def _certificate(*names: str) -> dict[str, Any]:
+    return {"CertificateArn": "arn:c", "Status": "ISSUED", "DomainName": names[0], "SubjectAlternativeNames": names}
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["*.koreatech.in", "koreatech.in"], True),
+        (["Koreatech.in", "*.koreatech.in"], True),
+        (["koreatech.in"], False),
+        (["*.koreatech.in", "koreatech.in", "jjbaksa.com"], False),
+    ],
+)
+def test_a_certificate_is_the_set_of_its_names(names: list[str], found: bool) -> None:
+    result = plan_of(DECLARED, certificates=[_certificate(*names)])
+    assert ("certificate" in result.registry) is found
+
+
+def _access_control(**config: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "Id": "O1",
+            "Name": "static",
+            "SigningBehavior": "always",
+            "SigningProtocol": "sigv4",
+            "OriginAccessControlOriginType": "s3",
+            **config,
+        }
+    ]
+
+
+def test_an_access_control_that_never_signs_is_a_difference() -> None:
+    user = {
+        "Id": "E9",
+        "DomainName": "d9.cloudfront.net",
+        "ARN": "arn:9",
+        "Origins": {"Items": [{"OriginAccessControlId": "O1"}]},
+    }
+    found = plan_of(DECLARED, access_controls=_access_control(SigningBehavior="never"), distributions=[user])
+    assert changes_of(found, "origin_access_control") == {"signing_behavior": ("never", "always")}
+    assert any("E9 will sign all requests" in warning for warning in found.warnings)
+    assert changes_of(plan_of(DECLARED, access_controls=_access_control()), "origin_access_control") == {}
+
+
+def test_an_access_control_for_other_origins_is_refused() -> None:
+    (problem,) = refusals(DECLARED, access_controls=_access_control(OriginAccessControlOriginType="mediastore"))
+    assert "is for origins of type mediastore, not s3" in problem.what
+
+
+def _site(**config: Any) -> dict[str, Any]:
+    summary = {
+        "Id": "E1",
+        "ARN": "arn:1",
+        "DomainName": "d1.cloudfront.net",
+        "Aliases": {"Items": ["static.koreatech.in"]},
+    }
+    origin = {"Id": "o", "DomainName": "b.s3.ap-northeast-2.amazonaws.com", **config.pop("origin", {})}
+    behavior = {"TargetOriginId": "o", "CachePolicyId": POLICY, **config.pop("behavior", {})}
+    whole = {**summary, "Origins": {"Items": [origin]}, "DefaultCacheBehavior": behavior, **config}
+    return {"distributions": [summary], "distribution_configs": {"E1": whole}}
+
+
+def test_settings_that_a_cache_policy_replaces_are_shown() -> None:
+    old = {"CachePolicyId": "", "MinTTL": 5, "ForwardedValues": {"QueryString": True}}
+    changes = changes_of(plan_of(DECLARED, **_site(behavior=old)), "distribution")
+    assert changes["cache_settings"] == ({"MinTTL": 5, "ForwardedValues": {"QueryString": True}}, None)
+    assert changes["cache_policy"] == ("", POLICY)
+    assert "cache_settings" not in changes_of(plan_of(DECLARED, **_site(behavior={"MinTTL": 0})), "distribution")
+
+
+@pytest.mark.parametrize(
+    ("origin", "before"),
+    [
+        ({"CustomOriginConfig": {"HTTPPort": 8080}}, {"CustomOriginConfig": {"HTTPPort": 8080}}),
+        (
+            {"S3OriginConfig": {"OriginAccessIdentity": "origin-access-identity/cloudfront/E2"}},
+            {"OriginAccessIdentity": "origin-access-identity/cloudfront/E2"},
+        ),
+    ],
+)
+def test_settings_that_an_access_control_replaces_are_shown(origin: dict[str, Any], before: dict[str, Any]) -> None:
+    changes = changes_of(plan_of(DECLARED, **_site(origin=origin)), "distribution")
+    assert changes["origin_config"] == (before, None)
+
+
+def test_what_stays_of_an_origin_that_moves_is_said() -> None:
+    headers = {"Items": [{"HeaderName": "X-Key", "HeaderValue": "s3cret"}]}
+    origin = {"DomainName": "old.s3.amazonaws.com", "OriginPath": "/public", "CustomHeaders": headers}
+    warnings = " ".join(plan_of(DECLARED, **_site(origin=origin)).warnings)
+    assert "of the old origin stays: path /public; headers X-Key" in warnings
+    assert "s3cret" not in warnings
+
+
+def test_a_certificate_of_iam_is_shown_by_its_id() -> None:
+    viewer = {"IAMCertificateId": "ASCA1", "MinimumProtocolVersion": "TLSv1"}
+    changes = changes_of(plan_of(DECLARED, **_site(ViewerCertificate=viewer)), "distribution")
+    assert changes["certificate"] == ("server certificate ASCA1 of IAM", "koreatech.in")
+
+
+def test_the_origin_is_where_the_bucket_is() -> None:
+    origin = {"DomainName": "b.s3.us-east-1.amazonaws.com"}
+    site = _site(origin=origin)
+    assert "origin_domain" not in changes_of(plan_of(DECLARED, buckets={"b": "us-east-1"}, **site), "distribution")
+    moved = changes_of(plan_of(DECLARED, buckets={"b": "ap-northeast-2"}, **site), "distribution")
+    assert moved["origin_domain"] == ("b.s3.us-east-1.amazonaws.com", "b.s3.ap-northeast-2.amazonaws.com")
+    (action,) = [item for item in plan_of(DECLARED, buckets={"b": "us-east-1"}).writes if item.kind == "distribution"]
+    assert action.entry["origin_domain"] == "b.s3.us-east-1.amazonaws.com"
+
+
+ZONE = {"Id": "/hostedzone/Z1", "Name": "koreatech.in.", "Config": {"PrivateZone": False}}
+
+
+@pytest.mark.parametrize(
+    ("record", "foreign"),
+    [
+        ({"Type": "A", "AliasTarget": {"DNSName": "d999.cloudfront.net."}}, True),
+        ({"Type": "A", "AliasTarget": {"DNSName": "d1.cloudfront.net."}}, False),
+        ({"Type": "A", "ResourceRecords": [{"Value": "1.2.3.4"}]}, False),
+    ],
+)
+def test_an_alias_that_leads_to_another_account_is_warned_about(record: dict[str, Any], foreign: bool) -> None:
+    site = {"Id": "E1", "ARN": "arn:1", "DomainName": "d1.cloudfront.net"}
+    records = {"Z1": [{"Name": "static.koreatech.in.", **record}]}
+    found = plan_of(DECLARED, zones=[ZONE], records=records, distributions=[site])
+    assert any("d999.cloudfront.net, which is not of this account" in text for text in found.warnings) is foreign
+
+
+def test_a_wildcard_that_answered_before_is_named() -> None:
+    other = {"Id": "E9", "ARN": "arn:9", "DomainName": "d9.cloudfront.net", "Aliases": {"Items": ["*.koreatech.in"]}}
+    found = plan_of(DECLARED, distributions=[other])
+    assert "distribution static: it takes static.koreatech.in from E9, which answers for *.koreatech.in" in (
+        found.warnings
+    )
+
+
+def test_others_that_use_a_headers_policy_are_named() -> None:
+    declared = DECLARED | {"aws_cdn_headers_policies": {"uploads": {"frame_options": "DENY"}}}
+    policy = {"Id": "p-1", "ResponseHeadersPolicyConfig": {"Name": "uploads"}}
+    other = {
+        "Id": "E9",
+        "ARN": "arn:9",
+        "DomainName": "d9.cloudfront.net",
+        "CacheBehaviors": {"Items": [{"ResponseHeadersPolicyId": "p-1"}]},
+    }
+    found = plan_of(declared, headers_policies=[{"ResponseHeadersPolicy": policy}], distributions=[other])
+    assert any("headers policy uploads: the distribution of d9.cloudfront.net (E9)" in text for text in found.warnings)

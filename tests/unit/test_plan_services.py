@@ -1,0 +1,202 @@
+"""Roles, alarms, trails and account settings on literals: what a change shows and takes, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.module_utils.platform.kinds import KINDS
+
+from tests.support.observed import changes_of, declaration_of, plan_of, refusals
+
+ROLE: dict[str, Any] = {"aws_iam_roles": {"koin-prod": {"description": ""}}}
+
+
+def _role(name: str, *profiles: str, **more: Any) -> dict[str, Any]:
+    return {"RoleName": name, "InstanceProfileList": [{"InstanceProfileName": item} for item in profiles], **more}
+
+
+def _host(live_id: str, profile: str, state: str = "running", name: str = "") -> dict[str, Any]:
+    return {
+        "InstanceId": live_id,
+        "State": {"Name": state},
+        "IamInstanceProfile": {"Arn": f"arn:aws:iam::123456789012:instance-profile/hosts/{profile}"},
+        "Tags": [{"Key": "Name", "Value": name}] if name else [],
+    }
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_profile_that_holds_another_role_is_named_with_its_hosts(there: bool) -> None:
+    hosts = [
+        _host("i-1", "koin-prod", name="web"),
+        _host("i-2", "koin-prod", state="terminated"),
+        _host("i-3", "other"),
+        _host("i-4", "koin-prod", state="stopped"),
+    ]
+    roles = [_role("EC2-S3-full", "koin-prod"), *([_role("koin-prod", "spare")] if there else [])]
+    found = plan_of(ROLE, roles=roles, instances=hosts)
+    (text,) = found.warnings
+    assert "holds the role EC2-S3-full today" in text
+    assert "lose the rights of EC2-S3-full: web (i-1), i-4" in text
+    if there:
+        shown = changes_of(found, "iam_role")["instance_profile"]
+        assert shown == ("koin-prod with role EC2-S3-full", "koin-prod")
+
+
+def test_a_profile_of_its_own_is_no_difference() -> None:
+    found = plan_of(ROLE, roles=[_role("koin-prod", "koin-prod", "spare")])
+    assert "instance_profile" not in changes_of(found, "iam_role")
+    assert found.warnings == ()
+
+
+def test_a_role_with_a_path_is_recognised_and_its_arn_has_the_path() -> None:
+    live = _role("koin-prod", "koin-prod", Path="/service/")
+    found = plan_of(ROLE, roles=[live])
+    assert [action.action for action in found.actions] == ["change"]
+    assert "its path is /service/; declare `path: /service/`" in found.warnings[0]
+    declared = {"aws_iam_roles": {"koin-prod": {"description": "", "path": "/service/"}}}
+    assert plan_of(declared, roles=[live]).warnings == ()
+    arns = KINDS.named("iam_role").resources(declaration_of(declared))
+    assert arns == ["arn:aws:iam::*:role/service/koin-prod", "arn:aws:iam::*:instance-profile/koin-prod"]
+    (moved,) = plan_of(declared, roles=[_role("koin-prod", "koin-prod", Path="/")]).of("replace")
+    assert [change.field for change in moved.changes] == ["path"]
+
+
+def test_a_role_whose_name_differs_in_case_is_refused() -> None:
+    (problem,) = refusals(ROLE, roles=[_role("KOIN-prod")])
+    assert problem.fix == "write `KOIN-prod`"
+
+
+def test_a_trust_of_the_old_language_is_shown_as_such() -> None:
+    trust = {
+        "Version": "2008-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    }
+    live = _role("koin-prod", "koin-prod", AssumeRolePolicyDocument=trust)
+    before, after = changes_of(plan_of(ROLE, roles=[live]), "iam_role")["trust"]
+    assert set(before) - set(after) == {'{"Version": "2008-10-17"}'}
+
+
+ALARM = {
+    "description": "",
+    "namespace": "CWAgent",
+    "metric": "disk",
+    "dimensions": {},
+    "statistic": "Maximum",
+    "comparison": "GreaterThanThreshold",
+    "threshold": 85.0,
+    "period": 300,
+    "evaluation_periods": 3,
+    "missing_data": "missing",
+    "topic": "t",
+}
+HOST = {"KOIN_PROD": {"role": "PROD", "type": "t3a.small", "architecture": "x86_64", "subnet": "a"}}
+ALARMS = {"aws_compute_instances": HOST, "aws_monitoring_instance_alarms": {"disk": ALARM}}
+TOPIC = "arn:aws:sns:ap-northeast-2:123456789012:t"
+
+
+def _alarm(**more: Any) -> dict[str, Any]:
+    live = {
+        "AlarmName": "KOIN_PROD disk",
+        "AlarmArn": "arn:a",
+        "Namespace": "CWAgent",
+        "MetricName": "disk",
+        "Dimensions": [{"Name": "InstanceId", "Value": "i-1"}],
+        "Statistic": "Maximum",
+        "ComparisonOperator": "GreaterThanThreshold",
+        "Threshold": 85.0,
+        "Period": 300,
+        "EvaluationPeriods": 3,
+        "TreatMissingData": "missing",
+        "AlarmActions": [TOPIC],
+        "OKActions": [TOPIC],
+        "ActionsEnabled": True,
+        **more,
+    }
+    return {key: value for key, value in live.items() if value is not None}
+
+
+def _alarm_plan(**more: Any) -> Any:
+    instance = {
+        "InstanceId": "i-1",
+        "State": {"Name": "running"},
+        "InstanceType": "t3a.small",
+        "Architecture": "x86_64",
+        "SubnetId": "a",
+        "SecurityGroups": [],
+        "Tags": [{"Key": "Name", "Value": "KOIN_PROD"}, {"Key": "Role", "Value": "PROD"}],
+    }
+    return plan_of(ALARMS, alarms=[_alarm(**more)], instances=[instance])
+
+
+@pytest.mark.parametrize(
+    ("live", "shown"),
+    [
+        ({}, {}),
+        ({"ActionsEnabled": False}, {"actions_enabled": (False, True)}),
+        (
+            {"Statistic": None, "ExtendedStatistic": "p99"},
+            {"extended_statistic": ("p99", None), "statistic": (None, "Maximum")},
+        ),
+        ({"EvaluateLowSampleCountPercentile": "ignore"}, {"low_samples": ("ignore", None)}),
+        ({"Metrics": [{"Id": "m"}]}, {"metrics": ([{"Id": "m"}], None)}),
+        (
+            {"ThresholdMetricId": "band", "Threshold": None},
+            {"threshold_metric": ("band", None), "threshold": (None, 85.0)},
+        ),
+        ({"AlarmActions": ["arn:x", TOPIC]}, {"alarm_actions": ([TOPIC, "arn:x"], [TOPIC])}),
+        ({"DatapointsToAlarm": 2}, {}),
+        # CloudWatch refuses more datapoints than periods.
+        (
+            {"DatapointsToAlarm": 5, "EvaluationPeriods": 5},
+            {"datapoints_to_alarm": (5, 3), "evaluation_periods": (5, 3)},
+        ),
+    ],
+)
+def test_everything_that_makes_an_alarm_fire_is_compared(live: dict[str, Any], shown: dict[str, Any]) -> None:
+    assert changes_of(_alarm_plan(**live), "alarm") == shown
+
+
+def test_settings_of_an_alarm_that_are_not_declared_are_kept() -> None:
+    kept = {"DatapointsToAlarm": 2, "Unit": "Percent", "InsufficientDataActions": ["arn:x"]}
+    assert _alarm_plan(**kept, ActionsEnabled=False).registry["alarm"]["KOIN_PROD disk"]["kept"] == kept
+
+
+def test_a_composite_alarm_of_the_name_is_refused() -> None:
+    composite = {"AlarmName": "KOIN_PROD disk", "AlarmArn": "arn:a", "AlarmRule": "ALARM(x)"}
+    observed = KINDS.empty() | {"alarms": [composite]}
+    (problem,) = KINDS.named("alarm").check_account(declaration_of(ALARMS), observed)
+    assert problem.where == "alarm KOIN_PROD disk"
+
+
+TRAIL = {"bucket": "logs", "multi_region": True, "global_services": True}
+TRAILS: dict[str, Any] = {"aws_account_trails": {"koin": TRAIL}, "aws_storage_buckets": {"logs": {"tls_only": True}}}
+
+
+def _trail(**more: Any) -> dict[str, Any]:
+    return {
+        "Name": "koin",
+        "TrailARN": "arn:t",
+        "S3BucketName": "logs",
+        "IsMultiRegionTrail": True,
+        "IncludeGlobalServiceEvents": True,
+        **more,
+    }
+
+
+def test_a_prefix_of_a_trail_to_which_the_policy_of_its_bucket_does_not_let_it_write_goes() -> None:
+    assert changes_of(plan_of(TRAILS, trails=[_trail(S3KeyPrefix="audit")]), "trail") == {"prefix": ("audit", None)}
+    assert changes_of(plan_of(TRAILS, trails=[_trail(HomeRegion="ap-northeast-2")]), "trail") == {}
+
+
+def test_a_trail_at_home_in_another_region_is_refused() -> None:
+    (problem,) = refusals(TRAILS, trails=[_trail(HomeRegion="us-east-1")])
+    assert "whose home is us-east-1" in problem.what
+
+
+def test_the_first_password_policy_of_an_account_is_no_weaker_without_a_word() -> None:
+    declared = {"aws_account_settings": {"password_policy": {"max_age": 90}}}
+    found = plan_of(declared)
+    assert found.registry["account_settings"]["account"]["password_policy"] == {"MinimumPasswordLength": 8}
+    assert "IAM's own password policy ends" in found.warnings[-1]
+    assert not any("own password policy" in text for text in plan_of(declared, password_policy={"x": 1}).warnings)
