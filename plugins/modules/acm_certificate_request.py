@@ -25,7 +25,7 @@ module: acm_certificate_request
 short_description: Request a public certificate from AWS Certificate Manager, once
 description:
   - Finds the certificate that covers exactly these names, or requests one that is validated by DNS.
-  - A certificate is recognised by its domain name and its exact set of alternative names, in the status V(ISSUED) or
+  - A certificate is recognised by its exact set of names, whichever is the main one, in the status V(ISSUED) or
     V(PENDING_VALIDATION); an issued one wins, then one that ACM renews, then the one that is valid longest.
     If one is found, no other is requested, whatever its key algorithm.
   - Writing the validation records into DNS is left to M(amazon.aws.route53); they are returned as

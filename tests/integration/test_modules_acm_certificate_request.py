@@ -139,7 +139,6 @@ def test_among_issued_ones_the_longest_valid_one_wins(local_aws: LocalAws) -> No
     [
         ("koreatech.in",),
         ("koreatech.in", "*.koreatech.in", "bcsdlab.com"),
-        ("*.koreatech.in", "koreatech.in"),
         ("bcsdlab.com", "*.bcsdlab.com"),
     ],
 )
@@ -149,6 +148,12 @@ def test_one_for_other_names_is_not_ours(local_aws: LocalAws, names: tuple[str, 
     assert result["changed"]
     assert result["certificate_arn"] != other
     assert len(arns(local_aws)) == 2
+
+
+def test_one_whose_main_name_is_another_of_its_names_is_ours(local_aws: LocalAws) -> None:
+    other = request(local_aws, "*.koreatech.in", "koreatech.in")
+    assert run(local_aws)["certificate_arn"] == other
+    assert arns(local_aws) == [other]
 
 
 def test_a_name_alone(local_aws: LocalAws) -> None:

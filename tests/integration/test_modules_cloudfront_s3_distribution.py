@@ -168,7 +168,7 @@ def test_a_legacy_one_is_changed_in_place_and_keeps_the_rest(
     before = config_of(local_aws, distribution_id)
     result = run(local_aws, check=check, **declared)
     assert (result["changed"], result["id"]) == (True, distribution_id)
-    assert result["diff"] == {"before": flatten(before), "after": reported(declared)}
+    assert result["diff"] == {"before": flatten(before), "after": reported(declared, comment="made by hand")}
     after = config_of(local_aws, distribution_id)
     if check:
         assert written(local_aws) == []
@@ -176,7 +176,7 @@ def test_a_legacy_one_is_changed_in_place_and_keeps_the_rest(
         return
     assert written(local_aws) == ["UpdateDistribution"]
     assert ids(local_aws) == [distribution_id]
-    assert flatten(after) == reported(declared)
+    assert flatten(after) == reported(declared, comment="made by hand")
     assert {key: after[key] for key in KEPT} == {key: before[key] for key in KEPT}
     origins = {item["Id"]: item for item in after["Origins"]["Items"]}
     assert origins.keys() == {"api", "S3-kap-test"}
@@ -221,7 +221,7 @@ def test_a_change_by_somebody_else_meanwhile_survives(local_aws: LocalAws, decla
     assert len(updates) == 3  # ours, theirs in between, ours again
     after = config_of(local_aws, distribution_id)
     assert after["Logging"]["Prefix"] == "theirs/"
-    assert flatten(after) == reported(declared)
+    assert flatten(after) == reported(declared, comment="made by hand")
 
 
 def test_a_distribution_that_never_stands_still_is_an_error(local_aws: LocalAws, declared: dict[str, Any]) -> None:

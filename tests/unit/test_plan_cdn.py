@@ -151,6 +151,16 @@ def test_an_alias_that_leads_to_another_account_is_warned_about(record: dict[str
     assert any("d999.cloudfront.net, which is not of this account" in text for text in found.warnings) is foreign
 
 
+@pytest.mark.parametrize("issued", [False, True])
+def test_a_name_that_cannot_be_validated_is_refused(issued: bool) -> None:
+    entry = {"domain": "koreatech.in", "alternative_names": ["*.dev.koreatech.in"]}
+    declared = {"aws_dns_zones": {"koreatech.in": {}}, "aws_cdn_certificates": {"koreatech.in": entry}}
+    records = {"Z1": [{"Name": "dev.koreatech.in.", "Type": "NS", "ResourceRecords": [{"Value": "ns1.example.com"}]}]}
+    live = [_certificate("koreatech.in", "*.dev.koreatech.in")] if issued else []
+    found = refusals(declared, zones=[ZONE], records=records, certificates=live)
+    assert [problem.where for problem in found] == ([] if issued else ["aws_cdn_certificates.koreatech.in"])
+
+
 def test_a_wildcard_that_answered_before_is_named() -> None:
     other = {"Id": "E9", "ARN": "arn:9", "DomainName": "d9.cloudfront.net", "Aliases": {"Items": ["*.koreatech.in"]}}
     found = plan_of(DECLARED, distributions=[other])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import FakeZone, Route53Backend
 
 
@@ -31,6 +32,7 @@ def _records() -> None:
     def change_resource_record_sets(self: Route53Backend, zoneid: str, change_list: list[dict[str, Any]]) -> None:
         """moto keeps a journal of changes and refuses to create again what it has created and deleted before."""
         zone = self.get_hosted_zone(zoneid)
+        _refuse(zone, change_list)
         there = {(item.name.strip("."), item.type) for item in zone.rrsets}
         for item in change_list:
             record = item["ResourceRecordSet"]
@@ -42,6 +44,39 @@ def _records() -> None:
         change(self, zoneid, change_list)
 
     Route53Backend.change_resource_record_sets = change_resource_record_sets  # type: ignore[method-assign]
+
+
+class InvalidBatchError(Route53ClientError):
+    """AWS's answer to a batch of which it carries out nothing."""
+
+    def __init__(self, reason: str):
+        super().__init__("InvalidChangeBatch", f"[{reason}]")
+
+
+def _refuse(zone: FakeZone, change_list: list[dict[str, Any]]) -> None:
+    """moto takes text without quotes, and a CNAME beside other records."""
+    types: dict[str, set[str]] = {}
+    for item in zone.rrsets:
+        types.setdefault(item.name.strip(".").lower(), set()).add(str(item.type))
+    for change in change_list:
+        record = change["ResourceRecordSet"]
+        name, kind = record["Name"].strip(".").lower(), record["Type"]
+        if change["Action"] == "DELETE":
+            types.get(name, set()).discard(kind)
+            continue
+        types.setdefault(name, set()).add(kind)
+        for value in record.get("ResourceRecords") or []:
+            if kind == "TXT" and not value["Value"].strip().startswith('"'):
+                raise InvalidBatchError(
+                    "Invalid Resource Record: 'FATAL problem: InvalidCharacterString (Value should be enclosed in "
+                    f"quotation marks) encountered with '{value['Value']}''"
+                )
+    for name, kinds in types.items():
+        if "CNAME" in kinds and len(kinds) > 1:
+            raise InvalidBatchError(
+                f"RRSet of type CNAME with DNS name {name}. is not permitted as it conflicts with other records with "
+                f"the same DNS name in zone {zone.name}"
+            )
 
 
 def _key(change: dict[str, Any]) -> tuple[str, str]:

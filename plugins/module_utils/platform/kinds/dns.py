@@ -54,7 +54,7 @@ def _zone_id(raw: Mapping[str, Any]) -> str:
     return str(raw["Id"].rsplit("/", 1)[-1])
 
 
-def _public(declaration: Declaration, zones: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def public_zones(declaration: Declaration, zones: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """Id and name of the public zones that a declared zone may be: of its id, else of its name."""
     entries = declaration.entries("aws_dns_zones")
     for raw in zones:
@@ -68,12 +68,12 @@ def _registered(declaration: Declaration) -> set[str]:
 
 
 def _records_of(declaration: Declaration, answer: Any) -> Requests:
-    for zone, _ in _public(declaration, answer["HostedZones"]):
+    for zone, _ in public_zones(declaration, answer["HostedZones"]):
         yield (zone,), {"HostedZoneId": zone}
 
 
 def _servers_of(declaration: Declaration, answer: Any) -> Requests:
-    for zone, name in _public(declaration, answer["HostedZones"]):
+    for zone, name in public_zones(declaration, answer["HostedZones"]):
         if name in _registered(declaration):
             yield (zone,), {"Id": zone}
 
@@ -159,7 +159,7 @@ class Zone(Kind):
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """A declared id is that of a public zone of the name."""
-        found = {name for _, name in _public(declaration, observation["zones"])}
+        found = {name for _, name in public_zones(declaration, observation["zones"])}
         for name, entry in declaration.entries(self.variable).items():
             if entry.get("id") and name not in found:
                 what = f"the account has no public zone {name} with the id {entry['id']}"
@@ -183,7 +183,9 @@ class Zone(Kind):
             yield Live(zone, f"{dotless(raw['Name'])} ({zone})", {**raw, **facts}, {"id": zone})
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
-        zones = (zone for zone, name in _public(context.declaration, (item.raw for item in live)) if name == want.name)
+        zones = (
+            zone for zone, name in public_zones(context.declaration, (item.raw for item in live)) if name == want.name
+        )
         found = set(zones)
         return only(self.name, want.name, [item for item in live if item.id in found])
 
@@ -431,7 +433,7 @@ class Record(Kind):
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """Live records that rule out a declared one: a CNAME of that name, routing policies, a delegation."""
-        zones = dict(_public(declaration, observation["zones"]))
+        zones = dict(public_zones(declaration, observation["zones"]))
         live: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
         for zone, records in observation["records"].items():
             live.setdefault(zones.get(zone, ""), []).extend((dotless(raw["Name"]), raw) for raw in records)
