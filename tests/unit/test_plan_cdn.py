@@ -117,6 +117,11 @@ def test_what_stays_of_an_origin_that_moves_is_said() -> None:
     assert "s3cret" not in warnings
 
 
+def test_what_the_website_of_a_bucket_did_is_said() -> None:
+    origin = {"DomainName": "b.s3-website.ap-northeast-2.amazonaws.com", "CustomOriginConfig": {"HTTPPort": 80}}
+    assert any("index documents of folders" in text for text in plan_of(DECLARED, **_site(origin=origin)).warnings)
+
+
 def test_a_certificate_of_iam_is_shown_by_its_id() -> None:
     viewer = {"IAMCertificateId": "ASCA1", "MinimumProtocolVersion": "TLSv1"}
     changes = changes_of(plan_of(DECLARED, **_site(ViewerCertificate=viewer)), "distribution")

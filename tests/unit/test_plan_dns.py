@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.platform.engine.errors import PlatformError
+from ansible.module_utils.platform.kinds import KINDS
 from ansible.module_utils.platform.kinds.dns import canonical, delegated, dotless
 
 from tests.support.files import load_file
-from tests.support.observed import changes_of, plan_of, refusals
+from tests.support.observed import changes_of, declaration_of, plan_of, refusals
 
 FILTERS = load_file("plugins/filter/platform.py").FilterModule().filters()
 
@@ -132,8 +133,20 @@ def test_two_zones_of_a_name_are_told_apart_by_a_declared_id() -> None:
     ],
 )
 def test_a_delegation_hides_what_is_below_it(name: str, kind: str, point: str | None) -> None:
-    records = [("koreatech.in", "NS"), ("dev.koreatech.in", "NS"), ("koreatech.in", "MX")]
-    assert delegated(name, kind, "koreatech.in", records) == point
+    assert delegated(name, kind, "koreatech.in", {"dev.koreatech.in"}) == point
+
+
+def test_a_name_in_other_letters_is_declared_and_recognised_as_dns_writes_it() -> None:
+    name = "xn--bj0bj06e.koreatech.in"
+    assert plan_of(_declared(name=name), **_live("A", "1.2.3.4", name=f"{name}.")).writes == []
+
+
+def test_a_record_below_a_declared_delegation_is_refused() -> None:
+    declared = _declared(name="api.dev.koreatech.in")
+    servers = {"zone": "koreatech.in", "type": "NS", "values": ["ns1.example.com"]}
+    declared["aws_dns_records"]["dev.koreatech.in"] = servers
+    (problem,) = KINDS.named("record").check(declaration_of(declared))
+    assert problem.what == "is hidden by the declared NS record of dev.koreatech.in"
 
 
 def test_a_record_below_a_live_delegation_is_refused() -> None:

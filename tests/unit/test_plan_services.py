@@ -139,7 +139,7 @@ def _alarm_plan(**more: Any) -> Any:
             {"extended_statistic": ("p99", None), "statistic": (None, "Maximum")},
         ),
         ({"EvaluateLowSampleCountPercentile": "ignore"}, {"low_samples": ("ignore", None)}),
-        ({"Metrics": [{"Id": "m"}]}, {"metrics": ([{"Id": "m"}], None)}),
+        ({"Metrics": [{"Id": "m"}, {"Id": "n"}]}, {"metrics": ('[{"Id": "m"}, {"Id": "n"}]', None)}),
         (
             {"ThresholdMetricId": "band", "Threshold": None},
             {"threshold_metric": ("band", None), "threshold": (None, 85.0)},

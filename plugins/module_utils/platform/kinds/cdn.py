@@ -17,7 +17,7 @@ from ..engine.formats import hostname_fault
 from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 from ..engine.refs import ref
 from .base import GLOBAL_REGION, Kind, Observation, declared, only
-from .dns import delegated, dotless, public_zones, zone_of
+from .dns import delegated, delegations, dotless, zone_of
 
 _READS = ("cloudfront:Get*", "cloudfront:List*")
 #: without key types ACM lists RSA_1024 and RSA_2048 only
@@ -151,17 +151,13 @@ class CertificateValidation(Kind):
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """ACM finds the records of a certificate that is not issued yet: no delegation hides them."""
-        zones = dict(public_zones(declaration, observation["zones"]))
-        points: dict[str, list[tuple[str, str]]] = {}
-        for zone, records in observation["records"].items():
-            found = [(dotless(raw["Name"]), "NS") for raw in records if raw["Type"] == "NS"]
-            points.setdefault(zones.get(zone, ""), []).extend(found)
+        points = delegations(declaration, observation)
         issued = [_names(raw) for raw in _certificates(observation) if raw.get("Status") == "ISSUED"]
         for name, entry in declaration.entries("aws_cdn_certificates").items():
             domains = {entry["domain"], *entry["alternative_names"]}
             for domain in sorted(domains) if domains not in issued else ():
                 zone = zone_of(domain.removeprefix("*."), declaration) or ""
-                if point := delegated(domain.removeprefix("*."), "CNAME", zone, points.get(zone, [])):
+                if point := delegated(domain.removeprefix("*."), "CNAME", zone, points.get(zone, ())):
                     what = f"`{domain}` cannot be validated: {zone} hands {point} over to other name servers"
                     yield Problem(f"aws_cdn_certificates.{name}", what, f"declare {point} in aws_dns_zones, too")
 
@@ -563,6 +559,11 @@ class Distribution(Kind):
                 yield f"distribution {want.name}: its origin moves from {change.before} to {change.after}" + (
                     f"; of the old origin stays: {'; '.join(stays)}" if stays else ""
                 )
+                if ".s3-website" in str(change.before):
+                    yield (
+                        f"distribution {want.name}: its old origin is the website of a bucket, which answers with "
+                        "index documents of folders, error pages and redirects; the bucket itself does not"
+                    )
             if live is not None and change.field == "origin_access_control":
                 yield (
                     f"distribution {want.name}: how it reads its bucket changes; the bucket allows both ways until "

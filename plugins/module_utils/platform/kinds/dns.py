@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..engine import formats
@@ -322,16 +322,27 @@ def _alias(target: Mapping[str, Any]) -> str:
     return f"{name} (zone {zone}, {'evaluates' if health else 'does not evaluate'} the target's health)"
 
 
-def delegated(name: str, kind: str, zone: str, records: Iterable[tuple[str, str]]) -> str | None:
+def delegated(name: str, kind: str, zone: str, points: Container[str]) -> str | None:
     """The name at which the zone hands ``name`` over to other name servers; None when it answers itself.
 
-    records: name and type of everything in the zone.
+    points: names of NS records in the zone.
     """
-    for point, other in records:
-        own = point == name and kind == "NS"
-        if other == "NS" and point != zone and not own and (name == point or name.endswith(f".{point}")):
-            return point
+    above = name
+    while above.endswith(f".{zone}"):
+        if above in points and not (above == name and kind == "NS"):
+            return above
+        above = above.partition(".")[2]
     return None
+
+
+def delegations(declaration: Declaration, observation: Observation) -> dict[str, set[str]]:
+    """By declared zone, the names that the live zone hands over to other name servers."""
+    zones = dict(public_zones(declaration, observation["zones"]))
+    found: dict[str, set[str]] = {}
+    for zone, records in observation["records"].items():
+        names = (dotless(raw["Name"]) for raw in records if raw["Type"] == "NS")
+        found.setdefault(zones.get(zone, ""), set()).update(name for name in names if name != zones.get(zone))
+    return found
 
 
 def record_label(name: str, kind: str) -> str:
@@ -423,31 +434,34 @@ class Record(Kind):
 
     def _reached(self, declaration: Declaration) -> Iterator[Problem]:
         """No declared delegation hands a declared record over to other name servers."""
-        wanted = [(want, want.entry["name"], want.entry["type"]) for want in self.desired(declaration)]
-        for want, name, kind in wanted:
+        points: dict[str, set[str]] = {}
+        for record in declaration.entries(self.variable).values():
+            if record["type"] == "NS":
+                points.setdefault(record["zone"], set())
+        wanted = [want for want in self.desired(declaration) if want.entry["zone"] in points]
+        for want in wanted:
+            if want.entry["type"] == "NS":
+                points[want.entry["zone"]].add(want.entry["name"])
+        for want in wanted:
             zone = want.entry["zone"]
-            inside = [(other, kind) for item, other, kind in wanted if item.entry["zone"] == zone]
-            if zone and (point := delegated(name, kind, zone, inside)):
+            if point := delegated(want.entry["name"], want.entry["type"], zone, points[zone]):
                 fix = "keep one of them; a record below it belongs to the zone that those name servers serve"
                 yield Problem(f"record {want.name}", f"is hidden by the declared NS record of {point}", fix)
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """Live records that rule out a declared one: a CNAME of that name, routing policies, a delegation."""
         zones = dict(public_zones(declaration, observation["zones"]))
-        live: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+        points = delegations(declaration, observation)
+        live: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         for zone, records in observation["records"].items():
-            live.setdefault(zones.get(zone, ""), []).extend((dotless(raw["Name"]), raw) for raw in records)
-        delegations = {
-            zone: [(name, "NS") for name, raw in records if raw["Type"] == "NS"] for zone, records in live.items()
-        }
+            for raw in records:
+                live.setdefault((zones.get(zone, ""), dotless(raw["Name"])), []).append(raw)
         for want in self.desired(declaration):
-            name, kind, where = want.entry["name"], want.entry["type"], f"record {want.name}"
-            if point := delegated(name, kind, want.entry["zone"], delegations.get(want.entry["zone"], [])):
+            zone, name, kind, where = want.entry["zone"], want.entry["name"], want.entry["type"], f"record {want.name}"
+            if point := delegated(name, kind, zone, points.get(zone, ())):
                 what = f"the zone hands {point} over to other name servers (its NS record), so nobody would see it"
                 yield Problem(where, what, f"declare it in the zone {point}, or delete that NS record in the account")
-            for other, raw in live.get(want.entry["zone"], []):
-                if other != name:
-                    continue
+            for raw in live.get((zone, name), []):
                 if raw.get("TrafficPolicyInstanceId") and raw["Type"] == kind:
                     fix = "delete that traffic policy record in the account, or remove this one from the declaration"
                     yield Problem(where, "a traffic policy of Route 53 keeps the record of that name and type", fix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -116,6 +117,11 @@ _OTHERWISE = {
     "metrics": "Metrics",
     "threshold_metric": "ThresholdMetricId",
 }
+
+
+def _text(value: Any) -> str | None:
+    """A setting as CloudWatch's API has it."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True) if value else None
 
 
 class Alarm(Kind):
@@ -254,5 +260,5 @@ class Alarm(Kind):
             "ok_actions": sorted(raw.get("OKActions", [])),
             "actions_enabled": raw.get("ActionsEnabled", True),
             "datapoints_to_alarm": raw.get("DatapointsToAlarm"),
-            **{field: raw.get(key) or None for field, key in _OTHERWISE.items()},
+            **{field: _text(raw.get(key)) for field, key in _OTHERWISE.items()},
         }
