@@ -1,6 +1,6 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse hosts shell down plan inventory configure ssh verify audit test unit lint docs molecule e2e bench clean distclean
+.PHONY: help setup aws rehearse hosts shell down plan inventory configure ssh verify audit test unit faults lint docs molecule e2e bench clean distclean
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -71,6 +71,9 @@ test: setup ## Run all tests (HOSTS=no: without molecule and e2e, which need Lin
 
 unit: setup ## Run the unit tests (seconds; no network, no hosts)
 	@python -m pytest tests/unit --numprocesses 2 --quiet $(ARGS)
+
+faults: setup ## Provision while AWS's answers fail or lie, with every seed (hours; `make test` runs one)
+	@FAULTS=long python -m pytest tests/faults $(ARGS)
 
 lint: setup ## Check style and types
 	@ruff check .

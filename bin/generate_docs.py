@@ -40,7 +40,8 @@ if str(REPOSITORY / "bin") not in sys.path:
     sys.path.append(str(REPOSITORY / "bin"))
 runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
 
-from ansible.module_utils.platform.engine.declaration import Declaration  # noqa: E402 - after the path is set
+from ansible.module_utils.platform import mark  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.engine.declaration import Declaration  # noqa: E402
 from ansible.module_utils.platform.engine.observe import IDENTITY  # noqa: E402
 from ansible.module_utils.platform.engine.session import iam_action  # noqa: E402
 from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
@@ -218,6 +219,8 @@ def policy() -> dict[str, Any]:
     tops = sorted({entry["path"].split("/")[1] for entry in raw["secrets_parameters"].values()})
     arns = [f"arn:aws:ssm:{declared.region}:*:parameter/{top}/*" for top in tops]
     statements.append(_statement("Secrets", _SECRETS, arns))
+    region = f"arn:aws:ssm:{declared.region}"
+    statements.append(_statement("MarkProvision", mark.ACTIONS, f"{region}:*:parameter{mark.NAME}"))
     narrow: dict[str, tuple[Scope, list[str]]] = {}
     for scope, action in ((write.scope, write.action) for kind in KINDS for write in kind.writes if write.scope):
         narrow.setdefault(scope.sid, (scope, []))[1].append(action)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import runpy
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,22 +19,22 @@ from ansible.utils.display import Display
 
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402 - after the path is set
+from ansible.module_utils.platform import mark  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402
 from ansible.module_utils.platform.engine.model import Plan  # noqa: E402
 from ansible.module_utils.platform.engine.render import render, summary, warnings  # noqa: E402
-from ansible.module_utils.platform.engine.specs import role_specs  # noqa: E402
-from ansible.module_utils.platform.engine.workflow import plan_for  # noqa: E402
-from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
+from ansible.module_utils.platform.planning import by_kind, clients_for, planned  # noqa: E402
 
 display = Display()
-_ROLES = Path(__file__).parent.parent.parent / "roles"
+#: after a run the account is looked at so often, so many seconds apart, before a difference counts
+LOOKS, PAUSE = 4, 1.5
 
 
 class ActionModule(ActionBase):
     """Plan, show it, and hand it to the roles that follow."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset({"json", "show", "expect_none"})
+    _VALID_ARGS = frozenset({"json", "show", "expect_none", "mark"})
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return counts; register ``platform_actions`` and ``platform_ids`` for the play."""
@@ -40,14 +42,20 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         # What Ansible has loaded stays: collecting it again and again is a fifth of the time of a large plan.
         gc.freeze()
+        marks = bool(self._task.args.get("mark")) and not self._task.check_mode
         try:
-            plan = plan_for(
-                self._declared(variables),
-                role_specs(_ROLES),
-                self._environment(variables),
-                KINDS,
-                with_looked=display.verbosity > 0 or bool(self._task.args.get("json")),
-            )
+            looked = display.verbosity > 0 or bool(self._task.args.get("json"))
+            plan = planned(self._templar, variables, with_looked=looked)
+            if self._task.args.get("expect_none"):
+                plan = self._settled(plan, variables, looked)
+            own = variables.get("platform_mark", "")
+            if own or (marks and plan.writes):
+                clients = clients_for(self._templar, variables)
+                if own:
+                    mark.release(clients, own)
+                else:
+                    # The process that all tasks are forks of.
+                    own = mark.take(clients, os.getppid())
         except PlatformError as error:
             return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
         content = plan.as_dict()
@@ -55,7 +63,7 @@ class ActionModule(ActionBase):
             Path(self._task.args["json"]).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         self._show(plan)
         self.register_host_variables(
-            {"platform_actions": _by_kind(content["actions"]), "platform_ids": content["registry"]}
+            {"platform_actions": by_kind(content["actions"]), "platform_ids": content["registry"], "platform_mark": own}
         )
         result.update(changed=False, counts=content["counts"])
         if self._task.args.get("expect_none") and plan.writes:
@@ -63,14 +71,14 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg="not done", problem=problem)
         return result
 
-    def _declared(self, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """Every variable of the declaration, with its templates filled in."""
-        names = (name for name in variables if name.startswith("aws_"))
-        return {name: self._templar.template(variables[name]) for name in names}
-
-    def _environment(self, variables: Mapping[str, Any]) -> dict[str, str]:
-        declared = self._templar.template(variables.get("aws_environment", {}))
-        return {str(key): str(value) for key, value in declared.items()}
+    def _settled(self, plan: Plan, variables: Mapping[str, Any], looked: bool) -> Plan:
+        """The plan when reads have caught up with what was written just now: at AWS they lag some seconds behind."""
+        for _ in range(LOOKS):
+            if not plan.writes:
+                break
+            time.sleep(PAUSE)
+            plan = planned(self._templar, variables, with_looked=looked)
+        return plan
 
     def _show(self, plan: Plan) -> None:
         how = self._task.args.get("show", "all")
@@ -86,13 +94,3 @@ def _colour_wanted() -> bool:
     from ansible.utils import color
 
     return bool(color.ANSIBLE_COLOR)
-
-
-def _by_kind(actions: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """What is to be done, by kind of resource, in the order of the plan."""
-    grouped: dict[str, list[dict[str, Any]]] = {}
-    for action in actions:
-        if action["action"] in ("create", "change"):
-            fields = [change["field"] for change in action["changes"]]
-            grouped.setdefault(action["kind"], []).append({**action, "changed": fields})
-    return grouped

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible import context
-from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.plugins.loader import inventory_loader
 from ansible.utils.display import Display
@@ -79,6 +78,8 @@ class InventoryModule(BaseInventoryPlugin):
         if context.CLIARGS.get("syntax"):
             return
         name, failure = _HANDED[_kind(path)]
+        if _kind(path) == "aws_ec2.yml":
+            _guard()
         plugin = inventory_loader.get(name)
         try:
             with compiled_once():
@@ -86,13 +87,21 @@ class InventoryModule(BaseInventoryPlugin):
             # There is one only when its options ask for it.
             if hasattr(plugin, "_cache"):
                 plugin.update_cache_if_changed()
-        except AnsibleError as error:
+        except Exception as error:  # of whatever it is, Ansible would make pages: it tries all other plugins
             _end(f"{failure}; nothing was done.\n  {shown(Path(path))}: {_explained(error)}")
 
 
 def _kind(path: str) -> str:
     """The end of a source's name by which it is handed over; empty for others."""
     return next((end for end in _HANDED if path.endswith(end)), "")
+
+
+def _guard() -> None:
+    """The plugin's clients try as often, and look at answers as closely, as the planner's."""
+    # Only now, for it imports botocore.
+    from ansible.module_utils.platform import guard
+
+    guard.install()
 
 
 def _explained(error: BaseException) -> str:

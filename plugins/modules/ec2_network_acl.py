@@ -144,8 +144,8 @@ class Acl:
 
     def associations(self, subnets: Iterable[str]) -> dict[str, dict[str, Any]]:
         """The associations of subnets as they are now; another call may have moved one since the plan."""
-        wanted = sorted(subnets)
-        filters = [{"Name": "association.subnet-id", "Values": wanted}]
+        wanted = set(subnets)
+        filters = [{"Name": "vpc-id", "Values": [self.module.params["vpc_id"]]}]
         found = self.call("describe_network_acls", Filters=filters)["NetworkAcls"]
         return {item["SubnetId"]: item for acl in found for item in acl["Associations"] if item["SubnetId"] in wanted}
 

@@ -41,6 +41,8 @@ class RequestLog:
         self._reset = reset
         self._lock = threading.Lock()
         self._rates = Rates()
+        #: answers of what was created with a client token: asked again with the same one, AWS creates nothing
+        self._made: dict[tuple[str, ...], tuple[tuple[str, list[tuple[str, str]]], list[bytes]]] = {}
         # Appending: clear() may truncate underneath. Unbuffered: a client that has its answer finds its line.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._log = os.fdopen(descriptor, "ab", buffering=0)
@@ -62,11 +64,11 @@ class RequestLog:
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ.pop("wsgi.input_terminated", None)
         started = time.time()
-        status = "500"
+        status, head = "500", ("500", list[tuple[str, str]]())
 
         def remember(line: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            nonlocal status
-            status = line.split(" ", 1)[0]
+            nonlocal status, head
+            status, head = line.split(" ", 1)[0], (line, headers)
             return start_response(line, headers, *rest)
 
         chunks: Iterable[bytes]
@@ -76,6 +78,10 @@ class RequestLog:
                 chunks = _refuse(call, "400 Bad Request", "Throttling", "Rate exceeded", remember)
                 self._write(call, started, int(status))
                 return chunks
+            if again := self._made.get(_token(call)):
+                self._write(call, started, 200)
+                start_response(*again[0])
+                return again[1]
             try:
                 answer = self._application(environ, remember)
                 # moto works while its answer is read: keep the lock until it is complete.
@@ -92,6 +98,8 @@ class RequestLog:
                 )
                 chunks = _refuse(call, "501 Not Implemented", "NotImplemented", text, remember)
             self._write(call, started, int(status))
+            if status == "200" and _token(call):
+                self._made[_token(call)] = (head, list(chunks))
         return chunks
 
     def _answer_reset(self, environ: dict[str, Any], body: bytes, start_response: StartResponse) -> Iterable[bytes]:
@@ -100,6 +108,7 @@ class RequestLog:
             return _answer(start_response, "403 Forbidden", {"error": "this is not your local AWS"})
         wanted = json.loads(body or b"{}")
         with self._lock:
+            self._made.clear()
             self._reset(bool(wanted.get("empty")))
             self._rates = Rates(wanted.get("rates"))
             self.clear()
@@ -117,6 +126,12 @@ class RequestLog:
             "params": call.params,
         }
         self._log.write(json.dumps(line, ensure_ascii=False, default=str).encode() + b"\n")
+
+
+def _token(call: Call) -> tuple[str, ...]:
+    """What tells a repetition of a call of EC2 from another call; empty when nothing does. moto ignores it."""
+    token = str(call.params.get("ClientToken", ""))
+    return (call.region, call.operation, token) if call.service == "ec2" and token else ()
 
 
 def _identify(environ: dict[str, Any], body: bytes) -> Call:

@@ -115,3 +115,21 @@ def test_a_token_whose_certificate_is_gone_makes_a_new_one(local_aws: LocalAws) 
     first = acm.request_certificate(**request)["CertificateArn"]
     acm.delete_certificate(CertificateArn=first)
     assert acm.request_certificate(**request)["CertificateArn"] != first
+
+
+def test_the_owner_of_a_bucket_pays(local_aws: LocalAws) -> None:
+    s3 = local_aws.client("s3")
+    s3.create_bucket(Bucket="a-bucket", CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"})
+    assert s3.get_bucket_request_payment(Bucket="a-bucket")["Payer"] == "BucketOwner"
+
+
+def test_the_same_client_token_makes_the_same_thing(local_aws: LocalAws) -> None:
+    ec2 = local_aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    made = [
+        ec2.create_route_table(VpcId=vpc, ClientToken=token)["RouteTable"]["RouteTableId"]
+        for token in ("once", "once", "twice")
+    ]
+    assert made[0] == made[1] != made[2]
+    # The main one, and two.
+    assert len(ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]) == 3

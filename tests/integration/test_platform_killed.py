@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from rehearsal import REPOSITORY
 from tests.support.inventory import inventory
 from tests.support.local_aws import LocalAws
 from tests.support.platform import Platform, fields
+from tests.support.processes import kill_all
 
 #: kill when so many writes have been made: in the network, at the sites, among the buckets, at the instances
 KILLED_AFTER = (4, 45, 80, 110)
@@ -29,8 +29,8 @@ def _quiet(aws: LocalAws) -> None:
         time.sleep(1.5)
 
 
-def _provision_and_kill(aws: LocalAws, after: int) -> bool:
-    """Whether it was killed before it had ended by itself."""
+def _provision_and_kill(aws: LocalAws, after: int, everything: bool) -> bool:
+    """Whether it was killed before it had ended by itself; everything: with all of its workers and modules."""
     scripts = Path(sys.executable).parent
     running = subprocess.Popen(
         [str(scripts / "ansible-playbook"), "playbooks/provision.yml", "-i", "inventories/rehearsal"],
@@ -41,7 +41,8 @@ def _provision_and_kill(aws: LocalAws, after: int) -> bool:
     )
     while running.poll() is None:
         if len(aws.writes()) >= after:
-            running.send_signal(signal.SIGKILL)
+            assert not everything or kill_all(running.pid) > 1
+            running.kill()
             running.wait()
             return True
         time.sleep(0.05)
@@ -52,8 +53,10 @@ def test_killed_and_started_again(local_aws: LocalAws) -> None:
     local_aws.reset(empty=True)
     platform = Platform(local_aws)
     local_aws.mark()
-    for after in KILLED_AFTER:
-        assert _provision_and_kill(local_aws, after), f"ended before it had made {after} writes"
+    for number, after in enumerate(KILLED_AFTER):
+        assert _provision_and_kill(local_aws, after, everything=number % 2 == 0), (
+            f"ended before it had made {after} writes"
+        )
         _quiet(local_aws)
     platform.provision()
     assert fields(platform.plan()) == set()

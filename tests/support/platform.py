@@ -76,8 +76,9 @@ class Run:
 class Platform:
     """The declared platform on one local AWS."""
 
-    def __init__(self, aws: LocalAws) -> None:
+    def __init__(self, aws: LocalAws, timeout: float = 300) -> None:
         self.aws = aws
+        self._timeout = timeout
         self._public_key = (aws.directory / "ssh" / "id_ed25519.pub").read_text().strip()
 
     def plan(self, **changed: Any) -> Plan:
@@ -87,8 +88,8 @@ class Platform:
         environment = raw["aws_environment"] | self.aws.environ
         return plan_for(raw, specs(), environment, KINDS)
 
-    def playbook(self, name: str, *arguments: str, **variables: Any) -> Run:
-        """Run a playbook as a user does."""
+    def start(self, name: str, *arguments: str, **variables: Any) -> subprocess.Popen[str]:
+        """Start a playbook as a user does, with what it prints in one pipe."""
         extra = ["-e", json.dumps(variables)] if variables else []
         command = [
             str(Path(sys.executable).parent / "ansible-playbook"),
@@ -100,13 +101,21 @@ class Platform:
         ]
         environment = self.aws.process_environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-        done = subprocess.run(
-            command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=300
+        return subprocess.Popen(
+            command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        output = done.stdout + done.stderr
+
+    def playbook(self, name: str, *arguments: str, **variables: Any) -> Run:
+        """Run a playbook to its end."""
+        running = self.start(name, *arguments, **variables)
+        try:
+            output, _ = running.communicate(timeout=self._timeout)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            raise
         recap = next((line for line in output.splitlines() if line.startswith("localhost ") and "ok=" in line), "")
         counts = {key: int(value) for key, _, value in (part.partition("=") for part in recap.split()) if value}
-        return Run(done.returncode, output, counts)
+        return Run(running.returncode, output, counts)
 
     def provision(self, **variables: Any) -> Run:
         """Run playbooks/provision.yml; fails the test when it fails."""

@@ -115,7 +115,7 @@ def test_roles_are_passed_by_name_to_ec2_only() -> None:
 
 def test_every_write_of_a_kind_is_allowed() -> None:
     written = {write.action for kind in generator().KINDS for write in kind.writes}
-    others = ("Read", "ReadImages", "Secrets")
+    others = ("Read", "ReadImages", "Secrets", "MarkProvision")
     allowed = {action for sid, part in policy().items() if sid not in others for action in part["Action"]}
     assert written - allowed == set()
     assert allowed - written == {"s3:GetObject", "s3:GetObjectTagging"}

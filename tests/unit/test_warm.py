@@ -13,6 +13,7 @@ from typing import Any
 import botocore.session
 import pytest
 from ansible.module_utils import basic
+from ansible.module_utils.platform import guard
 from ansible.module_utils.platform.engine import warm
 
 from tests.support.files import load_file
@@ -65,7 +66,8 @@ def _run(main: Callable[[], None], count: int = 3, parallel: int = 2) -> list[tu
         ended.append((index, status, answer))
         return not answer.get("failed")
 
-    warm.run_all(_module(main), [{"n": n} for n in range(count)], {"AWS_REGION": "r"}, parallel, done)
+    calls = [warm.Call({"n": n}) for n in range(count)]
+    warm.run_all(_module(main), calls, warm.Setting({"AWS_REGION": "r"}), parallel, done)
     return ended
 
 
@@ -149,23 +151,23 @@ class _Called(Exception):  # noqa: N818 - not an error
 def _action(monkeypatch: pytest.MonkeyPatch, answers: list[dict[str, Any]]) -> Any:
     """The action, with what Ansible would answer when it runs a module the ordinary way."""
     action = object.__new__(load_file("plugins/action/platform_each.py").ActionModule)
-    action._task = SimpleNamespace(args={}, environment=[])
+    action._task = SimpleNamespace(args={"arguments": "x"}, environment=[])
 
     def forks(*arguments: Any) -> None:
         raise _Called
 
     monkeypatch.setattr(action, "_run_warm", forks)
+    monkeypatch.setattr(action, "_arguments", lambda name, item, known, variables: {"n": ITEMS.index(item)})
     monkeypatch.setattr(action, "_execute_module", lambda **arguments: answers[arguments["module_args"]["n"]])
     return action
 
 
-ITEMS = [{"kind": "topic", "name": name, "action": "create"} for name in "abc"]
-CALLS = [{"n": n} for n in range(3)]
+ITEMS = [{"kind": "topic", "name": name, "action": "create", "entry": {}} for name in "abc"]
 
 
 def test_modules_run_in_forks_where_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(_Called):
-        _action(monkeypatch, [])._call("a_module", CALLS, ITEMS, {})
+        _action(monkeypatch, [])._call("a_module", ITEMS, {}, {})
 
 
 def test_without_the_names_modules_run_the_ordinary_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,4 +175,23 @@ def test_without_the_names_modules_run_the_ordinary_way(monkeypatch: pytest.Monk
     action = _action(monkeypatch, answers)
     monkeypatch.delattr(basic, "_ANSIBLE_ARGS")
     # Nothing is started after a failure.
-    assert action._call("a_module", CALLS, ITEMS, {}) == ([*answers[:2], {}], ["create topic b: no"])
+    results, failures = action._call("a_module", ITEMS, {}, {})
+    assert results == [*answers[:2], {}]
+    assert [(failure.name, failure.text, failure.unsure) for failure in failures] == [
+        ("b", "create topic b: no", False)
+    ]
+
+
+def _interrupted() -> None:
+    guard.state.lost.append("a:Write")
+    sys.exit(1)
+
+
+def _half_made() -> None:
+    guard.state.made.append("CreateThing")
+    raise RuntimeError("out of paper")
+
+
+@pytest.mark.parametrize(("main", "status"), [(_interrupted, warm.LOST), (_half_made, warm.MADE)])
+def test_the_exit_status_says_what_has_to_be_looked_for(main: Callable[[], None], status: int) -> None:
+    assert [ended[1] for ended in _run(main, 1)] == [status]

@@ -1,4 +1,4 @@
-"""S3: bucket policies, regions, ownership and lifecycles."""
+"""S3: bucket policies, regions, ownership, lifecycles, and who pays for requests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from moto.core.responses import ActionResult
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeBucket, S3Backend
 from moto.s3.responses import S3Response
+
+_PAYER = (
+    '<RequestPaymentConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Payer>BucketOwner</Payer>'
+    "</RequestPaymentConfiguration>"
+)
 
 
 def _speaks_of_plain_http(statement: dict[str, Any]) -> bool:
@@ -23,6 +28,7 @@ def apply() -> None:
     _regions()
     _ownership()
     _lifecycles()
+    _payer()
 
 
 #: elements that S3's XML repeats -> what the API calls the list
@@ -129,6 +135,18 @@ def _regions() -> None:
         return self.serialized(ActionResult({"Owner": owner, "Buckets": buckets}))
 
     S3Response.all_buckets = all_buckets  # type: ignore[method-assign]
+
+
+def _payer() -> None:
+    """moto does not know GetBucketRequestPayment, and lists the objects instead."""
+    list_objects = S3Response.list_objects
+
+    def payer_or_objects(self: S3Response) -> Any:
+        if "requestPayment" in self._get_querystring(self.request, self.uri):
+            return 200, {"Content-Type": "application/xml"}, _PAYER
+        return list_objects(self)
+
+    S3Response.list_objects = payer_or_objects  # type: ignore[method-assign]
 
 
 def _policies() -> None:

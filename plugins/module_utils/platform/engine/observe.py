@@ -8,18 +8,20 @@ is plain data.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import botocore.exceptions
+import botocore.parsers
 
 from .access import Arguments, Call, Detail, Read
 from .catalogue import Catalogue
 from .declaration import Declaration
 from .errors import PlatformError
-from .session import Clients, explain
+from .session import Clients, explain, iam_action
 
 #: calls under way at once: enough to hide the latency of a region, few enough not to be throttled
 PARALLEL = 24
@@ -39,7 +41,7 @@ class _Job:
         inner = snapshot
         for step in outer:
             inner = inner.setdefault(step, {})
-        inner[last] = self.call.value(answer)
+        inner[last] = _understood(self.call, lambda: self.call.value(answer))
 
 
 def _first(declaration: Declaration, kinds: Catalogue) -> Iterator[_Job]:
@@ -49,14 +51,33 @@ def _first(declaration: Declaration, kinds: Catalogue) -> Iterator[_Job]:
             yield _Job(read, arguments)
 
 
+def _requests(detail: Detail, declaration: Declaration, answer: Any) -> list[tuple[tuple[str, ...], Arguments]]:
+    return list(detail.each(declaration, answer))
+
+
 def _next(declaration: Declaration, job: _Job, answer: Any) -> Iterator[_Job]:
     details: tuple[Detail, ...] = job.call.then if isinstance(job.call, Read) else ()
     for detail in details:
-        for path, arguments in detail.each(declaration, answer):
+        for path, arguments in _understood(job.call, partial(_requests, detail, declaration, answer)):
             yield _Job(detail, arguments, path)
 
 
-def _ask(client: Any, call: Call, arguments: Arguments) -> Any:
+def _named(call: Call) -> str:
+    """The call's IAM action, which is how an operator knows it."""
+    operation = "".join(word.capitalize() for word in call.operation.split("_"))
+    return call.action or iam_action(call.service, operation)
+
+
+def _understood(call: Call, value: Callable[[], Any]) -> Any:
+    """What a kind makes of an answer; of one that lacks what AWS always sends it can make nothing."""
+    try:
+        return value()
+    except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise PlatformError(f"{_named(call)} failed: AWS's answer lacks what it always has ({what})") from error
+
+
+def ask(client: Any, call: Call, arguments: Arguments) -> Any:
     """The whole answer of a call, all pages of it; runs in a thread."""
     try:
         if call.paged and client.can_paginate(call.operation):
@@ -67,7 +88,9 @@ def _ask(client: Any, call: Call, arguments: Arguments) -> Any:
             return {}
         raise explain(error, client, call.action) from error
     except botocore.exceptions.BotoCoreError as error:
-        raise explain(error, client, call.action) from error
+        raise explain(error, client, _named(call)) from error
+    except (botocore.parsers.ResponseParserError, LookupError, TypeError, ValueError) as error:
+        raise PlatformError(f"{_named(call)} failed: AWS's answer cannot be read ({error})") from error
 
 
 #: whose account it is; asked before anything else
@@ -76,7 +99,7 @@ IDENTITY = Call(service="sts", operation="get_caller_identity", into="account", 
 
 def account(clients: Clients) -> str:
     """The account (12 digits) that the credentials are for."""
-    return str(IDENTITY.value(_ask(clients[IDENTITY.service], IDENTITY, {})))
+    return str(IDENTITY.value(ask(clients[IDENTITY.service], IDENTITY, {})))
 
 
 def observe(clients: Clients, declaration: Declaration, kinds: Catalogue) -> dict[str, Any]:
@@ -91,7 +114,7 @@ def observe(clients: Clients, declaration: Declaration, kinds: Catalogue) -> dic
                 while waiting and len(running) < PARALLEL:
                     job = waiting.popleft()
                     client = clients.of(job.call.service, job.call.region)
-                    running[pool.submit(_ask, client, job.call, job.arguments)] = job
+                    running[pool.submit(ask, client, job.call, job.arguments)] = job
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     job = running.pop(future)

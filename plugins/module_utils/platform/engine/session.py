@@ -13,8 +13,11 @@ import botocore
 import botocore.config
 import botocore.exceptions as failures
 
+from .. import guard
 from ..endpoint import keep_host
 from .errors import PlatformError
+
+guard.install()
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _INVALID = frozenset(
@@ -57,13 +60,9 @@ class Clients:
         """The client of a service; region: where it is not the declared one."""
         key = (service, region or self.region)
         if key not in self._clients:
-            # STS is asked first, once: report an unreachable account at once, not after ten attempts.
-            config = botocore.config.Config(
-                retries={"mode": "adaptive", "max_attempts": 2 if service == "sts" else 10},
-                connect_timeout=5,
-                read_timeout=60,
-                max_pool_connections=32,
-            )
+            # Attempts and time-outs are those of every client of this process, see ``guard``.
+            retries = {"mode": "adaptive", "total_max_attempts": guard.ATTEMPTS}
+            config = botocore.config.Config(retries=retries, max_pool_connections=32)
             self._clients[key] = self._session.client(
                 service, region_name=key[1], endpoint_url=self.endpoint, config=config
             )
@@ -110,7 +109,7 @@ def explain(error: Exception, client: Any, action: str = "") -> PlatformError:
             f"AWS does not answer: {error}. Check the network, AWS_REGION and AWS_ENDPOINT_URL "
             "(in the rehearsal: `make aws`)."
         )
-    return PlatformError(f"{type(error).__name__}: {error}")
+    return PlatformError(f"{action} failed: {error}" if action else f"{type(error).__name__}: {error}")
 
 
 def explain_failure(error: BaseException) -> str:
@@ -120,7 +119,8 @@ def explain_failure(error: BaseException) -> str:
         cause = cause.__cause__ or cause.__context__
     if isinstance(cause, failures.BotoCoreError):
         return str(explain(cause, None))
-    return f"{error}. Check AWS_PROFILE, and what its user may do (roles/aws_plan/README.md)."
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"{text}. Check AWS_PROFILE, and what its user may do (roles/aws_plan/README.md)."
 
 
 def _explain_answer(error: failures.ClientError, client: Any, action: str) -> PlatformError:

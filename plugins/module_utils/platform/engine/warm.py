@@ -18,7 +18,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -26,8 +26,17 @@ from typing import Any, NoReturn
 import botocore.session
 from ansible.module_utils import basic
 from ansible.module_utils.common import json as profiles
+from botocore.exceptions import BotoCoreError
+
+from .. import guard
+
+guard.install()
 
 PROFILE = "legacy"
+#: exit status of a call that failed after the answer of a write was lost: what it did has to be looked for
+LOST = 75
+#: of one that failed after it had created something, which reads may not show yet
+MADE = 76
 
 #: private names, which may change
 _NEEDED = (
@@ -82,7 +91,23 @@ def load(name: str, path: str) -> ModuleType:
     return module
 
 
-def _child(module: ModuleType, arguments: Mapping[str, Any], environment: Mapping[str, str], out: int) -> NoReturn:
+@dataclass(frozen=True)
+class Call:
+    """What a module is called with. tags: of what it creates."""
+
+    arguments: Mapping[str, Any]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all calls of a task share. known: ids of what exists, whether AWS shows it already or not."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
+
+
+def _child(module: ModuleType, call: Call, setting: Setting, out: int) -> NoReturn:
     """The fork: never returns into Ansible's code."""
     status = 1
     try:
@@ -90,23 +115,30 @@ def _child(module: ModuleType, arguments: Mapping[str, Any], environment: Mappin
         os.dup2(out, 2)
         sys.stdout = os.fdopen(1, "w", closefd=False)
         sys.stderr = os.fdopen(2, "w", closefd=False)
-        for key, value in environment.items():
+        for key, value in setting.environment.items():
             # An empty AWS_PROFILE is not the same as none to botocore.
             if value:
                 os.environ[key] = value
             else:
                 os.environ.pop(key, None)
         encoder = profiles.get_module_encoder(PROFILE, profiles.Direction.CONTROLLER_TO_MODULE)
-        basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments)}, cls=encoder).encode()
+        basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": dict(call.arguments)}, cls=encoder).encode()
         basic._ANSIBLE_PROFILE = PROFILE
+        guard.begin(setting.known, call.tags)
         try:
             module.main()
             status = 0
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BotoCoreError as error:
+        print(json.dumps({"failed": True, "msg": str(error)}))
     except BaseException:
         traceback.print_exc()
     finally:
+        if status and guard.state.made:
+            status = MADE
+        elif status and guard.state.lost:
+            status = LOST
         try:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -129,8 +161,8 @@ def parse(output: str) -> dict[str, Any]:
 
 def run_all(
     module: ModuleType,
-    calls: Sequence[Mapping[str, Any]],
-    environment: Mapping[str, str],
+    calls: Sequence[Call],
+    setting: Setting,
     parallel: int,
     done: Callable[[int, int, str], bool],
 ) -> None:
@@ -139,17 +171,17 @@ def run_all(
     done: called with position, exit status and output as each ends; False starts no further one.
     """
     selector = selectors.DefaultSelector()
-    waiting: Iterator[tuple[int, Mapping[str, Any]]] = iter(enumerate(calls))
+    waiting: Iterator[tuple[int, Call]] = iter(enumerate(calls))
     going = True
 
     def start() -> None:
-        index, arguments = next(waiting)
+        index, call = next(waiting)
         reader, writer = os.pipe()
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
             os.close(reader)
-            _child(module, arguments, environment, writer)
+            _child(module, call, setting, writer)
         os.close(writer)
         selector.register(reader, selectors.EVENT_READ, Running(index, pid))
 
