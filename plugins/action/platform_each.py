@@ -18,9 +18,9 @@ runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
 from ansible.module_utils.platform import mark  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine import warm  # noqa: E402
-from ansible.module_utils.platform.engine.answers import failure  # noqa: E402
 from ansible.module_utils.platform.engine.each import calls, dig  # noqa: E402
 from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402
+from ansible.module_utils.platform.engine.failures import failure  # noqa: E402
 from ansible.module_utils.platform.engine.refs import resolve, unresolved  # noqa: E402
 from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
 from ansible.module_utils.platform.planning import by_kind, clients_for, planned  # noqa: E402

@@ -49,13 +49,18 @@ class ActionModule(ActionBase):
             if self._task.args.get("expect_none"):
                 plan = self._settled(plan, variables, looked)
             own = variables.get("platform_mark", "")
-            if own or (marks and plan.writes):
-                clients = clients_for(self._templar, variables)
-                if own:
+            clients = clients_for(self._templar, variables) if own or (marks and plan.writes) else None
+            if clients and own:
+                mark.release(clients, own)
+                own = ""
+            elif clients:
+                # The process that all tasks are forks of.
+                own = mark.take(clients, os.getppid())
+                # Another run may have written, and ended, since the account was observed.
+                plan = planned(self._templar, variables, with_looked=looked)
+                if not plan.writes:
                     mark.release(clients, own)
-                else:
-                    # The process that all tasks are forks of.
-                    own = mark.take(clients, os.getppid())
+                    own = ""
         except PlatformError as error:
             return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
         content = plan.as_dict()

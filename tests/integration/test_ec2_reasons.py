@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 from ansible.module_utils.platform.engine import warm
-from ansible.module_utils.platform.engine.answers import failure
+from ansible.module_utils.platform.engine.failures import failure
 from ansible.module_utils.platform.reasons import tell_reasons
 from ansible.module_utils.testing import patch_module_args
 

@@ -59,13 +59,6 @@ def take(clients: Clients, process: int) -> str:
     return own
 
 
-def refuse(clients: Clients) -> None:
-    """Raise PlatformError while another run provisions."""
-    holder, _ = _read(clients)
-    if holder and not _left_behind(holder):
-        raise PlatformError(_refusal(holder))
-
-
 def release(clients: Clients, own: str) -> None:
     """Take the mark away if it is still the own one. What fails here does not matter: the process ends soon."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.module_utils.platform.engine.answers import failure
+from ansible.module_utils.platform.engine.failures import failure
 
 REFUSED = "An error occurred (UnauthorizedOperation) when calling the ModifyInstanceAttribute operation"
 TRACEBACK = f"""Traceback (most recent call last):
