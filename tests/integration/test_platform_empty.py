@@ -11,10 +11,12 @@ from ansible.module_utils.platform.engine.declaration import Declaration
 from ansible.module_utils.platform.engine.workflow import declaration_of
 from ansible.module_utils.platform.kinds import KINDS
 
+from tests.support.account_state import disturbed, state
 from tests.support.drift import DELETIONS, DRIFTS, RENAMED, Account
 from tests.support.local_aws import LocalAws
 from tests.support.plan_calls import mismatches
 from tests.support.platform import Platform, Run, declared, fields, specs
+from tests.support.strange import STRANGE
 
 
 def _everything_declared() -> set[tuple[str, str]]:
@@ -99,10 +101,25 @@ def test_every_declared_field_is_in_the_drift_table(built: tuple[Platform, list[
     assert wanted - tried - fixed - RENAMED == set()
 
 
-@pytest.mark.parametrize("group", DRIFTS)
-def test_what_is_changed_behind_the_back_is_named_and_repaired(built: tuple[Platform, list[str]], group: str) -> None:
+@pytest.fixture(scope="module")
+def strange(built: tuple[Platform, list[str]]) -> Platform:
+    """The platform, of which everything that nobody declares has a value other than AWS's default."""
     platform = built[0]
-    before = platform.plan()
+    account = Account(platform.aws, platform.plan().registry)
+    for change in STRANGE.values():
+        change(account)
+    return platform
+
+
+def test_what_nobody_declares_is_no_difference(strange: Platform) -> None:
+    assert fields(strange.plan()) == set()
+
+
+@pytest.mark.parametrize("group", DRIFTS)
+def test_what_is_changed_behind_the_back_is_named_and_repaired(strange: Platform, group: str) -> None:
+    """Named, repaired, and nothing else is written: the account is again as it was, down to the last setting."""
+    platform = strange
+    before, declared_state = platform.plan(), state(platform.aws)
     account, seen = Account(platform.aws, before.registry), fields(before)
     for drift in DRIFTS[group]:
         drift.make(account)
@@ -111,12 +128,13 @@ def test_what_is_changed_behind_the_back_is_named_and_repaired(built: tuple[Plat
         expected = {(drift.kind, drift.name, drift.field)}
         assert new == expected or (not new and (("change", *next(iter(expected))) in seen)), f"{drift}: {new}"
         seen = now
-    planned = platform.plan()
+    planned, drifted = platform.plan(), state(platform.aws)
     platform.aws.mark()
     platform.provision()
     writes, after = platform.aws.writes(), platform.plan()
     assert fields(after) == set()
     assert mismatches(planned.writes, writes, after.registry) == []
+    assert disturbed(declared_state, drifted, state(platform.aws)) == []
 
 
 def test_what_is_deleted_behind_the_back_is_created_again(built: tuple[Platform, list[str]]) -> None:

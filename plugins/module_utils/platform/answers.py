@@ -139,7 +139,12 @@ def _rest_xml(operation: Any, status: int, body: bytes) -> str:
     name = _S3_ROOTS.get(operation.name) if operation.service_model.service_name == "s3" else None
     if name:
         # The local AWS names it after the operation.
-        return "" if _tag(root) in (name, f"{operation.name}Response") else f"its root is <{_tag(root)}>, not <{name}>"
+        own = f"{operation.name.removesuffix('Configuration')}Response"
+        return (
+            ""
+            if _tag(root) in (name, f"{operation.name}Response", own)
+            else f"its root is <{_tag(root)}>, not <{name}>"
+        )
     if payload:
         inner = shape.members[payload]
         names = {payload, inner.name, inner.serialization.get("name")}

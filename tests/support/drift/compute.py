@@ -46,8 +46,8 @@ DRIFTS = [
         "instance",
         HOST,
         "security_groups",
-        lambda a: a.ec2.modify_instance_attribute(
-            InstanceId=a.id("instance", HOST), Groups=[a.id("security_group", "Web")]
+        lambda a: a.ec2.modify_network_interface_attribute(
+            NetworkInterfaceId=a.id("instance", HOST, "interface"), Groups=[a.id("security_group", "Web")]
         ),
     ),
     Drift("instance", HOST, "profile", _lose_host_profile),

@@ -10,6 +10,13 @@ from .model import Account, Drift
 ROLE = "koin-prod"
 
 
+def _describe(a: Account) -> None:
+    """With its session duration, which AWS would set to an hour."""
+    client = a.aws.client("iam")
+    longest = client.get_role(RoleName=ROLE)["Role"]["MaxSessionDuration"]
+    client.update_role(RoleName=ROLE, Description="changed by hand", MaxSessionDuration=longest)
+
+
 def _lose_profile(a: Account) -> None:
     a.aws.client("iam").remove_role_from_instance_profile(InstanceProfileName=ROLE, RoleName=ROLE)
 
@@ -26,7 +33,7 @@ DRIFTS = [
         "iam_role",
         ROLE,
         "description",
-        lambda a: a.aws.client("iam").update_role(RoleName=ROLE, Description="changed by hand"),
+        _describe,
     ),
     Drift(
         "iam_role",

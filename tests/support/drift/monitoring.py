@@ -25,6 +25,9 @@ ALARM_SETTINGS = (
     "TreatMissingData",
     "AlarmActions",
     "OKActions",
+    "InsufficientDataActions",
+    "DatapointsToAlarm",
+    "Unit",
 )
 
 
