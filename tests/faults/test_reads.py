@@ -112,6 +112,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 _NOT_ASKED = {
     ("ec2", "describe_instance_types"),
     ("ec2", "describe_network_interfaces"),
+    ("s3", "head_bucket"),
     ("service-quotas", "get_service_quota"),
 }
 

@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from tests.support.live_cases import Case, Made, run
 from tests.support.local_aws import LocalAws
@@ -72,7 +74,7 @@ def _many_records(made: Made) -> dict[str, Any]:
 def _written_at_once(aws: LocalAws, made: Made) -> None:
     assert [call["operation"] for call in aws.writes()] == ["ChangeResourceRecordSets"]
     # Route 53 answers 5 requests a second: three plans, two of them of the playbook, and one write.
-    assert len([call for call in aws.requests() if call["service"] == "route53"]) <= 7
+    assert len([call for call in aws.requests() if call["service"] == "route53"]) <= 9
     records = _records(aws, made["zone"])
     assert len(records) == 34
     assert records["api.koreatech.in.", "A"]["ResourceRecords"] == [{"Value": "1.2.3.4"}]
@@ -147,6 +149,22 @@ def _only_what_was_declared(aws: LocalAws, made: Made) -> None:
     (rule,) = s3.get_bucket_encryption(Bucket="uploads")["ServerSideEncryptionConfiguration"]["Rules"]
     assert rule["ApplyServerSideEncryptionByDefault"] == KMS
     assert len(s3.get_bucket_acl(Bucket="uploads")["Grants"]) == 1
+
+
+def _bucket_of_others(aws: LocalAws) -> Made:
+    client = boto3.session.Session().client(
+        "s3",
+        region_name="ap-northeast-2",
+        endpoint_url=aws.endpoint,
+        aws_access_key_id="others",
+        aws_secret_access_key="not-a-secret-0123456789",
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    client.meta.events.register(
+        "before-sign.s3", lambda request, **_: request.headers.add_header("x-moto-account-id", "111122223333")
+    )
+    client.create_bucket(Bucket="others", CreateBucketConfiguration=SEOUL)
+    return {}
 
 
 def _half_blocked(aws: LocalAws) -> Made:
@@ -256,7 +274,10 @@ def _profile_of_another_role(aws: LocalAws) -> Made:
     iam.create_instance_profile(InstanceProfileName="koin-prod")
     iam.add_role_to_instance_profile(InstanceProfileName="koin-prod", RoleName="EC2-S3-full")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    # Not every zone offers the type.
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24", AvailabilityZone="ap-northeast-2a")["Subnet"][
+        "SubnetId"
+    ]
     image = ec2.describe_images()["Images"][0]["ImageId"]
     started = ec2.run_instances(
         ImageId=image,
@@ -331,6 +352,13 @@ CASES = [
         ),
         silent=("encryption", "archive"),
         after=_only_what_was_declared,
+    ),
+    Case(
+        "a bucket of another account",
+        "names of buckets are unique in all of AWS",
+        _bucket_of_others,
+        lambda made: SETTINGS | {"aws_storage_bucket_defaults": {}, "aws_storage_buckets": {"others": {}, "ours": {}}},
+        refused=("aws_storage_buckets.others: `others` is a bucket of another account",),
     ),
     Case(
         "a bucket with two of four blocks",

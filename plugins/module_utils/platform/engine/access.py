@@ -45,6 +45,7 @@ class Call:
     into: the subject of the snapshot that gets the answer. value: what is kept of the answer.
     region: where it is called, if not in the declared region.
     absent: error codes that mean "does not exist"; the answer is then an empty mapping.
+    told: error codes that tell something; the answer is then ``{"Code": code}``.
     paged: False for a call whose first page is enough.
     action: the IAM action, when it is not named like the operation. scope: see ``Scope``.
     """
@@ -55,6 +56,7 @@ class Call:
     value: Callable[[Any], Any]
     region: str = ""
     absent: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()
     paged: bool = True
     action: str = ""
     scope: Scope | None = None

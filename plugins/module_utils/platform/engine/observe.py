@@ -84,8 +84,11 @@ def ask(client: Any, call: Call, arguments: Arguments) -> Any:
             return client.get_paginator(call.operation).paginate(**arguments).build_full_result()
         return getattr(client, call.operation)(**arguments)
     except botocore.exceptions.ClientError as error:
-        if error.response.get("Error", {}).get("Code") in call.absent:
+        code = error.response.get("Error", {}).get("Code")
+        if code in call.absent:
             return {}
+        if code in call.told:
+            return {"Code": code}
         raise explain(error, client, call.action) from error
     except botocore.exceptions.BotoCoreError as error:
         raise explain(error, client, _named(call)) from error

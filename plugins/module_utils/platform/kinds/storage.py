@@ -268,6 +268,27 @@ def _same_rules(where: str, rules: Mapping[str, Mapping[str, Any]]) -> Iterator[
                 seen[about] = rule_id
 
 
+def _not_ours(declaration: Declaration, answer: Any) -> Requests:
+    """The declared buckets that this account does not have."""
+    ours = {item["Name"] for item in answer.get("Buckets", [])}
+    for name in declaration.entries("aws_storage_buckets"):
+        if name not in ours:
+            yield (name,), {"Bucket": name}
+
+
+#: buckets of other accounts; whoever may not look at one learns that it exists
+_TAKEN = Detail(
+    service="s3",
+    operation="head_bucket",
+    into="taken_buckets",
+    each=_not_ours,
+    value=lambda answer: bool(answer),
+    absent=frozenset({"404"}),
+    told=frozenset({"301", "403"}),
+    action="s3:ListBucket",
+)
+
+
 class Bucket(Kind):
     """Recognised by its name."""
 
@@ -300,7 +321,7 @@ class Bucket(Kind):
             # S3 tells the regions only to those who ask for pages.
             arguments={"MaxBuckets": 1000},
             action="s3:ListAllMyBuckets",
-            then=_SETTINGS,
+            then=(*_SETTINGS, _TAKEN),
         ),
     )
     writes = (
@@ -362,6 +383,13 @@ class Bucket(Kind):
                         yield Problem(
                             f"{where}.cors.{rule_id}.{field}", "is empty", "write at least one, or remove the rule"
                         )
+
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        for name, taken in observation["taken_buckets"].items():
+            if taken:
+                what = f"`{name}` is a bucket of another account"
+                fix = "choose another name: no two buckets of AWS have the same (or check that aws_account_id is meant)"
+                yield Problem(f"{self.variable}.{name}", what, fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         # Imported here, because the list of all kinds imports this file.
