@@ -276,16 +276,16 @@ def _not_ours(declaration: Declaration, answer: Any) -> Requests:
             yield (name,), {"Bucket": name}
 
 
-#: buckets of other accounts; whoever may not look at one learns that it exists
+#: buckets of other accounts: whoever may not look at one learns that it exists. (HeadBucket would do as well, but its
+#: answer has no body in which a lie shows.)
 _TAKEN = Detail(
     service="s3",
-    operation="head_bucket",
+    operation="get_bucket_location",
     into="taken_buckets",
     each=_not_ours,
-    value=lambda answer: bool(answer),
-    absent=frozenset({"404"}),
-    told=frozenset({"301", "403"}),
-    action="s3:ListBucket",
+    value=bool,
+    absent=frozenset({"NoSuchBucket"}),
+    told=frozenset({"AccessDenied"}),
 )
 
 
@@ -387,8 +387,8 @@ class Bucket(Kind):
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         for name, taken in observation["taken_buckets"].items():
             if taken:
-                what = f"`{name}` is a bucket of another account"
-                fix = "choose another name: no two buckets of AWS have the same (or check that aws_account_id is meant)"
+                what = f"`{name}` is a bucket of another account, or you lack s3:GetBucketLocation"
+                fix = "choose another name: no two buckets of AWS have the same"
                 yield Problem(f"{self.variable}.{name}", what, fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
