@@ -92,7 +92,8 @@ def ask(client: Any, call: Call, arguments: Arguments) -> Any:
         raise explain(error, client, call.action) from error
     except botocore.exceptions.BotoCoreError as error:
         raise explain(error, client, _named(call)) from error
-    except (botocore.parsers.ResponseParserError, LookupError, TypeError, ValueError) as error:
+    # A syntax error is that of the XML that botocore parses itself, as for GetBucketLocation.
+    except (botocore.parsers.ResponseParserError, LookupError, TypeError, ValueError, SyntaxError) as error:
         raise PlatformError(f"{_named(call)} failed: AWS's answer cannot be read ({error})") from error
 
 
