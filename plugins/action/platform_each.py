@@ -52,8 +52,24 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the modules' results; ``changed`` when there was anything to do."""
-        result = super().run(tmp, task_vars)
         variables = dict(task_vars or {})
+        try:
+            result = self._run(tmp, variables)
+        except Exception:
+            self._give_up(variables)
+            raise
+        # A task that is tried again goes on writing.
+        if result.get("failed") and not self._task.until:
+            self._give_up(variables)
+        return result
+
+    def _give_up(self, variables: Mapping[str, Any]) -> None:
+        """Take the mark of this provision away: nothing is written any more."""
+        if variables.get("platform_mark"):
+            mark.release(clients_for(self._templar, variables), variables["platform_mark"])
+
+    def _run(self, tmp: Any, variables: dict[str, Any]) -> dict[str, Any]:
+        result = super().run(tmp, variables)
         args = self._task.args
         actions = variables.get("platform_actions", {}).get(args["kind"], [])
         wanted = calls(actions, args.get("only"), args.get("fields") or ())
@@ -90,9 +106,6 @@ class ActionModule(ActionBase):
         self.register_host_variables(ids)
         if failures:
             after = "What was done before stays. Fix the cause and run the playbook again: it goes on from here."
-            if variables.get("platform_mark"):
-                # Nothing is written any more.
-                mark.release(clients_for(self._templar, variables), variables["platform_mark"])
             texts = [one.text for one in failures]
             problem = "\n".join([*texts, after])
             return {**result, "failed": True, "msg": texts[0], "problem": problem, "results": results}

@@ -42,13 +42,13 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         # What Ansible has loaded stays: collecting it again and again is a fifth of the time of a large plan.
         gc.freeze()
+        own, clients = str(variables.get("platform_mark", "")), None
         marks = bool(self._task.args.get("mark")) and not self._task.check_mode
         try:
             looked = display.verbosity > 0 or bool(self._task.args.get("json"))
             plan = planned(self._templar, variables, with_looked=looked)
             if self._task.args.get("expect_none"):
                 plan = self._settled(plan, variables, looked)
-            own = variables.get("platform_mark", "")
             clients = clients_for(self._templar, variables) if own or (marks and plan.writes) else None
             if clients and own:
                 mark.release(clients, own)
@@ -62,6 +62,8 @@ class ActionModule(ActionBase):
                     mark.release(clients, own)
                     own = ""
         except PlatformError as error:
+            if own:
+                mark.release(clients or clients_for(self._templar, variables), own)
             return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
         content = plan.as_dict()
         if self._task.args.get("json"):

@@ -137,7 +137,9 @@ def main() -> None:
             changed = profile.set(name)
         except ClientError as error:
             reason = error.response["Error"]
-            if not unknown_profile(reason["Code"], reason["Message"]) or time.monotonic() >= until:
+            # A former association of a stopped host takes a moment to go.
+            passes = reason["Code"] == "IncorrectState" or unknown_profile(reason["Code"], reason["Message"])
+            if not passes or time.monotonic() >= until:
                 module.fail_json_aws(error, msg=f"Cannot give {profile.instance} the instance profile {name}")
             time.sleep(_PAUSE)
         except BotoCoreError as error:

@@ -120,6 +120,12 @@ class Rules:
             for permission in permissions:
                 self.call("authorize", direction, IpPermissions=[permission])
 
+    def remove(self, direction: str, ids: list[str]) -> None:
+        """Remove rules. AWS removes all or none, so that one which is gone already is in the way of the others."""
+        if not self.call("revoke", direction, SecurityGroupRuleIds=ids):
+            for one in ids:
+                self.call("revoke", direction, SecurityGroupRuleIds=[one])
+
     def settled(self, direction: str, permissions: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The live rules, once the answer has those that were added; it may come from a moment before."""
         until = time.monotonic() + _SETTLE
@@ -142,7 +148,7 @@ def apply(rules: Rules, wanted: dict[str, list[dict[str, Any]]]) -> tuple[dict[s
         _, gone = difference(live, permissions)
         revoked[direction] = gone
         if gone and not rules.module.check_mode:
-            rules.call("revoke", direction, SecurityGroupRuleIds=gone)
+            rules.remove(direction, gone)
     return authorized, revoked
 
 

@@ -64,6 +64,40 @@ def test_the_mark_of_another_machine_is_taken_over_when_it_is_old(clients: Clien
             mark.take(clients, os.getpid())
 
 
+def test_a_mark_that_goes_away_meanwhile_is_not_in_the_way(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = mark.take(clients, os.getpid())
+    read = mark._read
+
+    def gone_when_looked_at(*args: Any) -> Any:
+        monkeypatch.undo()
+        mark.release(clients, first)
+        return read(*args)
+
+    monkeypatch.setattr(mark, "_read", gone_when_looked_at)
+    own = mark.take(clients, os.getpid())
+    assert own != first
+    with pytest.raises(PlatformError):
+        mark.take(clients, os.getpid())
+
+
+def test_who_takes_over_second_puts_the_mark_of_the_first_back(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _left(clients, began="1")
+    read, winner = mark._read, list[str]()
+
+    def taken_over_meanwhile(*args: Any) -> Any:
+        monkeypatch.undo()
+        found = read(*args)
+        winner.append(mark.take(clients, os.getpid()))
+        return found
+
+    monkeypatch.setattr(mark, "_read", taken_over_meanwhile)
+    with pytest.raises(PlatformError, match="under way"):
+        mark.take(clients, os.getpid())
+    assert read(clients)[0]["run"] == winner[0]
+
+
 def test_only_the_own_mark_is_taken_away(clients: Clients) -> None:
     mark.take(clients, os.getpid())
     mark.release(clients, "another")

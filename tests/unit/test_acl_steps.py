@@ -100,3 +100,11 @@ def test_a_declared_rule_is_an_entry() -> None:
     assert parse(acl_entry(7, rule | {"protocol": "udp", "from_port": 53})) == Entry(
         7, "allow", "17", "0.0.0.0/0", 53, 53
     )
+
+
+def test_a_detour_takes_no_more_entries_than_aws_allows() -> None:
+    before = [Entry(100 + n, "allow" if n % 2 else "deny", "-1", f"10.{n}.0.0/16") for n in range(12)]
+    after = [entry._replace(number=211 - n) for n, entry in enumerate(before)]
+    assert max(len(table) for table in _tables(before, after)) <= 24
+    small = before[:4]
+    assert max(len(table) for table in _tables(small, [e._replace(number=300 - n) for n, e in enumerate(small)])) <= 19

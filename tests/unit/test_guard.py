@@ -86,6 +86,8 @@ def test_errors_of_aws_are_errors_and_those_of_others_are_not() -> None:
     assert _fault("ec2:DescribeVpcs", error, 403) == ""
     assert _fault("ec2:DescribeVpcs", "", 503) == ""
     assert _fault("ec2:DescribeVpcs", _HTML, 403)
+    # So say AWS's front ends that they are unavailable.
+    assert _fault("ec2:DescribeVpcs", "<html><body><b>Http/1.1 Service Unavailable</b></body></html>", 503) == ""
     assert _fault("acm:ListCertificates", '{"__type": "AccessDeniedException"}', 400) == ""
 
 

@@ -601,3 +601,9 @@ def test_quotas_are_read_only_when_they_could_be_reached() -> None:
     assert _asked(hosts(), "instances", {"Reservations": [{"Instances": [instance()]}]}) == set()
     assert _asked(hosts(), "instances", {"Reservations": []}) == {"L-1216C47A"}
     assert _asked(declared_group(), "security_groups", {"SecurityGroups": [group()]}) == set()
+
+
+def test_every_subject_that_is_read_is_a_subject_of_the_snapshot() -> None:
+    """A name that is written twice, differently, would never be found."""
+    into = {call.into for call in KINDS.calls() if call.operation == "describe_network_interfaces"}
+    assert into == {"address_holders"}

@@ -75,7 +75,9 @@ def test_calls(only: str | None, fields: list[str], expected: list[str]) -> None
 
 
 def test_patterns_match_whole_names() -> None:
-    assert not touches({"changed": ["root_volume.type"]}, ["type"])
+    assert not touches({"action": "change", "changed": ["root_volume.type"]}, ["type"])
+    assert touches({"action": "create", "changed": ["tags.Name"]}, ["+", "type"])
+    assert not touches({"action": "change", "changed": ["tags.Name"]}, ["+", "type"])
 
 
 @pytest.mark.parametrize(

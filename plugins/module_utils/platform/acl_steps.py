@@ -148,6 +148,10 @@ def _changes(before: Mapping[int, Entry], after: Mapping[int, Entry]) -> list[St
     return [*new, *(("delete", entry) for number, entry in before.items() if number not in after)]
 
 
+#: entries of one direction beside the last one, which AWS counts, too
+MOST = 19
+
+
 def _in_turn(
     before: Mapping[int, Entry], changes: Sequence[Step], fine: Callable[[Iterable[Entry]], bool]
 ) -> list[Step] | None:
@@ -166,13 +170,13 @@ def _in_turn(
 def _over(before: Mapping[int, Entry], after: Mapping[int, Entry]) -> list[Step] | None:
     """All new entries are put in front, in their order; behind them the old ones are exchanged, unseen.
 
-    None if there are too few numbers in front.
+    None if there are too few numbers in front, or more entries on the way than AWS allows in one direction.
     """
     lowest = min((*before, *after))
     shield = [entry for _, entry in sorted(after.items())]
     families = {":" in entry.cidr for entry in (*before.values(), *after.values())}
     shield += [Entry(0, "deny", "-1", "::/0" if six else "0.0.0.0/0") for six in sorted(families)]
-    if len(shield) >= lowest:
+    if len(shield) >= lowest or len({*before, *after}) + len(shield) > MOST:
         return None
     numbered = [entry._replace(number=number) for number, entry in enumerate(shield, 1)]
     begin: list[Step] = [("create", entry) for entry in numbered]

@@ -55,6 +55,9 @@ def fault(operation: Any, status: int, headers: Mapping[str, str], body: Any) ->
     if length.isdigit() and not headers.get("content-encoding") and len(body) < int(length):
         return f"only {len(body)} of {length} bytes arrived"
     if _HTML.match(body):
+        # AWS itself says by one that it is unavailable, which is reported, and repeated, by its status.
+        if status >= 500:
+            return ""
         return f"{HTML}: something between here and AWS has answered"
     protocol = operation.service_model.resolved_protocol
     check = _PROTOCOLS.get(protocol)

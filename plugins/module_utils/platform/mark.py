@@ -25,8 +25,10 @@ from .engine.session import Clients, explain
 NAME = "/platform/provision"
 #: what it takes
 ACTIONS = ("ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter")
-#: seconds after which a mark from another machine is left behind; longer than any single step waits (1800)
-OLD = 3600
+#: seconds after which a mark from another machine is left behind; longer than any run takes
+OLD = 4 * 3600
+#: times that a mark is asked for which is gone when it is looked at
+ATTEMPTS = 5
 
 _ERRORS = (BotoCoreError, ClientError)
 
@@ -36,27 +38,45 @@ def take(clients: Clients, process: int) -> str:
     ssm, own = clients["ssm"], str(uuid.uuid4())
     content = {"run": own, "who": _user(), "host": _host(), "process": process, "began": _began(process)}
     value = json.dumps({**content, "since": int(time.time())})
+    holder: dict[str, Any] = {}
+    for _ in range(ATTEMPTS):
+        if _put(ssm, value, overwrite=False):
+            return own
+        holder, version = _read(clients)
+        # The answer to our own may have been lost.
+        if holder.get("run") == own:
+            return own
+        if not holder:
+            continue
+        if not _left_behind(holder):
+            break
+        number = _put(ssm, value, overwrite=True)
+        after, _ = _read(clients) if number == version + 1 else _version(clients, version + 1)
+        if after.get("run") == own:
+            return own
+        # Somebody else took it over first: what we have written over is put back.
+        if after:
+            _put(ssm, json.dumps(after), overwrite=True)
+            holder = after
+        break
+    raise PlatformError(_refusal(holder))
+
+
+def _put(ssm: Any, value: str, *, overwrite: bool) -> int:
+    """The version that was written; 0 when there is one already."""
     try:
-        ssm.put_parameter(Name=NAME, Value=value, Type="String", Overwrite=False)
-        return own
+        return int(ssm.put_parameter(Name=NAME, Value=value, Type="String", Overwrite=overwrite)["Version"])
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ParameterAlreadyExists":
-            raise explain(error, ssm) from error
+        if error.response["Error"]["Code"] == "ParameterAlreadyExists":
+            return 0
+        raise explain(error, ssm) from error
     except BotoCoreError as error:
         raise explain(error, ssm, ACTIONS[2]) from error
-    holder, version = _read(clients)
-    # The answer to our own may have been lost.
-    if holder.get("run") == own:
-        return own
-    if holder and not _left_behind(holder):
-        raise PlatformError(_refusal(holder))
-    try:
-        number = ssm.put_parameter(Name=NAME, Value=value, Type="String", Overwrite=True)["Version"]
-    except _ERRORS as error:
-        raise explain(error, ssm, ACTIONS[2]) from error
-    if version and number != version + 1:
-        raise PlatformError(_refusal(_read(clients)[0] | {"who": "somebody else"}))
-    return own
+
+
+def _version(clients: Clients, number: int) -> tuple[dict[str, Any], int]:
+    """The mark as it was written at a version."""
+    return _read(clients, f"{NAME}:{number}")
 
 
 def release(clients: Clients, own: str) -> None:
@@ -68,13 +88,13 @@ def release(clients: Clients, own: str) -> None:
         return
 
 
-def _read(clients: Clients) -> tuple[dict[str, Any], int]:
+def _read(clients: Clients, name: str = NAME) -> tuple[dict[str, Any], int]:
     ssm = clients["ssm"]
     try:
-        found = ssm.get_parameter(Name=NAME)["Parameter"]
+        found = ssm.get_parameter(Name=name)["Parameter"]
         return dict(json.loads(found["Value"])), int(found["Version"])
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ParameterNotFound":
+        if error.response["Error"]["Code"] in ("ParameterNotFound", "ParameterVersionNotFound"):
             return {}, 0
         raise explain(error, ssm) from error
     except BotoCoreError as error:

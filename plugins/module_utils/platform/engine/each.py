@@ -8,8 +8,11 @@ from typing import Any
 
 
 def touches(action: Mapping[str, Any], patterns: Sequence[str]) -> bool:
-    """Whether the action creates, or changes a field that matches one of the patterns (none: any field)."""
-    if not patterns:
+    """Whether the action changes a field that matches one of the patterns (none: any field).
+
+    The pattern ``+`` matches everything that is created, whatever its fields.
+    """
+    if not patterns or ("+" in patterns and action["action"] == "create"):
         return True
     return any(fnmatchcase(field, pattern) for field in action["changed"] for pattern in patterns)
 

@@ -735,7 +735,7 @@ class ElasticIp(Ec2Kind):
                 Detail(
                     service="ec2",
                     operation="describe_network_interfaces",
-                    into="addressholders",
+                    into="address_holders",
                     each=holders,
                     value=at("NetworkInterfaces"),
                 ),
