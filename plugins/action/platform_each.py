@@ -206,18 +206,18 @@ class ActionModule(ActionBase):
             display.display(f"  {line} ({time.monotonic() - started:.1f} s)")
             return True
 
-        run = self._run_warm if warm.usable() else self._run_plain
-        run(name, prepared, [item["entry"].get("tags") or {} for item in items], known, variables, done)
+        if warm.usable():
+            made = [
+                warm.Call(args, item["entry"].get("tags") or {}) for args, item in zip(prepared, items, strict=True)
+            ]
+            ids = {str(attributes.get("id")) for names in known.values() for attributes in names.values()}
+            self._run_warm(name, made, frozenset(ids), variables, done)
+        else:
+            self._run_plain(name, prepared, variables, done)
         return results, failed
 
     def _run_warm(
-        self,
-        name: str,
-        prepared: list[dict[str, Any]],
-        tags: list[dict[str, str]],
-        known: Mapping[str, Any],
-        variables: Mapping[str, Any],
-        done: Done,
+        self, name: str, made: list[warm.Call], ids: frozenset[str], variables: Mapping[str, Any], done: Done
     ) -> None:
         """Several calls at once, in forks of this process."""
         found = module_loader.find_plugin_with_context(name, mod_type=".py")
@@ -228,10 +228,9 @@ class ActionModule(ActionBase):
         environment: dict[str, str] = {}
         for part in self._task.environment or []:
             environment |= {key: str(value) for key, value in self._templar.template(part).items()}
-        for arguments in prepared:
-            self._update_module_args(name, arguments, dict(variables))
+        for call in made:
+            self._update_module_args(name, call.arguments, dict(variables))
         parallel = int(self._task.args.get("parallel", PARALLEL))
-        ids = {str(attributes.get("id")) for names in known.values() for attributes in names.values()}
 
         def ended(index: int, status: int, output: str) -> bool:
             answer = warm.parse(output)
@@ -239,18 +238,9 @@ class ActionModule(ActionBase):
                 answer.setdefault("msg", output)
             return done(index, answer, status)
 
-        made = [warm.Call(*both) for both in zip(prepared, tags, strict=True)]
-        warm.run_all(module, made, warm.Setting(environment, frozenset(ids)), parallel, ended)
+        warm.run_all(module, made, warm.Setting(environment, ids), parallel, ended)
 
-    def _run_plain(
-        self,
-        name: str,
-        prepared: list[dict[str, Any]],
-        tags: list[dict[str, str]],
-        known: Mapping[str, Any],
-        variables: Mapping[str, Any],
-        done: Done,
-    ) -> None:
+    def _run_plain(self, name: str, prepared: list[dict[str, Any]], variables: Mapping[str, Any], done: Done) -> None:
         """One call after the other, as Ansible runs any module: where ansible-core is not as ``warm`` knows it."""
         display.warning("this ansible-core is not the pinned one: modules run one after the other, which takes longer")
         for index, arguments in enumerate(prepared):

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 from ansible.module_utils.platform.acl_steps import LAST, Entry, parse, steps, written
+from ansible.module_utils.platform.ec2_part import Ec2Part
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.amazon.aws.plugins.module_utils.tagging import boto3_tag_specifications
-
-with suppress(ImportError):  # AnsibleAWSModule reports it
-    from botocore.exceptions import BotoCoreError, ClientError
 
 DOCUMENTATION = r"""
 ---
@@ -94,36 +89,11 @@ moved:
 #: seconds for which an answer may be older than a change, and between two looks
 _SETTLE, _PAUSE = 30, 1
 #: what was created a moment ago may not be known everywhere
-_RETRY = {
-    "retries": 8,
-    "delay": 1,
-    "max_delay": 20,
-    "catch_extra_error_codes": ["InvalidNetworkAclID.NotFound", "InvalidSubnetID.NotFound"],
-}
+_NOT_FOUND = ("InvalidNetworkAclID.NotFound", "InvalidSubnetID.NotFound")
 
 
-class Acl:
+class Acl(Ec2Part):
     """The calls about one ACL."""
-
-    def __init__(self, module: AnsibleAWSModule, client: Any) -> None:
-        self.module = module
-        self.client = client
-        self.id: str = module.params["network_acl_id"] or ""
-
-    def call(self, operation: str, **arguments: Any) -> Any:
-        """One call; AWS's reason when it is refused."""
-        try:
-            return getattr(self.client, operation)(**arguments, aws_retry=True)
-        except (BotoCoreError, ClientError) as error:
-            name = self.client.meta.method_to_api_mapping[operation]
-            self.module.fail_json_aws(error, msg=f"{name} of {self.id or 'a new network ACL'} failed")
-
-    def create(self) -> None:
-        """Make a new ACL, which denies everything until it has entries."""
-        tags = self.module.params["tags"]
-        more = {"TagSpecifications": boto3_tag_specifications(tags, types="network-acl")} if tags else {}
-        answer = self.call("create_network_acl", VpcId=self.module.params["vpc_id"], **more)
-        self.id = answer["NetworkAcl"]["NetworkAclId"]
 
     def entries(self, egress: bool) -> list[Entry]:
         """The live entries of a direction."""
@@ -186,10 +156,10 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    acl = Acl(module, module.client("ec2", retry_decorator=AWSRetry.jittered_backoff(**_RETRY)))
+    acl = Acl(module, "network-acl", module.params["network_acl_id"] or "", _NOT_FOUND)
     created = not acl.id
     if created and not module.check_mode:
-        acl.create()
+        acl.create("NetworkAcl")
     done = []
     for direction, egress in (("ingress", False), ("egress", True)):
         if module.params[direction] is not None:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from ansible.module_utils.platform.ec2_part import Ec2Part
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.amazon.aws.plugins.module_utils.tagging import boto3_tag_specifications
 
 with suppress(ImportError):  # AnsibleAWSModule reports it
     from botocore.exceptions import BotoCoreError, ClientError
@@ -83,41 +82,16 @@ moved:
 """
 
 #: what was created a moment ago may not be known everywhere
-_RETRY = {
-    "retries": 8,
-    "delay": 1,
-    "max_delay": 20,
-    "catch_extra_error_codes": [
-        "InvalidRouteTableID.NotFound",
-        "InvalidSubnetID.NotFound",
-        "InvalidGatewayID.NotFound",
-        "InvalidInternetGatewayID.NotFound",
-    ],
-}
+_NOT_FOUND = (
+    "InvalidRouteTableID.NotFound",
+    "InvalidSubnetID.NotFound",
+    "InvalidGatewayID.NotFound",
+    "InvalidInternetGatewayID.NotFound",
+)
 
 
-class Table:
+class Table(Ec2Part):
     """The calls about one route table."""
-
-    def __init__(self, module: AnsibleAWSModule, client: Any) -> None:
-        self.module = module
-        self.client = client
-        self.id: str = module.params["route_table_id"] or ""
-
-    def call(self, operation: str, **arguments: Any) -> Any:
-        """One call; AWS's reason when it is refused."""
-        try:
-            return getattr(self.client, operation)(**arguments, aws_retry=True)
-        except (BotoCoreError, ClientError) as error:
-            name = self.client.meta.method_to_api_mapping[operation]
-            self.module.fail_json_aws(error, msg=f"{name} of {self.id or 'a new route table'} failed")
-
-    def create(self) -> None:
-        """Make a new table, which has the VPC's local route."""
-        tags = self.module.params["tags"]
-        more = {"TagSpecifications": boto3_tag_specifications(tags, types="route-table")} if tags else {}
-        answer = self.call("create_route_table", VpcId=self.module.params["vpc_id"], **more)
-        self.id = answer["RouteTable"]["RouteTableId"]
 
     def all(self) -> list[dict[str, Any]]:
         """The tables of the VPC."""
@@ -179,10 +153,10 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    table = Table(module, module.client("ec2", retry_decorator=AWSRetry.jittered_backoff(**_RETRY)))
+    table = Table(module, "route-table", module.params["route_table_id"] or "", _NOT_FOUND)
     created = not table.id
     if created and not module.check_mode:
-        table.create()
+        table.create("RouteTable")
     tables = table.all()
     live = [route for item in tables if item["RouteTableId"] == table.id for route in item["Routes"]]
     # Routes first: no subnet comes to a table that lacks them.

@@ -41,8 +41,6 @@ REFUSALS = {
 }
 #: answers that lie: status 200, and not what was asked for
 LIES = ("empty", "document", "html", "cut", "cut unnoticed")
-#: nothing, or nothing any more
-SILENCES = ("reset before", "reset after", "hang")
 #: an answer without end
 ENDLESS = "alternating"
 
