@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.bench.sides import Playbooks, Side, Terraform, created
+from tests.bench.sides import Playbooks, Side, Terraform, created, public_key
 from tests.bench.terraform_config import label
 from tests.support.local_aws import LocalAws
 from tests.support.platform import declared
@@ -41,7 +41,7 @@ def launch(aws: LocalAws, changed: Mapping[str, Any]) -> dict[str, dict[str, Any
     groups = {item["GroupName"]: item["GroupId"] for item in ec2.describe_security_groups()["SecurityGroups"]}
     there = {_named(item) for item in _instances(ec2)}
     launched = {}
-    for action in created(aws, changed):
+    for action in created(public_key(aws), changed):
         if action.kind != "instance" or action.name in there:
             continue
         entry = action.entry

@@ -27,14 +27,18 @@ PLUGINS_VARIABLE = "BENCH_TERRAFORM_PLUGINS"
 ACCOUNT = "123456789012"
 
 
-def created(aws: LocalAws, changed: Mapping[str, Any]) -> list[Action]:
+def created(public_key: str, changed: Mapping[str, Any]) -> list[Action]:
     """Everything the platform would write in an empty account. changed: variables that differ from the declaration."""
     raw = declared() | dict(changed)
-    public_key = (aws.directory / "ssh" / "id_ed25519.pub").read_text().strip()
     raw |= {"aws_compute_public_key": public_key, "aws_compute_key_pairs": {"koin": {"public_key": public_key}}}
     declaration = declaration_of(raw, specs(), KINDS)
     declaration.account = ACCOUNT
     return list(plan(declaration, KINDS.empty(), KINDS).writes)
+
+
+def public_key(aws: LocalAws) -> str:
+    """The key that new instances of a local account trust."""
+    return (aws.directory / "ssh" / "id_ed25519.pub").read_text().strip()
 
 
 class Side:
@@ -158,7 +162,7 @@ class Terraform(Side):
 
     def variables(self, changed: Mapping[str, Any]) -> None:
         content = terraform_config.providers(self.aws.endpoint, declared()["aws_region"])
-        content |= terraform_config.resources(created(self.aws, changed))
+        content |= terraform_config.resources(created(public_key(self.aws), changed))
         (self.directory / "main.tf.json").write_text(json.dumps(content, indent=1))
 
     def reset(self) -> None:

@@ -452,23 +452,24 @@ def _topic(name: str, entry: Mapping[str, Any]) -> Written:
 
 
 def _alarm(name: str, entry: Mapping[str, Any]) -> Written:
+    told = entry["parameters"]
     yield (
         "aws_cloudwatch_metric_alarm",
         name,
         {
             "alarm_name": name,
-            "alarm_description": entry["description"],
-            "namespace": entry["namespace"],
-            "metric_name": entry["metric"],
-            "dimensions": entry["dimensions"],
-            "statistic": entry["statistic"],
-            "comparison_operator": entry["comparison"],
-            "threshold": entry["threshold"],
-            "period": entry["period"],
-            "evaluation_periods": entry["evaluation_periods"],
-            "treat_missing_data": entry["missing_data"],
-            "alarm_actions": entry["alarm_actions"],
-            "ok_actions": entry["ok_actions"],
+            "alarm_description": told["AlarmDescription"],
+            "namespace": told["Namespace"],
+            "metric_name": told["MetricName"],
+            "dimensions": {item["Name"]: item["Value"] for item in told["Dimensions"]},
+            "statistic": told["Statistic"],
+            "comparison_operator": told["ComparisonOperator"],
+            "threshold": told["Threshold"],
+            "period": told["Period"],
+            "evaluation_periods": told["EvaluationPeriods"],
+            "treat_missing_data": told["TreatMissingData"],
+            "alarm_actions": told["AlarmActions"],
+            "ok_actions": told["OKActions"],
         },
     )
 
