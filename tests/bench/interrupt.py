@@ -3,7 +3,8 @@
 Usage: python tests/bench/interrupt.py [--kills 10] [--seed N] [--least S] [--most S]
 
 For a rehearsal whose hosts are bare (`make clean && HOSTS=no make rehearse && make hosts`). Every run is killed with
-all its processes (SIGKILL) a random time after its start; commands that have reached a host go on there. Then
+all its processes (SIGKILL), Ansible's workers and their ssh included, a random time after its start; commands that have
+reached a host go on there. Then
 configure.yml runs to its end, once more (no host may change), and verify.yml runs.
 """
 
@@ -13,13 +14,16 @@ import argparse
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY))
+
+from tests.support.processes import kill_all  # noqa: E402
+
 INVENTORY = ("-i", "inventories/rehearsal")
 
 
@@ -34,14 +38,12 @@ def killed(seconds: float, log: Path) -> str:
     """Run configure.yml for some seconds; the task at which it died, "" when it had ended by itself."""
     with log.open("wb") as file:
         command = ["ansible-playbook", "playbooks/configure.yml", *INVENTORY]
-        with subprocess.Popen(
-            command, cwd=REPOSITORY, env=environ(), stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        ) as process:
+        with subprocess.Popen(command, cwd=REPOSITORY, env=environ(), stdout=file, stderr=subprocess.STDOUT) as process:
             try:
                 process.wait(seconds)
                 return ""
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+                kill_all(process.pid)
     tasks = re.findall(r"^(?:TASK|RUNNING HANDLER) \[(.*?)\]", log.read_text(errors="replace"), re.MULTILINE)
     return str(tasks[-1]) if tasks else "(before the first task)"
 

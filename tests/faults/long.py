@@ -9,10 +9,13 @@ from tests.faults.checks import CREATES, TROUBLES, converged, doubled
 from tests.faults.proxy import Proxy, nothing, nth, some
 from tests.support import live_account
 from tests.support.inventory import inventory
+from tests.support.killed import provision_and_kill, whole
 from tests.support.local_aws import LocalAws
 from tests.support.platform import Platform, fields
 
 SEEDS = range(1, 31)
+#: all processes are killed when so many writes have been made
+POINTS = range(1, 145, 4)
 
 
 @pytest.mark.parametrize("fault", ["cut", "500", "empty"])
@@ -55,3 +58,11 @@ def test_a_fifth_of_all_calls_fails_while_an_account_is_adopted(
     proxy.use(nothing)
     assert {item for item in fields(platform.plan()) if item[0] != "replace"} == set()
     assert doubled(platform, before) == set()
+
+
+@pytest.mark.parametrize("after", POINTS)
+def test_all_processes_are_killed(local_aws: LocalAws, after: int) -> None:
+    local_aws.reset(empty=True)
+    local_aws.mark()
+    assert provision_and_kill(local_aws, after, everything=True)
+    whole(local_aws)

@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
-from pathlib import Path
-
-from rehearsal import REPOSITORY
-from tests.support.inventory import inventory
+from tests.support.killed import provision_and_kill, whole
 from tests.support.local_aws import LocalAws
-from tests.support.platform import Platform, fields
-from tests.support.processes import kill_all
 
 #: kill when so many writes have been made: in the network, at the sites, among the buckets, at the instances
 KILLED_AFTER = (4, 45, 80, 110)
 
 
-def _quiet(aws: LocalAws) -> None:
-    """Wait until the module that was under way, which outlives Ansible, has made its last call."""
-    seen = -1
-    for _ in range(60):
-        now = len(aws.requests(0))
-        if now == seen:
-            return
-        seen = now
-        time.sleep(1.5)
-
-
-def _provision_and_kill(aws: LocalAws, after: int, everything: bool) -> bool:
-    """Whether it was killed before it had ended by itself; everything: with all of its workers and modules."""
-    scripts = Path(sys.executable).parent
-    running = subprocess.Popen(
-        [str(scripts / "ansible-playbook"), "playbooks/provision.yml", "-i", "inventories/rehearsal"],
-        cwd=REPOSITORY,
-        env=aws.process_environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while running.poll() is None:
-        if len(aws.writes()) >= after:
-            assert not everything or kill_all(running.pid) > 1
-            running.kill()
-            running.wait()
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def test_killed_and_started_again(local_aws: LocalAws) -> None:
     local_aws.reset(empty=True)
-    platform = Platform(local_aws)
     local_aws.mark()
     for number, after in enumerate(KILLED_AFTER):
-        assert _provision_and_kill(local_aws, after, everything=number % 2 == 0), (
+        assert provision_and_kill(local_aws, after, everything=number % 2 == 0), (
             f"ended before it had made {after} writes"
         )
-        _quiet(local_aws)
-    platform.provision()
-    assert fields(platform.plan()) == set()
-    assert platform.plan().of("unmanaged") == []
-    doubled = {kind: name for kind, counts in inventory(local_aws).items() for name, n in counts.items() if n > 1}
-    # The main table, the default ACL and the default group of the VPC have no name of ours.
-    assert doubled == {}
+    whole(local_aws)

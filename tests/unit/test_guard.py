@@ -176,6 +176,19 @@ def test_what_exists_is_asked_for_until_it_is_seen(monkeypatch: pytest.MonkeyPat
         sent.client.describe_vpcs(VpcIds=["vpc-99999999"])
 
 
+def test_a_head_that_is_refused_without_a_reason_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = Sent("s3", (400, ""), (400, ""), (200, ""), monkeypatch=monkeypatch)
+    sent.client.head_bucket(Bucket="x")
+    assert len(sent.requests) == 3
+    sent = Sent("s3", *[(400, "")] * 9, monkeypatch=monkeypatch)
+    with pytest.raises(ClientError, match="400"):
+        sent.client.head_bucket(Bucket="x")
+    assert len(sent.requests) == guard.SPEECHLESS
+    sent = Sent("s3", (403, ""), monkeypatch=monkeypatch)
+    with pytest.raises(ClientError, match="403"):
+        sent.client.head_bucket(Bucket="x")
+
+
 def test_a_quota_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = Sent("acm", (400, '{"__type": "LimitExceededException", "message": "no"}'), monkeypatch=monkeypatch)
     with pytest.raises(ClientError, match="LimitExceeded"):

@@ -41,6 +41,8 @@ CONNECT, READ = 5, 20
 UNREACHABLE = 2
 #: attempts when a page of HTML comes instead: whatever sends it goes on doing so
 STRANGERS = 3
+#: attempts when a HEAD is refused with 400: it has no body, so the refusal may as well be throttling
+SPEECHLESS = 4
 #: what is known to exist is asked for so often, so many seconds apart
 PATIENCE, PAUSE = 30, 0.5
 #: pages of one list at most; a page has 100 items or more
@@ -137,6 +139,8 @@ def _decide(
         return False
     if code in _QUOTA or (code == MALFORMED and attempts >= STRANGERS and HTML in response[1]["Error"]["Message"]):
         return False
+    if code == "400" and operation.http["method"] == "HEAD":
+        return PAUSE * 2**attempts if attempts < SPEECHLESS else False
     reason = _lost(response, code, caught_exception)
     if reason and not reads(operation.name):
         state.lost.append(f"{service}:{operation.name}")
