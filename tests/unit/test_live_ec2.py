@@ -97,12 +97,27 @@ ROUTES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"DestinationCidrBlock": "10.6.0.0/16", "InstanceId": "i-1", "NetworkInterfaceId": "eni-1"},
-        "10.6.0.0/16 -> instance i-1",
+        "10.6.0.0/16 -> instance i-1 on network interface eni-1",
     ),
     (
         {"DestinationCidrBlock": "10.5.0.0/16", "NetworkInterfaceId": "eni-1", "State": "blackhole"},
         "10.5.0.0/16 -> network interface eni-1 (blackhole)",
     ),
+    # A network appliance in the way between subnets.
+    (
+        {"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": None, "NetworkInterfaceId": "eni-1"},
+        "10.0.0.0/16 -> network interface eni-1",
+    ),
+    ({"DestinationCidrBlock": "10.4.0.0/16", "GatewayId": "vpce-9"}, "10.4.0.0/16 -> VPC endpoint vpce-9"),
+    (
+        {"DestinationCidrBlock": "10.3.0.0/16", "CoreNetworkArn": "arn:aws:networkmanager::1:core-network/c"},
+        "10.3.0.0/16 -> core network arn:aws:networkmanager::1:core-network/c",
+    ),
+    (
+        {"DestinationCidrBlock": "10.2.0.0/16", "GatewayId": "vgw-1", "Origin": "EnableVgwRoutePropagation"},
+        "10.2.0.0/16 -> VPN gateway vgw-1 (propagated)",
+    ),
+    ({"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-1"}, "::/0 -> internet_gateway koin"),
 ]
 
 
@@ -117,6 +132,59 @@ def test_a_subnet_that_moves_is_named_with_the_routes_it_loses(route: dict[str, 
     which = "the main route table" if main else "route table"
     assert f"route table public: takes {who} from {which} rtb-old; lost: {text}" in lines
     assert not any("hand" in line for line in lines)
+
+
+def test_routes_that_a_vpn_gateway_would_propagate_are_lost_with_the_table() -> None:
+    old = table("rtb-old", subnets=("b",)) | {"PropagatingVgws": [{"GatewayId": "vgw-1"}]}
+    lines = planned(TABLE, route_tables=[old, table("rtb-main", main=True)]).warnings
+    assert any(line.endswith("rtb-old; lost: propagated routes -> VPN gateway vgw-1") for line in lines)
+
+
+def _variable(kind: str) -> str:
+    return f"aws_network_{kind.removeprefix('network_')}s"
+
+
+def _two_tables(kind: str) -> dict[str, Any]:
+    rules = {"ingress": {"100": RULE}, "egress": {"100": RULE}} if kind == "network_acl" else {}
+    entries = {name: {"vpc": "koin", "subnets": [name], **rules} for name in "ab"}
+    return {_variable(kind): entries}
+
+
+@pytest.mark.parametrize(
+    ("names", "subnets", "created", "found"),
+    [
+        # Both would be the main table, and would change it in turn.
+        ([""], [("a", "b")], ["a", "b"], {}),
+        (["other"], [("a", "b")], ["a", "b"], {}),
+        # One has its Name, and what the other subnet uses today is not the other's.
+        (["a"], [("a", "b")], ["b"], {"a": "0"}),
+        (["a"], [("b",)], ["b"], {"a": "0"}),
+        (["a", ""], [(), ("b",)], [], {"a": "0", "b": "1"}),
+        (["", ""], [("a",), ("b",)], [], {"a": "0", "b": "1"}),
+        # The subnets of one that has its own already are no hindrance.
+        (["a", ""], [(), ("a", "b")], [], {"a": "0", "b": "1"}),
+    ],
+)
+@pytest.mark.parametrize("kind", ["route_table", "network_acl"])
+def test_no_two_entries_are_the_same_table(
+    kind: str, names: list[str], subnets: list[tuple[str, ...]], created: list[str], found: dict[str, str]
+) -> None:
+    if kind == "route_table":
+        live = [table(str(n), subnets=own, main=not own) for n, own in enumerate(subnets)]
+    else:
+        live = [acl(str(n), *BOTH, subnets=own) for n, own in enumerate(subnets)]
+    live = [item | {"Tags": named(name) if name else []} for item, name in zip(live, names, strict=True)]
+    result = planned(_two_tables(kind), **{f"{kind}s": live})
+    assert [action.name for action in result.of("create") if action.kind == kind] == created
+    assert {name: value["id"] for name, value in result.registry.get(kind, {}).items()} == found
+
+
+@pytest.mark.parametrize("kind", ["route_table", "network_acl"])
+def test_a_subnet_that_no_entry_names_stays_where_it_is(kind: str) -> None:
+    declared = _two_tables(kind)
+    del declared[_variable(kind)]["b"]
+    live = table("0", subnets=("a", "b")) if kind == "route_table" else acl("0", *BOTH, subnets=("a", "b"))
+    assert planned(declared, **{f"{kind}s": [live | {"Tags": named("a")}]}).writes == []
 
 
 def test_a_route_that_the_new_table_has_is_not_lost() -> None:
@@ -166,6 +234,32 @@ def test_a_subnet_that_moves_to_another_acl_loses_its_denies() -> None:
     lines = planned({"aws_network_acls": {"open": OPEN}}, network_acls=[old]).warnings
     expected = "takes subnet b (subnet-b) from network ACL acl-old; lost: ingress 90 deny tcp 22-22 198.51.100.0/24"
     assert f"network ACL open: {expected}" in lines
+
+
+@pytest.mark.parametrize(
+    ("after", "lost"),
+    [
+        ({"90": ("deny", "tcp", 22), "100": ("allow", "all", 0)}, ""),
+        # It decides no more.
+        ({"100": ("allow", "all", 0), "110": ("deny", "tcp", 22)}, "90 deny tcp 22-22 0.0.0.0/0 (after 100 allow all"),
+        (
+            {"80": ("allow", "tcp", 20), "90": ("deny", "tcp", 22), "100": ("allow", "all", 0)},
+            "(after 80 allow tcp 20",
+        ),
+        ({"80": ("allow", "tcp", 80), "90": ("deny", "tcp", 22), "100": ("allow", "all", 0)}, ""),
+        ({"80": ("allow", "udp", 22), "90": ("deny", "tcp", 22), "100": ("allow", "all", 0)}, ""),
+    ],
+)
+def test_a_rule_that_comes_too_late_is_lost(after: dict[str, tuple[str, str, int]], lost: str) -> None:
+    def rule(action: str, protocol: str, port: int) -> dict[str, Any]:
+        ports = {"from_port": port, "to_port": port + 10 if port == 20 else port} if port else {}
+        return {"protocol": protocol, "action": action, "cidr": ANYWHERE, **ports}
+
+    deny = entry(90, "deny", "6", PortRange={"From": 22, "To": 22})
+    declared = OPEN | {"ingress": {number: rule(*parts) for number, parts in after.items()}}
+    old = acl("acl-old", deny, *BOTH, subnets=("b",))
+    (line,) = planned({"aws_network_acls": {"open": declared}}, network_acls=[old]).warnings
+    assert lost in line and ("no rule is lost" in line) is (not lost)
 
 
 ENTRIES: list[tuple[dict[str, Any], str]] = [
@@ -315,6 +409,45 @@ def test_hosts_that_a_rule_is_taken_from_are_named() -> None:
     assert line == "security group Web: what uses tcp 22 from 0.0.0.0/0 today is cut off, on legacy"
 
 
+def test_interfaces_that_a_rule_is_taken_from_are_named() -> None:
+    second = {"Attachment": {"DeviceIndex": 1}, "Groups": [{"GroupId": "sg-1"}], "NetworkInterfaceId": "eni-2"}
+    host = instance("i-9", "two-legged", NetworkInterfaces=[second])
+    database = {"NetworkInterfaceId": "eni-3", "Description": "RDSNetworkInterface", "Groups": [{"GroupId": "sg-1"}]}
+    other = database | {"NetworkInterfaceId": "eni-4", "Groups": [{"GroupId": "sg-7"}]}
+    (line,) = planned(
+        declared_group(),
+        security_groups=[group(allow("tcp", 22))],
+        instances=[host],
+        group_interfaces={"services": [database, other]},
+    ).warnings
+    assert line.endswith("is cut off, on two-legged, network interface eni-3 (RDSNetworkInterface)")
+
+
+@pytest.mark.parametrize(
+    ("permissions", "asked"),
+    [([allow("tcp", 22)], ["sg-1"]), ([allow("tcp", 80)], []), ([], [])],
+)
+def test_interfaces_are_asked_for_only_where_a_rule_goes(permissions: list[dict[str, Any]], asked: list[str]) -> None:
+    declared = declared_group({"protocol": "tcp", "port": 80, "cidrs": [ANYWHERE]})
+    answer = {"SecurityGroups": [group(*permissions)]}
+    (detail,) = (item for read in KINDS.reads() for item in read.then if item.into == "group_interfaces")
+    found = list(detail.each(declaration(declared), answer))
+    assert [arguments["Filters"][0]["Values"] for _, arguments in found] == ([asked] if asked else [])
+    host = {"NetworkInterfaceId": "eni-1", "Attachment": {"InstanceId": "i-1"}}
+    service = {"NetworkInterfaceId": "eni-2", "Attachment": {"InstanceOwnerId": "amazon-elb"}}
+    assert detail.value({"NetworkInterfaces": [host, service, {"NetworkInterfaceId": "eni-3"}]}) == [
+        service,
+        {"NetworkInterfaceId": "eni-3"},
+    ]
+
+
+def test_a_group_whose_name_differs_in_case_is_refused() -> None:
+    (problem,) = problems(declared_group(), security_groups=[group(GroupName="WEB")])
+    assert problem.startswith("aws_security_groups.Web: the VPC has the group WEB")
+    assert problems(declared_group(), security_groups=[group(GroupName="WEB", VpcId="vpc-2")]) == []
+    assert problems(declared_group(), security_groups=[group(), group(GroupName="web2", GroupId="sg-2")]) == []
+
+
 def test_a_group_of_that_name_in_another_vpc_is_another_group() -> None:
     found = planned(declared_group(), security_groups=[group(VpcId="vpc-2")])
     assert [(action.kind, action.name) for action in found.of("create")] == [("security_group", "Web")]
@@ -414,12 +547,113 @@ def test_who_an_address_is_taken_from(
     assert found == f"elastic IP KOIN: 5.5.5.5 is taken from {text}"
 
 
+NAT = {"InterfaceType": "nat_gateway", "Description": "Interface for NAT Gateway nat-1"}
+
+
+@pytest.mark.parametrize(
+    ("interface", "text"),
+    [
+        (NAT, "(Interface for NAT Gateway nat-1), whose subnets use the internet through it: AWS does not let it go"),
+        ({"RequesterManaged": True, "Description": "ELB net/front/1"}, "(ELB net/front/1): AWS does not let it go"),
+        ({"RequesterManaged": False, "Description": "by hand"}, ""),
+    ],
+)
+def test_an_address_that_a_service_keeps_is_refused(interface: dict[str, Any], text: str) -> None:
+    held = address("5.5.5.5", "eipalloc-5", AssociationId="x", NetworkInterfaceId="eni-7")
+    public = [{"NetworkInterfaceId": "eni-7", **interface}]
+    found = problems(hosts(elastic_ip="5.5.5.5"), addresses=[held], address_holders={"public": public})
+    refused = [problem for problem in found if "elastic_ip" in problem]
+    assert len(refused) == bool(text) and all(text in problem for problem in refused)
+
+
+def _two_hosts(first: str, second: str) -> dict[str, Any]:
+    return {"aws_compute_instances": {"KOIN": HOST | {"elastic_ip": first}, "DB": HOST | {"elastic_ip": second}}}
+
+
+def _at(public: str, host: str, private: str = "10.0.0.10") -> dict[str, Any]:
+    return address(public, f"eipalloc-{public}", InstanceId=host, AssociationId="x", PrivateIpAddress=private)
+
+
+PAIR = [instance(), instance("i-2", "DB")]
+
+
+@pytest.mark.parametrize(
+    ("declared", "addresses", "found", "created"),
+    [
+        # The address of DB goes to KOIN, so that DB needs another.
+        (_two_hosts("2.2.2.2", "auto"), [_at("2.2.2.2", "i-2")], {"KOIN": "2.2.2.2"}, ["DB"]),
+        (
+            _two_hosts("2.2.2.2", "1.1.1.1"),
+            [_at("1.1.1.1", "i-1"), _at("2.2.2.2", "i-2")],
+            {"KOIN": "2.2.2.2", "DB": "1.1.1.1"},
+            [],
+        ),
+        # Of a host with two interfaces, that of the first.
+        (
+            hosts(elastic_ip="auto"),
+            [_at("2.2.2.2", "i-1", "10.0.0.99"), _at("1.1.1.1", "i-1")],
+            {"KOIN": "1.1.1.1"},
+            [],
+        ),
+        # A Name that is another host's by now.
+        (
+            _two_hosts("auto", "2.2.2.2"),
+            [_at("1.1.1.1", "i-1"), _at("2.2.2.2", "i-2") | {"Tags": named("KOIN")}],
+            {"KOIN": "1.1.1.1", "DB": "2.2.2.2"},
+            [],
+        ),
+    ],
+)
+def test_whose_address_it_is(
+    declared: dict[str, Any], addresses: list[dict[str, Any]], found: dict[str, str], created: list[str]
+) -> None:
+    result = planned(declared, instances=PAIR, addresses=addresses)
+    assert {name: value["public_ip"] for name, value in result.registry["elastic_ip"].items()} == found
+    assert [action.name for action in result.of("create") if action.kind == "elastic_ip"] == created
+    assert not any("it stays allocated" in line or "for good" in line for line in result.warnings)
+    quotas = {"L-0263D0A3": float(len(addresses))}
+    refused = problems(declared, instances=PAIR, addresses=addresses, quotas=quotas)
+    assert len([problem for problem in refused if "elastic IPs" in problem]) == len(created)
+
+
+def test_addresses_that_are_no_elastic_ips_of_a_vpc_are_left_out() -> None:
+    (read,) = (read for read in KINDS.reads() if read.into == "addresses")
+    carrier = {"AllocationId": "eipalloc-1", "CarrierIp": "155.146.1.1"}
+    assert read.value({"Addresses": [FREE, carrier, {"PublicIp": "4.4.4.4", "Domain": "standard"}]}) == [FREE]
+
+
 def test_what_a_host_loses_with_its_security_groups() -> None:
     declared = hosts(security_groups=["Web"]) | declared_group({"protocol": "tcp", "port": 80, "cidrs": [ANYWHERE]})
     old = group(allow("tcp", 22, PrefixListIds=[{"PrefixListId": "pl-1"}]), GroupId="sg-2", GroupName="legacy")
     live = instance(SecurityGroups=[{"GroupId": "sg-2"}])
     found = _warnings(declared, security_groups=[group(allow("tcp", 80)), old], instances=[live])
     assert found == "instance KOIN: it leaves security group legacy (sg-2): tcp 22 from pl-1"
+
+
+def _member(group_id: str) -> dict[str, Any]:
+    return {"UserIdGroupPairs": [{"GroupId": group_id, "UserId": OWNER}]}
+
+
+@pytest.mark.parametrize(
+    ("permissions", "text"),
+    [
+        ([allow("tcp", 3306, **_member("sg-2"))], "tcp 3306 from members of legacy"),
+        ([allow("-1", **_member("sg-2"))], "all from members of legacy"),
+        # It still may, as a member of the group that it joins.
+        ([allow("tcp", 3306, UserIdGroupPairs=[{"GroupId": "sg-1"}, {"GroupId": "sg-2"}])], ""),
+        ([allow("tcp", 3306, **_member("sg-5"))], ""),
+    ],
+)
+def test_what_other_groups_allow_to_members_is_lost_with_the_group(
+    permissions: list[dict[str, Any]], text: str
+) -> None:
+    declared = hosts(security_groups=["Web"]) | declared_group()
+    old = group(GroupId="sg-2", GroupName="legacy")
+    database = group(*permissions, GroupId="sg-9", GroupName="db")
+    live = instance(SecurityGroups=[{"GroupId": "sg-2"}])
+    found = planned(declared, security_groups=[group(), old, database], instances=[live]).warnings
+    expected = f"instance KOIN: it loses what security group db (sg-9) allows: {text}"
+    assert found[1:] == ((expected,) if text else ())
 
 
 def test_a_host_in_another_vpc_is_promised_nothing_that_needs_its_own() -> None:
@@ -495,6 +729,89 @@ def test_a_flow_log_that_delivers_nothing_is_named() -> None:
 
 # --- What a plan cannot do
 
+DISK = {
+    "RootDeviceName": "/dev/xvda",
+    "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeId": "vol-1"}}],
+}
+PROTECTED = {"stop_protection": {"i-1": True}}
+UNDER_WAY = {"volume_modifications": [{"VolumeId": "vol-1", "TargetSize": 20, "TargetVolumeType": "gp2"}]}
+
+
+@pytest.mark.parametrize(
+    ("declared", "live", "more", "text"),
+    [
+        (
+            {"type": "t3a.medium"},
+            {},
+            PROTECTED,
+            "type: the host would have to stop, and is pro",
+        ),
+        (
+            {"state": "stopped"},
+            {},
+            PROTECTED,
+            "state: the host would have to stop, and is pro",
+        ),
+        ({}, {}, PROTECTED, ""),
+        (
+            {"type": "t3a.medium"},
+            {"Tags": [*named("KOIN"), {"Key": "aws:autoscaling:groupName", "Value": "web"}]},
+            {},
+            "Auto Scaling group web terminates hosts that do",
+        ),
+        ({}, {"Tags": [*named("KOIN"), {"Key": "aws:autoscaling:groupName", "Value": "web"}]}, {}, ""),
+        ({"type": "t3a.medium"}, {"InstanceLifecycle": "spot"}, {}, "a Spot instance, whose type EC2 does not change"),
+        ({"termination_protection": True}, {"InstanceLifecycle": "spot"}, {}, "a Spot instance, which has none"),
+        ({}, {"InstanceLifecycle": "spot"}, {}, ""),
+        (
+            {"type": "t3a.medium"},
+            {"State": {"Name": "stopped"}, "HibernationOptions": {"Configured": True}},
+            {},
+            "set up to hibernate, whose type EC2 does not change",
+        ),
+        ({"type": "t3a.medium"}, {"HibernationOptions": {"Configured": False}}, {}, ""),
+        ({"state": "running"}, {"State": {"Name": "stopping"}}, {}, "the host is stopping now"),
+        ({"state": "running"}, {"State": {"Name": "stopped"}}, {}, ""),
+        (
+            {"root_volume": {"size": 30}},
+            {"State": {"Name": "stopped"}, "BlockDeviceMappings": []},
+            {},
+            "no EBS volume as its root device",
+        ),
+        (
+            {"root_volume": {"size": 30}},
+            DISK,
+            UNDER_WAY,
+            "vol-1 is being modified (to gp2, 20",
+        ),
+        ({"root_volume": {"type": "gp3"}}, DISK, UNDER_WAY, "is being modified"),
+        ({"root_volume": {"size": 20, "type": "gp2"}}, DISK, UNDER_WAY, ""),
+        # A smaller size is only reported.
+        ({"root_volume": {"size": 10}}, DISK, UNDER_WAY, ""),
+    ],
+)
+def test_what_ec2_does_not_do_with_a_host_is_refused(
+    declared: dict[str, Any], live: dict[str, Any], more: dict[str, Any], text: str
+) -> None:
+    offered = [{"InstanceType": f"t3a.{size}", "Location": "ap-northeast-2a"} for size in ("small", "medium")]
+    found = problems(hosts(**declared), instances=[instance(**live)], offerings=offered, **more)
+    assert len(found) == bool(text), found
+    assert all(text in problem for problem in found)
+
+
+def test_stop_protection_is_read_of_hosts_that_would_stop() -> None:
+    (detail,) = (item for read in KINDS.reads() for item in read.then if item.into == "stop_protection")
+
+    def asked(declared: dict[str, Any], **live: Any) -> list[str]:
+        answer = {"Reservations": [{"Instances": [instance(**live)]}]}
+        return [arguments["InstanceId"] for _, arguments in detail.each(declaration(hosts(**declared)), answer)]
+
+    assert asked({"type": "t3a.medium"}) == ["i-1"]
+    assert asked({"state": "stopped"}) == ["i-1"]
+    assert asked({}) == asked({"type": "t3a.medium"}, State={"Name": "stopped"}) == []
+    # One of another architecture is only reported.
+    assert asked({"type": "t4g.small", "architecture": "arm64"}) == []
+
 
 def test_a_vpc_that_is_declared_by_its_id_has_to_exist() -> None:
     declared = {"koin": {"cidr": "10.0.0.0/16", "id": "vpc-9"}}
@@ -525,6 +842,22 @@ def test_a_subnet_outside_the_live_vpc_is_refused() -> None:
     assert "10.0.128.0/20 is outside the live VPC vpc-1 (10.0.0.0/20)" in problem
     second = {"CidrBlock": "10.0.128.0/18", "CidrBlockState": {"State": "associated"}}
     assert problems(declared, vpcs=[small | {"CidrBlockAssociationSet": [second]}]) == []
+
+
+def test_a_vpc_is_recognised_by_any_of_its_ranges() -> None:
+    further = {"CidrBlock": "10.0.0.0/16", "CidrBlockState": {"State": "associated"}}
+    live = VPC | {"CidrBlock": "10.1.0.0/16", "CidrBlockAssociationSet": [further]}
+    assert planned({}, vpcs=[live]).writes == []
+    gone = further | {"CidrBlockState": {"State": "disassociated"}}
+    found = planned({}, vpcs=[live | {"CidrBlockAssociationSet": [gone]}])
+    assert found.of("create")[0].kind == "vpc"
+    assert found.warnings[0].startswith("VPC koin: a new one, beside koin (vpc-1) of another range")
+
+
+def test_a_vpc_of_another_account_is_refused() -> None:
+    assert problems({}, vpcs=[VPC | {"OwnerId": OWNER}]) == []
+    (problem,) = problems({}, vpcs=[VPC | {"OwnerId": "999999999999"}])
+    assert "vpc-1 belongs to account 999999999999, which shares it" in problem
 
 
 def _launch(**more: Any) -> dict[str, Any]:
@@ -606,4 +939,5 @@ def test_quotas_are_read_only_when_they_could_be_reached() -> None:
 def test_every_subject_that_is_read_is_a_subject_of_the_snapshot() -> None:
     """A name that is written twice, differently, would never be found."""
     into = {call.into for call in KINDS.calls() if call.operation == "describe_network_interfaces"}
-    assert into == {"address_holders"}
+    assert into == {"address_holders", "group_interfaces"}
+    assert into <= set(KINDS.empty())

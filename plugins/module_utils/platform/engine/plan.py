@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .catalogue import Catalogue
 from .context import Context
 from .declaration import Declaration
+from .errors import PlatformError
 from .looked import Looked, looked
 from .model import Action, Desired, FieldChange, Live, Plan
 from .refs import resolve
@@ -19,9 +20,17 @@ if TYPE_CHECKING:
 def _matches(kind: Kind, wanted: Sequence[Desired], live: Sequence[Live], context: Context) -> dict[str, Live]:
     """Live resources by declared name, remembered in the context for the kinds that follow."""
     matched: dict[str, Live] = {}
+    owners: dict[str, str] = {}
     for want in wanted:
         found = kind.match(want, live, context)
         if found is not None:
+            if found.id in owners:
+                raise PlatformError(
+                    f"The declared {kind.name} {owners[found.id]} and {want.name} are the same live resource, "
+                    f"{found.label}, and would change it in turn.\n"
+                    "Declare one of them, or give each its own in the account (by its name, or `id`)."
+                )
+            owners[found.id] = want.name
             matched[want.name] = found
             context.add(kind.name, want.name, found)
     return matched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,15 +34,41 @@ def live_lines(raw: Mapping[str, Any], direction: str) -> list[str]:
     return [_line(entry) for entry in sorted(entries) if entry.number < LAST]
 
 
+def _overlap(one: str, other: str) -> bool:
+    """Whether two lines may match the same packet."""
+    (_, _, protocol, *which, cidr), (_, _, other_protocol, *other_which, other_cidr) = one.split(), other.split()
+    if protocol != other_protocol and "all" not in (protocol, other_protocol):
+        return False
+    if protocol == other_protocol and protocol in ("tcp", "udp") and which and other_which:
+        (first, last), (other_first, other_last) = (map(int, text[0].split("-")) for text in (which, other_which))
+        if last < other_first or other_last < first:
+            return False
+    network, other_network = (ipaddress.ip_network(text, strict=False) for text in (cidr, other_cidr))
+    return network.version == other_network.version and network.overlaps(other_network)
+
+
+def _before(line: str, lines: Sequence[str]) -> dict[str, str]:
+    """Of the lines that go before this one, those that decide otherwise about some of its packets; without numbers."""
+    place = [what(item) for item in lines].index(what(line))
+    action = line.split()[1]
+    return {what(item): item for item in lines[:place] if item.split()[1] != action and _overlap(item, line)}
+
+
+def what(line: str) -> str:
+    """A line without its number."""
+    return line.partition(" ")[2]
+
+
 def lost_lines(before: Mapping[str, Sequence[str]], after: Mapping[str, Any]) -> str:
-    """Rules that are gone, whatever their number was."""
-
-    def what(line: str) -> str:
-        return line.partition(" ")[2]
-
+    """Rules that are gone, or come too late to decide, whatever their number was."""
     lost = []
     for direction, lines in before.items():
-        kept = {what(line) for line in after.get(direction) or ()}
-        gone = [line for line in lines or () if what(line) not in kept]
+        new = after.get(direction) or []
+        gone = []
+        for line in lines or ():
+            if what(line) not in map(what, new):
+                gone.append(line)
+            elif late := sorted(set(first := _before(line, new)) - set(_before(line, lines))):
+                gone.append(f"{line} (after {', '.join(first[item] for item in late)})")
         lost += [f"{direction} {'; '.join(gone)}"] if gone else []
     return ", ".join(lost)

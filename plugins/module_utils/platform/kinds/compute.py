@@ -18,7 +18,17 @@ from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 from ..engine.options import nearest
 from ..engine.public_key import wrong_ec2_key
 from . import quotas
-from .addresses import described, displaced, holder, holders, many_addresses, new_addresses
+from .addresses import (
+    described,
+    displaced,
+    elastic,
+    holder,
+    holders,
+    kept_by_services,
+    many_addresses,
+    new_addresses,
+    of_others,
+)
 from .base import EC2_TAGS, Ec2Kind, Observation, called, label, only, tag_fields, tags_of
 from .iam import role_arns
 from .security import permission_lines
@@ -155,6 +165,35 @@ def _wanted_types(declaration: Declaration, answer: Any) -> Requests:
 
 def _launches(declaration: Declaration, answer: Any) -> bool:
     return bool(_absent(declaration, _instances(answer)))
+
+
+def _other_type(entry: Mapping[str, Any], raw: Mapping[str, Any]) -> bool:
+    """Whether the type would be changed; one of another architecture is only reported."""
+    return entry["type"] != raw["InstanceType"] and entry["architecture"] == raw.get("Architecture")
+
+
+def _stops(entry: Mapping[str, Any], raw: Mapping[str, Any]) -> bool:
+    """Whether a live host would be stopped, be it for a moment."""
+    running = raw["State"]["Name"] in ("pending", "running")
+    return running and (entry.get("state") == "stopped" or _other_type(entry, raw))
+
+
+def _declared_hosts(
+    declaration: Declaration, instances: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    """Name, entry and live instance of each host that is there."""
+    entries = declaration.entries("aws_compute_instances")
+    for raw in instances:
+        if called(raw) in entries and raw["State"]["Name"] in ALIVE:
+            yield called(raw), entries[called(raw)], raw
+
+
+def _stop_protection(declaration: Declaration, answer: Any) -> Requests:
+    """The hosts that would be stopped."""
+    for _, entry, raw in _declared_hosts(declaration, _instances(answer)):
+        if _stops(entry, raw):
+            arguments = {"InstanceId": raw["InstanceId"], "Attribute": "disableApiStop"}
+            yield (raw["InstanceId"],), arguments
 
 
 def _many_groups(declaration: Declaration, answer: Any) -> bool:
@@ -383,6 +422,13 @@ class Instance(Ec2Kind):
                 ),
                 Detail(
                     service="ec2",
+                    operation="describe_instance_attribute",
+                    into="stop_protection",
+                    each=_stop_protection,
+                    value=lambda answer: answer["DisableApiStop"]["Value"],
+                ),
+                Detail(
+                    service="ec2",
                     operation="describe_network_interfaces",
                     into="address_holders",
                     each=_wanted_addresses,
@@ -523,7 +569,46 @@ class Instance(Ec2Kind):
                 fix = f"correct aws_compute_images.{instance['architecture']}"
                 yield Problem(where, f"SSM has no parameter {parameter} to launch it from", fix)
         yield from self._taken(declaration, observation, found)
+        for name, entry, raw in _declared_hosts(declaration, observation["instances"]):
+            yield from self._refused(f"{self.variable}.{name}", entry, raw, observation)
         yield from self._quotas(declaration, observation)
+
+    @staticmethod
+    def _refused(
+        where: str, entry: Mapping[str, Any], raw: Mapping[str, Any], observation: Observation
+    ) -> Iterator[Problem]:
+        """Changes of a live host that EC2 would refuse, or that would cost the host."""
+        spot = raw.get("InstanceLifecycle") == "spot"
+        field = f"{where}.{'type' if _other_type(entry, raw) else 'state'}"
+        if _stops(entry, raw):
+            if observation["stop_protection"].get(raw["InstanceId"]):
+                fix = "switch the stop protection off in the account first, or declare what the host has"
+                yield Problem(field, "the host would have to stop, and is protected against that", fix)
+            if group := tags_of(raw).get("aws:autoscaling:groupName"):
+                what = f"the host would have to stop, and Auto Scaling group {group} terminates hosts that do"
+                yield Problem(field, what, "detach it from that group first (it goes on running)")
+        if _other_type(entry, raw):
+            why = "set up to hibernate" if (raw.get("HibernationOptions") or {}).get("Configured") else ""
+            if why := "a Spot instance" if spot else why:
+                what = f"the host is {why}, whose type EC2 does not change"
+                yield Problem(field, what, f"declare `type: {raw['InstanceType']}`")
+        if entry.get("termination_protection") and spot:
+            fix = "remove it, or launch an on-demand instance in its place"
+            yield Problem(f"{where}.termination_protection", "the host is a Spot instance, which has none", fix)
+        if entry.get("state") == "running" and raw["State"]["Name"] == "stopping":
+            fix = "run again when it has stopped, in a minute or so"
+            yield Problem(f"{where}.state", "the host is stopping now, and EC2 starts only what has stopped", fix)
+        volume, wanted = _root_volume_id(raw), entry.get("root_volume") or {}
+        mappings = raw.get("BlockDeviceMappings")
+        if wanted and volume is None and mappings is not None:
+            what = f"the host has no EBS volume as its root device ({raw.get('RootDeviceName') or 'none'})"
+            yield Problem(f"{where}.root_volume", what, "attach it in the account, or remove `root_volume`")
+        for change in observation["volume_modifications"]:
+            size, target = change.get("TargetSize") or 0, change.get("TargetVolumeType")
+            other = wanted.get("size", 0) > size or (target and wanted.get("type", target) != target)
+            if change["VolumeId"] == volume and other:
+                what = f"{volume} is being modified (to {target}, {size} GiB), and EC2 takes one change at a time"
+                yield Problem(f"{where}.root_volume", what, "run again when that is done")
 
     def _taken(
         self, declaration: Declaration, observation: Observation, vpcs: Mapping[str, Mapping[str, Any]]
@@ -661,8 +746,15 @@ class Instance(Ec2Kind):
             ):
                 raw = groups[name].raw
                 rules |= permission_lines(raw[part], preposition, lambda item: context.name("security_group", item))
-            shown = groups[name].label if name in groups else name
+            shown, live_id = (groups[name].label, groups[name].id) if name in groups else (name, name)
             yield f"instance {want.name}: it leaves security group {shown}: {'; '.join(sorted(rules)) or 'no rules'}"
+            kept = {groups[item].id if item in groups else item for item in change.after}
+            for other in context.live["security_group"]:
+                gone = _meant(other.raw, {live_id}) - _meant(other.raw, kept)
+                if gone and other.id != live_id:
+                    called_so = groups[name].raw["GroupName"] if name in groups else name
+                    what = "; ".join(f"{line} members of {called_so}" for line in sorted(gone))
+                    yield f"instance {want.name}: it loses what security group {other.label} allows: {what}"
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         if live is None:
@@ -692,6 +784,18 @@ class Instance(Ec2Kind):
         grown = [change for change in changes if change.field == "root_volume.size" and not self.replaces(change)]
         if grown:
             yield f"instance {want.name}: its file system grows at the next boot (cloud-init), not before"
+
+
+def _meant(group: Mapping[str, Any], members: set[str]) -> set[str]:
+    """What a security group allows from and to the members of other groups, e.g. ``tcp 22 from``."""
+    found: set[str] = set()
+    for part, preposition in (("IpPermissions", "from"), ("IpPermissionsEgress", "to")):
+        for permission in group[part]:
+            if any(pair["GroupId"] in members for pair in permission.get("UserIdGroupPairs", [])):
+                bare = {key: permission[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in permission}
+                lines = permission_lines([bare | {"IpRanges": [{"CidrIp": ""}]}], preposition, str)
+                found |= {line.strip() for line in lines}
+    return found
 
 
 def _state(raw: Mapping[str, Any]) -> str:
@@ -729,7 +833,7 @@ class ElasticIp(Ec2Kind):
             service="ec2",
             operation="describe_addresses",
             into="addresses",
-            value=at("Addresses"),
+            value=elastic,
             then=(
                 quotas.quota(quotas.ADDRESSES, many_addresses),
                 Detail(
@@ -753,7 +857,8 @@ class ElasticIp(Ec2Kind):
         return {*super().identities(action, registry), host["id"], host.get("interface") or host["id"]}
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
-        """No more addresses than the account's quota."""
+        """No address that AWS does not let go, and no more than the account's quota."""
+        yield from kept_by_services(declaration, observation)
         hosts = {raw["InstanceId"]: called(raw) for raw in observation["instances"] if raw["State"]["Name"] in ALIVE}
         new = new_addresses(declaration, observation["addresses"], hosts)
         count = len(observation["addresses"]) + len(new)
@@ -779,10 +884,17 @@ class ElasticIp(Ec2Kind):
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         instance = context.id("instance", want.name)
+        hosts = {item.id: item.raw for item in context.live["instance"]}
+        private = hosts.get(instance or "", {}).get("PrivateIpAddress")
+        others = of_others(want.name, context.declaration)
+        free = [item for item in live if item.raw["PublicIp"] not in others]
+        own = [item for item in free if instance and item.raw.get("InstanceId") == instance]
         for same in (
             [item for item in live if item.raw["PublicIp"] == want.entry["address"]],
-            [item for item in live if instance and item.raw.get("InstanceId") == instance],
-            [item for item in live if called(item.raw) == want.name],
+            # A host with several interfaces or private addresses may have several: the first one is meant.
+            [item for item in own if private and item.raw.get("PrivateIpAddress") == private],
+            own,
+            [item for item in free if called(item.raw) == want.name],
         ):
             if same:
                 return only(self.name, want.name, same)

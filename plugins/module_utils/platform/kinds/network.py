@@ -18,7 +18,7 @@ from . import quotas
 from .acl_lines import declared_line, live_lines, lost_lines
 from .base import EC2_TAGS, Ec2Kind, Observation, called, declared, label, only, tag_fields, tags_of
 from .routing import routes_of
-from .subnets_of import associated, by_name_or_subnets, declared_names, subnet_labels
+from .subnets_of import associated, by_name_or_subnets, named_subnets, subnet_labels
 from .vpcs import in_vpc, live_vpcs, many_vpcs, missing_vpcs, ranges, same_vpcs, with_tags
 
 #: an availability zone: its region, and a letter
@@ -73,7 +73,7 @@ def _attribute_of(attribute: str, name: str) -> Callable[[Declaration, Any], Req
         entries = declaration.entries("aws_network_vpcs").values()
         cidrs, ids = {entry["cidr"] for entry in entries}, {entry.get("id") for entry in entries}
         for raw in answer["Vpcs"]:
-            if raw["CidrBlock"] in cidrs or raw["VpcId"] in ids:
+            if not cidrs.isdisjoint(ranges(raw)) or raw["VpcId"] in ids:
                 yield (raw["VpcId"], name), {"VpcId": raw["VpcId"], "Attribute": attribute}
 
     return each
@@ -148,6 +148,11 @@ class Vpc(Ec2Kind):
                 # A new VPC would have another id, so that every run would make one more.
                 what = f"{live_id} is not in {declaration.region} of this account"
                 yield Problem(f"{self.variable}.{name}.id", what, "correct it, or remove `id` to create a VPC")
+        for name, raw in live_vpcs(declaration, observation).items():
+            owner = raw.get("OwnerId") or declaration.account
+            if owner != declaration.account:
+                what = f"{raw['VpcId']} belongs to account {owner}, which shares it: nobody else can change or tag it"
+                yield Problem(f"{self.variable}.{name}", what, "declare a VPC of this account, or another range")
         count = len(observation["vpcs"]) + len(missing)
         for name in missing:
             where, otherwise = f"{self.variable}.{name}", "delete a VPC that nothing uses"
@@ -170,15 +175,20 @@ class Vpc(Ec2Kind):
 
     def fields(self, live: Live, context: Context) -> Fields:
         raw = live.raw
+        entry = context.declaration.entries(self.variable).get(context.name(self.name, live.id), {})
         return {
-            "cidr": raw["CidrBlock"],
+            # Any of its ranges may be the declared one.
+            "cidr": entry["cidr"] if entry.get("cidr") in ranges(raw) else raw["CidrBlock"],
             "dns_support": raw.get("dns_support"),
             "dns_hostnames": raw.get("dns_hostnames"),
             **tag_fields(tags_of(raw)),
         }
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
-        """What its hosts lose, undeclared ones included."""
+        """What its hosts lose, undeclared ones included; another VPC that may be meant."""
+        same = [item.label for item in context.live[self.name] if live is None and called(item.raw) == want.name]
+        if same:
+            yield f"VPC {want.name}: a new one, beside {', '.join(same)} of another range; `id` declares that one"
         losses = {
             "dns_support": "names are no longer resolved by Amazon's resolver (private zones, endpoints)",
             "dns_hostnames": "instances with a public address lose their public DNS names",
@@ -408,13 +418,13 @@ class RouteTable(Ec2Kind):
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         guarded = {item.id: associated(item) | set(item.raw["implicit"]) for item in live}
-        return by_name_or_subnets(self.name, want, live, context, guarded)
+        return by_name_or_subnets(self, want, live, context, guarded)
 
     def fields(self, live: Live, context: Context) -> Fields:
         raw = live.raw
         fields: Fields = tag_fields(tags_of(raw))
         fields |= {f"routes.{destination}": target for destination, target in routes_of(raw, context).items()}
-        fields["subnets"] = declared_names(associated(live) | set(raw["implicit"]), context)
+        fields["subnets"] = named_subnets(self, live, associated(live) | set(raw["implicit"]), context)
         return fields
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
@@ -504,13 +514,13 @@ class NetworkAcl(Ec2Kind):
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         guarded = {item.id: associated(item) for item in live}
-        return by_name_or_subnets(self.name, want, live, context, guarded)
+        return by_name_or_subnets(self, want, live, context, guarded)
 
     def fields(self, live: Live, context: Context) -> Fields:
         fields: Fields = tag_fields(tags_of(live.raw))
         for direction in self.nested:
             fields[direction] = live_lines(live.raw, direction)
-        fields["subnets"] = declared_names(associated(live), context)
+        fields["subnets"] = named_subnets(self, live, associated(live), context)
         return fields
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:

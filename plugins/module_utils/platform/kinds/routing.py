@@ -39,7 +39,9 @@ def _target(route: Mapping[str, Any], context: Context) -> str:
         kind = next((kind for start, kind in _GATEWAYS.items() if gateway.startswith(start)), "")
         text = f"{kind} {gateway}".strip()
     else:
-        text = next((f"{kind} {route[key]}" for key, kind in _TARGETS.items() if route.get(key)), "nothing")
+        # Of an instance with several interfaces a route names one.
+        targets = [f"{kind} {route[key]}" for key, kind in _TARGETS.items() if route.get(key)]
+        text = " on ".join(targets) or "nothing"
     # A route of a VPN gateway comes and goes by itself.
     text += " (propagated)" if route.get("Origin") == "EnableVgwRoutePropagation" else ""
     return text + (" (blackhole)" if route.get("State") == "blackhole" else "")
@@ -48,4 +50,8 @@ def _target(route: Mapping[str, Any], context: Context) -> str:
 def routes_of(raw: Mapping[str, Any], context: Context) -> dict[str, str]:
     """Targets by destination, without the VPC's own."""
     found = raw.get("Routes", [])
-    return {_destination(route): _target(route, context) for route in found if route.get("GatewayId") != "local"}
+    routes = {_destination(route): _target(route, context) for route in found if route.get("GatewayId") != "local"}
+    # Also while a VPN is down and nothing is propagated.
+    if gateways := sorted(item["GatewayId"] for item in raw.get("PropagatingVgws") or []):
+        routes["propagated routes"] = f"VPN gateway {', '.join(gateways)}"
+    return routes

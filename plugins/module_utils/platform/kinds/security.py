@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..engine import checks, formats
-from ..engine.access import Read, Write, at
+from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
 from ..engine.model import Desired, FieldChange, Fields, Live
 from ..group_rules import ports, protocol
 from . import quotas
+from .addresses import described
 from .base import EC2_TAGS, Ec2Kind, Observation, called, label, only, tag_fields, tags_of
 from .vpcs import live_vpcs
 
@@ -128,14 +129,41 @@ def _owner(raw: Mapping[str, Any]) -> str:
 
 
 def _users(group: str, context: Context) -> list[str]:
-    """The live hosts that have a group, declared or not."""
+    """What has a group, declared or not: hosts, and interfaces of services such as load balancers and databases."""
     users = [
         called(raw) or raw["InstanceId"]
         for raw in context.observation["instances"]
-        if any(item["GroupId"] == group for item in raw.get("SecurityGroups", []))
+        if any(item["GroupId"] == group for item in _all_groups(raw))
         and raw["State"]["Name"] not in ("shutting-down", "terminated")
     ]
-    return sorted(users)
+    services = [
+        described(raw)
+        for raw in context.observation["group_interfaces"].get("services", [])
+        if any(item["GroupId"] == group for item in raw.get("Groups", []))
+    ]
+    return [*sorted(users), *sorted(services)]
+
+
+def _all_groups(raw: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The groups of every interface of a host."""
+    interfaces = raw.get("NetworkInterfaces", [])
+    return [*raw.get("SecurityGroups", []), *(item for interface in interfaces for item in interface.get("Groups", []))]
+
+
+def _interfaces(declaration: Declaration, answer: Any) -> Requests:
+    """The network interfaces of groups that would lose a rule."""
+    names = _names(answer["SecurityGroups"])
+    losing = []
+    for raw in answer["SecurityGroups"]:
+        entry = declaration.entries("aws_security_groups").get(raw["GroupName"], {})
+        for direction, part, preposition in _DIRECTIONS if entry else ():
+            if direction in entry:
+                live = permission_lines(
+                    raw[part], preposition, lambda live_id: names.get(live_id, live_id), _owner(raw)
+                )
+                losing += [raw["GroupId"]] if set(live) - set(rule_lines(entry[direction], preposition)) else []
+    if losing:
+        yield ("services",), {"Filters": [{"Name": "group-id", "Values": sorted(set(losing))}]}
 
 
 def _names(groups: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -195,7 +223,21 @@ class SecurityGroup(Ec2Kind):
             operation="describe_security_groups",
             into="security_groups",
             value=at("SecurityGroups"),
-            then=(quotas.quota(quotas.RULES, _many_rules),),
+            then=(
+                quotas.quota(quotas.RULES, _many_rules),
+                Detail(
+                    service="ec2",
+                    operation="describe_network_interfaces",
+                    into="group_interfaces",
+                    each=_interfaces,
+                    # Those of hosts are known with the hosts.
+                    value=lambda answer: [
+                        raw
+                        for raw in answer.get("NetworkInterfaces", [])
+                        if not (raw.get("Attachment") or {}).get("InstanceId")
+                    ],
+                ),
+            ),
         ),
     )
     writes = (
@@ -270,12 +312,19 @@ class SecurityGroup(Ec2Kind):
         return only(self.name, want.name, same if vpc else [])
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
-        """No group would have more rules than the account's quota; new ones are added before old ones go."""
+        """No name differs from a live one in case alone, which EC2 refuses.
+
+        No group would have more rules than the account's quota; new ones are added before old ones go.
+        """
         vpcs, names = live_vpcs(declaration, observation), _names(observation["security_groups"])
         for name, entry in declaration.entries(self.variable).items():
             vpc = vpcs.get(entry["vpc"], {}).get("VpcId")
-            there = [raw for raw in observation["security_groups"] if raw["GroupName"] == name]
-            group: Mapping[str, Any] = next((raw for raw in there if vpc and raw.get("VpcId") == vpc), {})
+            here = [raw for raw in observation["security_groups"] if vpc and raw.get("VpcId") == vpc]
+            group: Mapping[str, Any] = next((raw for raw in here if raw["GroupName"] == name), {})
+            same = [raw["GroupName"] for raw in here if raw["GroupName"].lower() == name.lower()]
+            if same and not group:
+                what = f"the VPC has the group {same[0]}, and EC2 takes names that differ only in case for the same"
+                yield Problem(f"{self.variable}.{name}", what, f"write `{same[0]}`")
             for direction, count in _counts(entry, group, names).items():
                 where = f"{self.variable}.{name}.{direction}"
                 what, otherwise = f"{count} rules, old and new ones together,", "remove rules that nothing needs"

@@ -30,7 +30,9 @@ def same_vpcs(name: str, entry: Mapping[str, Any], vpcs: Iterable[Mapping[str, A
     """The live VPCs that an entry may mean, the best reason first."""
     if entry.get("id"):
         return [raw for raw in vpcs if raw["VpcId"] == entry["id"]]
+    vpcs = list(vpcs)
     same_cidr = [raw for raw in vpcs if raw["CidrBlock"] == entry["cidr"]]
+    same_cidr = same_cidr or [raw for raw in vpcs if entry["cidr"] in ranges(raw)]
     named = [raw for raw in same_cidr if called(raw) == name]
     default = [raw for raw in same_cidr if raw.get("IsDefault")]
     return named or default or same_cidr
