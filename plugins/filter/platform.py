@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -153,6 +154,27 @@ def email_subscriptions(emails: Iterable[str]) -> list[dict[str, str]]:
     return [{"protocol": "email", "endpoint": email} for email in emails]
 
 
+#: what is left of a user or role in a policy after it was deleted: S3 refuses to write it again, and it lets nobody in
+_GHOST = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,}")
+
+
+def _without_ghosts(statement: Mapping[str, Any]) -> dict[str, Any]:
+    """A statement without deleted principals; empty when it names no other."""
+    found = dict(statement)
+    for key in ("Principal", "NotPrincipal"):
+        who = found.get(key)
+        if not isinstance(who, Mapping) or "AWS" not in who:
+            continue
+        names = who["AWS"] if isinstance(who["AWS"], list) else [who["AWS"]]
+        kept = [name for name in names if not _GHOST.fullmatch(str(name))]
+        rest = {kind: value for kind, value in who.items() if kind != "AWS"} | ({"AWS": kept} if kept else {})
+        if not rest:
+            return {}
+        if kept != names:
+            found[key] = rest
+    return found
+
+
 def joined_policy(first: str | Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """The statements of both policies, each once; for the time in which both have to hold.
 
@@ -160,7 +182,7 @@ def joined_policy(first: str | Mapping[str, Any], second: Mapping[str, Any]) -> 
     """
     live = json.loads(first) if isinstance(first, str) and first else {}
     before = live.get("Statement", [])
-    before = before if isinstance(before, list) else [before]
+    before = [part for one in (before if isinstance(before, list) else [before]) if (part := _without_ghosts(one))]
     after = list(second["Statement"])
     sids = {part.get("Sid") for part in after}
     kept = [{key: value for key, value in part.items() if key != "Sid" or value not in sids} for part in before]

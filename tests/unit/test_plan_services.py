@@ -200,3 +200,12 @@ def test_the_first_password_policy_of_an_account_is_no_weaker_without_a_word() -
     assert found.registry["account_settings"]["account"]["password_policy"] == {"MinimumPasswordLength": 8}
     assert "IAM's own password policy ends" in found.warnings[-1]
     assert not any("own password policy" in text for text in plan_of(declared, password_policy={"x": 1}).warnings)
+
+
+def test_buckets_that_the_block_of_the_account_closes_are_named() -> None:
+    declared = {
+        "aws_account_settings": {"block_public_access": True},
+        "aws_storage_buckets": {"open": {"block_public_access": False}, "closed": {"block_public_access": True}},
+    }
+    found = plan_of(declared, buckets={"open": None, "closed": None, "other": None})
+    assert any("every bucket, including open, other;" in text for text in found.warnings)

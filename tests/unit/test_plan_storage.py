@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from ansible.module_utils.platform.kinds import KINDS
 from ansible.module_utils.platform.kinds.base import statements
 
 from tests.support.files import load_file
-from tests.support.observed import changes_of, plan_of
+from tests.support.observed import changes_of, declaration_of, plan_of, refusals
 
 FILTERS = load_file("plugins/filter/platform.py").FilterModule().filters()
 OWNER = {"Grantee": {"ID": "me", "Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"}
@@ -154,6 +155,115 @@ def test_a_trail_that_nobody_declared_is_said_to_be_shut_out() -> None:
     trails = [{"Name": "security", "TrailARN": "arn:s", "S3BucketName": "logs"}]
     found = plan_of(declared, buckets={"logs": None}, trails=trails)
     assert "bucket logs: trail security, which is not declared, can no longer write to it" in found.warnings
+
+
+def test_what_writes_to_a_bucket_that_no_declaration_lets_in_is_named() -> None:
+    declared: dict[str, Any] = {"aws_network_vpcs": {}, "aws_storage_buckets": {"b": {"tls_only": True}}}
+    live = {"FlowLogId": "fl-1", "ResourceId": "vpc-9"}
+    logs = [{**live, "LogDestination": f"arn:aws:s3:::{path}"} for path in ("b", "b/team/", "other")]
+    trail = {"Name": "security", "TrailARN": "arn:s", "S3BucketName": "b"}
+
+    def found(**more: Any) -> list[str]:
+        result = plan_of(declared | more, buckets={"b": None}, trails=[trail], flow_logs=logs)
+        return [text.partition("bucket b: ")[2] for text in result.warnings if "no longer write" in text]
+
+    folder = "flow log fl-1 of vpc-9 can no longer write to b/team"
+    assert found() == [
+        "trail security, which is not declared, can no longer write to it",
+        "flow log fl-1 of vpc-9 can no longer write to b",
+        folder,
+    ]
+    # Delivery to the top of the bucket is let in for the whole account.
+    assert found(aws_account_flow_logs={"f": {"vpc": "v", "bucket": "b"}})[1:] == [folder]
+
+
+ANYONE: list[tuple[dict[str, Any], str]] = [
+    ({"Principal": "*", "Action": "s3:GetObject"}, "anyone can read objects"),
+    ({"Principal": {"AWS": "*"}, "Action": "s3:*"}, "anyone can read objects"),
+    ({"Principal": {"AWS": ["*", "arn:aws:iam::1:root"]}, "Action": "s3:Get*"}, "anyone can read objects"),
+    ({"NotPrincipal": {"AWS": "arn:aws:iam::1:root"}, "Action": "s3:GetObject"}, "anyone can read objects"),
+    ({"Principal": "*", "Action": "s3:PutObject"}, "anyone loses s3:PutObject"),
+    ({"Principal": "*", "Action": "s3:ListBucket"}, "anyone loses s3:ListBucket"),
+    (
+        {
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Condition": {"IpAddress": {"aws:SourceIp": "198.51.100.0/24"}},
+        },
+        'anyone loses s3:GetObject (if {"IpAddress": {"aws:SourceIp": "198.51.100.0/24"}})',
+    ),
+    (
+        {
+            "Principal": {"Service": "cloudfront.amazonaws.com"},
+            "Action": "s3:GetObject",
+            "Condition": {"StringEquals": {"aws:SourceArn": "arn:aws:cloudfront::1:distribution/E9"}},
+        },
+        'cloudfront.amazonaws.com loses s3:GetObject (if {"StringEquals": {"aws:SourceArn": '
+        '"arn:aws:cloudfront::1:distribution/E9"}})',
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "text"), ANYONE)
+def test_who_can_do_what_until_now_is_said_as_the_policy_has_it(part: dict[str, Any], text: str) -> None:
+    policy = json.dumps(_statement(**part))
+    warnings = _bucket({"tls_only": True}, policy=policy).warnings
+    assert len([line for line in warnings if text in line]) == 1
+    assert len([line for line in warnings if "anyone can read" in line]) == ("anyone can read" in text)
+
+
+@pytest.mark.parametrize(
+    ("entry", "config", "refused"),
+    [
+        ({"versioning": True}, {"versioning": {"Status": "Suspended", "MFADelete": "Enabled"}}, ["versioning"]),
+        ({"versioning": True}, {"versioning": {"Status": "Enabled", "MFADelete": "Enabled"}}, []),
+        (
+            {"lifecycle": {"old": {"expire_days": 30}}},
+            {"versioning": {"Status": "Enabled", "MFADelete": "Enabled"}},
+            ["lifecycle.old"],
+        ),
+        ({"lifecycle": {"old": {"expire_days": 30}}}, {"versioning": {"Status": "Enabled"}}, []),
+        ({"versioning": False}, {"versioning": {"Status": "Enabled"}, "object_lock": True}, ["versioning"]),
+        ({"versioning": False}, {"versioning": {"Status": "Enabled"}, "replication": True}, ["versioning"]),
+        ({"versioning": False}, {"versioning": {"Status": "Suspended"}, "replication": True}, []),
+        ({"versioning": False}, {"versioning": {"Status": "Enabled"}}, []),
+        ({}, {"versioning": {"Status": "Enabled", "MFADelete": "Enabled"}, "object_lock": True}, []),
+    ],
+)
+def test_what_s3_does_not_do_with_a_bucket_is_refused(
+    entry: dict[str, Any], config: dict[str, Any], refused: list[str]
+) -> None:
+    declared = {"aws_storage_buckets": {"b": entry}}
+    found = refusals(declared, buckets={"b": None}, bucket_configs={"b": config})
+    assert [problem.where for problem in found] == [f"aws_storage_buckets.b.{field}" for field in refused]
+
+
+def test_what_keeps_versioning_on_is_read_where_it_would_be_switched_off() -> None:
+    (read,) = (read for read in KINDS.reads() if read.into == "buckets")
+    details = [
+        item for item in read.then if item.operation in ("get_object_lock_configuration", "get_bucket_replication")
+    ]
+    declared = declaration_of({"aws_storage_buckets": {"a": {"versioning": False}, "b": {"versioning": True}, "c": {}}})
+    answer = {"Buckets": [{"Name": name} for name in "abc"]}
+    assert [[path[0] for path, _ in detail.each(declared, answer)] for detail in details] == [["a"], ["a"]]
+
+
+def test_deleted_users_are_left_out_where_two_policies_are_joined() -> None:
+    ghost, alive = "AIDAJQABLZS4A3QDU576Q", "arn:aws:iam::1:user/kim"
+    parts = [
+        {"Sid": "1", "Effect": "Allow", "Principal": {"AWS": ghost}, "Action": "s3:*"},
+        {"Sid": "2", "Effect": "Allow", "Principal": {"AWS": [ghost, alive]}, "Action": "s3:*"},
+        {"Sid": "3", "Effect": "Allow", "Principal": {"AWS": alive}, "Action": "s3:*"},
+        {"Sid": "4", "Effect": "Allow", "Principal": "*", "Action": "s3:*"},
+        {"Sid": "5", "Effect": "Allow", "Principal": {"AWS": ghost, "Service": "x"}, "Action": "s3:*"},
+    ]
+    joined = FILTERS["joined_policy"](json.dumps({"Statement": parts}), {"Statement": []})["Statement"]
+    assert [(part["Sid"], part["Principal"]) for part in joined] == [
+        ("2", {"AWS": [alive]}),
+        ("3", {"AWS": alive}),
+        ("4", "*"),
+        ("5", {"Service": "x"}),
+    ]
 
 
 def _statement(**part: Any) -> dict[str, Any]:

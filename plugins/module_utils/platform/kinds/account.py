@@ -114,7 +114,10 @@ class AccountSettings(Kind):
             "ebs_encryption": observation["ebs_encryption"],
             "public_access_block": observation["account_public_access_block"],
             "password_policy": policy,
-            "other_buckets": [name for name in observation["buckets"] if name not in declared],
+            # Those that are declared to be closed are closed anyway.
+            "other_buckets": [
+                name for name in observation["buckets"] if not declared.get(name, {}).get("block_public_access")
+            ],
         }
         yield Live(NAME, NAME, raw, {"id": context.declaration.account, "password_policy": kept}, listed=False)
 

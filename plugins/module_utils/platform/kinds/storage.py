@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ..engine import formats
@@ -13,7 +14,7 @@ from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
 from ..engine.model import Desired, FieldChange, Fields, Live
-from .base import Kind, Observation, declared, policy, statements, tag_fields, tags_of
+from .base import Kind, Observation, called, declared, label, policy, statements, tag_fields, tags_of
 
 _NAME = re.compile(r"(?!xn--)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 
@@ -133,12 +134,24 @@ def _declared_buckets(declaration: Declaration, answer: Any) -> Iterator[tuple[s
             yield item["Name"], entries[item["Name"]]
 
 
-def _setting(name: str, operation: str, value: Callable[[Any], Any], *, absent: str = "", action: str = "") -> Detail:
-    """The read of one setting of each declared bucket. absent: the error that S3 returns for a bucket without it."""
+def _setting(
+    name: str,
+    operation: str,
+    value: Callable[[Any], Any],
+    *,
+    absent: str = "",
+    action: str = "",
+    needed: Callable[[Mapping[str, Any]], bool] = lambda entry: True,
+) -> Detail:
+    """The read of one setting of each declared bucket whose entry needs it.
+
+    absent: the error that S3 returns for a bucket without it.
+    """
 
     def each(declaration: Declaration, answer: Any) -> Requests:
-        for bucket, _ in _declared_buckets(declaration, answer):
-            yield (bucket, name), {"Bucket": bucket}
+        for bucket, entry in _declared_buckets(declaration, answer):
+            if needed(entry):
+                yield (bucket, name), {"Bucket": bucket}
 
     return Detail(
         service="s3",
@@ -190,12 +203,40 @@ def _grants(acl: Mapping[str, Any]) -> list[str]:
     return sorted(found)
 
 
+def _unversioned(entry: Mapping[str, Any]) -> bool:
+    """Whether versioning would be switched off where it is on."""
+    return entry.get("versioning") is False
+
+
+def _versioned(config: Mapping[str, Any]) -> bool:
+    return (config.get("versioning") or {}).get("Status") == "Enabled"
+
+
 def _ownership(answer: Any) -> str | None:
     return next((rule["ObjectOwnership"] for rule in answer.get("OwnershipControls", {}).get("Rules", [])), None)
 
 
 _SETTINGS = (
-    _setting("versioning", "get_bucket_versioning", lambda answer: answer.get("Status")),
+    _setting(
+        "versioning", "get_bucket_versioning", lambda answer: {key: answer.get(key) for key in ("Status", "MFADelete")}
+    ),
+    *(
+        _setting(name, operation, bool, absent=absent, action=action, needed=_unversioned)
+        for name, operation, absent, action in (
+            (
+                "object_lock",
+                "get_object_lock_configuration",
+                "ObjectLockConfigurationNotFoundError",
+                "s3:GetBucketObjectLockConfiguration",
+            ),
+            (
+                "replication",
+                "get_bucket_replication",
+                "ReplicationConfigurationNotFoundError",
+                "s3:GetReplicationConfiguration",
+            ),
+        )
+    ),
     _setting("acl", "get_bucket_acl", lambda answer: {key: answer.get(key) for key in ("Owner", "Grants")}),
     _setting(
         "encryption",
@@ -289,6 +330,25 @@ _TAKEN = Detail(
 )
 
 
+def _refused(where: str, entry: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Changes that S3 refuses because of something else that is set."""
+    on = _versioned(config)
+    other = entry.get("versioning") is not None and entry["versioning"] != on
+    if (config.get("versioning") or {}).get("MFADelete") == "Enabled":
+        fix = "switch MFA delete off first (only the root user can), or declare what the bucket has"
+        if other:
+            yield Problem(f"{where}.versioning", "MFA delete is on, so only the root user can change versioning", fix)
+        live = {rule.get("ID"): _live_lifecycle(rule) for rule in (config.get("lifecycle") or {}).get("Rules", [])}
+        for rule_id, rule in entry.get("lifecycle", {}).items():
+            if live.get(rule_id) != _lifecycle_line(rule):
+                yield Problem(f"{where}.lifecycle.{rule_id}", "S3 takes no lifecycle while MFA delete is on", fix)
+    elif other and on:
+        names = {"object_lock": "its Object Lock", "replication": "its replication"}
+        for reason in (text for key, text in names.items() if config.get(key)):
+            what = f"{reason} needs versioning, which S3 does not suspend then"
+            yield Problem(f"{where}.versioning", what, "write `versioning: true`, or remove it")
+
+
 class Bucket(Kind):
     """Recognised by its name."""
 
@@ -348,6 +408,7 @@ class Bucket(Kind):
         "s3:GetEncryptionConfiguration",
         "s3:GetInventoryConfiguration",
         "s3:GetLifecycleConfiguration",
+        "s3:GetReplicationConfiguration",
         "s3:ListAllMyBuckets",
         "s3:ListBucket",
     )
@@ -390,6 +451,8 @@ class Bucket(Kind):
                 what = f"`{name}` is a bucket of another account, or you lack s3:GetBucketLocation"
                 fix = "choose another name: no two buckets of AWS have the same"
                 yield Problem(f"{self.variable}.{name}", what, fix)
+        for name, entry in declaration.entries(self.variable).items():
+            yield from _refused(f"{self.variable}.{name}", entry, observation["bucket_configs"].get(name, {}))
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         # Imported here, because the list of all kinds imports this file.
@@ -434,7 +497,7 @@ class Bucket(Kind):
             # Only the algorithm is declared; what is set beside it stays.
             encryption = wanted
         fields: Fields = {
-            "versioning": raw.get("versioning") == "Enabled",
+            "versioning": _versioned(raw),
             "encryption": encryption,
             **{f"block_public_access.{field}": block.get(name, False) for field, name in BLOCK.items()},
             "grants": _grants(raw.get("acl") or {}),
@@ -474,9 +537,14 @@ class Bucket(Kind):
             yield from _shut_out(want.name, context)
 
 
-def _is_public(statement: str) -> bool:
-    parsed = json.loads(statement)
-    return parsed.get("Effect") == "Allow" and parsed.get("Principal") in ("*", {"AWS": "*"})
+def _is_public(line: str) -> bool:
+    """Whether a statement lets anyone read objects."""
+    statement = json.loads(line)
+    principal = statement.get("Principal")
+    names = principal.get("AWS", []) if isinstance(principal, dict) else principal
+    anyone = "NotPrincipal" in statement or "*" in (names if isinstance(names, list) else [names])
+    reads = any(fnmatchcase("s3:getobject", action.lower()) for action in statement.get("Action", []))
+    return statement.get("Effect") == "Allow" and anyone and reads and not statement.get("Condition")
 
 
 def _stopped_logs(bucket: str, grants: Iterable[str], context: Context) -> Iterator[str]:
@@ -517,13 +585,22 @@ def _lost(bucket: str, change: FieldChange) -> Iterator[str]:
         what = ", ".join(part.get("Action") or ["everything but " + ", ".join(part.get("NotAction", []))])
         sid = f"statement {part['Sid']}" if part.get("Sid") else "a statement"
         verb = "loses" if part["Effect"] == "Allow" else "is no longer denied"
-        yield f"bucket {bucket}: {sid} goes; {who} {verb} {what}"
+        when = f" (if {json.dumps(part['Condition'], sort_keys=True)})" if part.get("Condition") else ""
+        yield f"bucket {bucket}: {sid} goes; {who} {verb} {what}{when}"
 
 
 def _shut_out(bucket: str, context: Context) -> Iterator[str]:
-    """Trails that nobody declares and that write to a bucket of declared ones: its policy denies them."""
+    """Trails and flow logs that write to the bucket and that the declared policy does not let in."""
     trails = context.declaration.entries("aws_account_trails")
     own = {name for name, entry in trails.items() if entry["bucket"] == bucket}
-    for raw in context.observation["trails"] if own else []:
+    for raw in context.observation["trails"]:
         if raw.get("S3BucketName") == bucket and raw["Name"] not in own:
             yield f"bucket {bucket}: trail {raw['Name']}, which is not declared, can no longer write to it"
+    flow_logs = context.declaration.entries("aws_account_flow_logs").values()
+    declared_here = any(entry["bucket"] == bucket for entry in flow_logs)
+    for raw in context.observation["flow_logs"]:
+        name, _, folder = str(raw.get("LogDestination", "")).removeprefix("arn:aws:s3:::").partition("/")
+        # The policy lets them in to the top of the bucket only.
+        if name == bucket and (folder.strip("/") or not declared_here):
+            where = f"flow log {label(raw['FlowLogId'], called(raw))} of {raw.get('ResourceId')}"
+            yield f"bucket {bucket}: {where} can no longer write to {name}/{folder}".rstrip("/")
