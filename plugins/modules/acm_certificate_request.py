@@ -168,7 +168,7 @@ class CertificateWaiters(BaseWaiterFactory):
     @property
     def _waiter_model_data(self) -> dict[str, Any]:
         options = "Certificate.DomainValidationOptions || `[]`"
-        missing = f"({options})[?ValidationMethod != 'EMAIL' && ResourceRecord == null]"
+        missing = f"({options})[?ValidationMethod == 'DNS' && ResourceRecord == null]"
 
         def status(expected: str, state: str) -> dict[str, Any]:
             return {"matcher": "path", "argument": "Certificate.Status", "expected": expected, "state": state}
@@ -204,6 +204,11 @@ class CertificateWaiters(BaseWaiterFactory):
 def names_of(domain_name: str, alternative_names: list[str]) -> frozenset[str]:
     """Every name that the certificate covers, as ACM compares them."""
     return frozenset(name.lower().rstrip(".") for name in [domain_name, *alternative_names])
+
+
+def is_usable(certificate: dict[str, Any]) -> bool:
+    """Whether CloudFront can use it, now or when it is issued; it takes none of a private authority."""
+    return certificate["Status"] in USABLE and certificate.get("Type") != "PRIVATE"
 
 
 def request_token(domain_name: str, names: frozenset[str], salt: list[str]) -> str:
@@ -272,7 +277,7 @@ class CertificateRequest:
             for item in candidates
             if names_of(item["DomainName"], item.get("SubjectAlternativeNames") or []) == self.names
         ]
-        usable = [item for item in matching if item["Status"] in USABLE]
+        usable = [item for item in matching if is_usable(item)]
         # Best last: issued, renewed by ACM itself, valid longest; the ARN makes the choice the same on each run.
         usable.sort(
             key=lambda item: (

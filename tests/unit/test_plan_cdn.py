@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import jmespath
 import pytest
+from ansible.module_utils.platform.engine.errors import PlatformError
 
+from tests.support.files import load_file
 from tests.support.observed import changes_of, plan_of, refusals
 
 POLICY = "658327ea-f89d-4fab-a63d-7e88639e58f6"
@@ -40,6 +43,66 @@ def _certificate(*names: str) -> dict[str, Any]:
 def test_a_certificate_is_the_set_of_its_names(names: list[str], found: bool) -> None:
     result = plan_of(DECLARED, certificates=[_certificate(*names)])
     assert ("certificate" in result.registry) is found
+
+
+@pytest.mark.parametrize(
+    ("live", "found"),
+    [
+        ({"Type": "IMPORTED", "Status": "ISSUED"}, True),
+        ({"Type": "AMAZON_ISSUED", "Status": "PENDING_VALIDATION"}, True),
+        # CloudFront takes none of a private authority.
+        ({"Type": "PRIVATE", "Status": "ISSUED"}, False),
+        ({"Type": "IMPORTED", "Status": "EXPIRED"}, False),
+        ({"Type": "AMAZON_ISSUED", "Status": "FAILED"}, False),
+        ({"Type": "AMAZON_ISSUED", "Status": "VALIDATION_TIMED_OUT"}, False),
+        ({"Type": "AMAZON_ISSUED", "Status": "REVOKED"}, False),
+    ],
+)
+def test_a_certificate_that_cloudfront_cannot_use_is_none(live: dict[str, Any], found: bool) -> None:
+    certificate = _certificate("koreatech.in", "*.koreatech.in") | live
+    assert ("certificate" in plan_of(DECLARED, certificates=[certificate]).registry) is found
+
+
+def test_a_certificate_of_ones_own_goes_before_an_imported_one() -> None:
+    names = ("koreatech.in", "*.koreatech.in")
+    imported = _certificate(*names) | {"CertificateArn": "arn:i", "Type": "IMPORTED", "NotAfter": "2036-01-01"}
+    own = _certificate(*names) | {"Type": "AMAZON_ISSUED", "NotAfter": "2027-01-01"}
+    private = _certificate(*names) | {"CertificateArn": "arn:p", "Type": "PRIVATE", "NotAfter": "2040-01-01"}
+    found = plan_of(DECLARED, certificates=[private, imported, own]).registry["certificate"]
+    assert found["koreatech.in"]["arn"] == "arn:c"
+
+
+@pytest.mark.parametrize(
+    ("option", "shown"),
+    [
+        ({"ValidationMethod": "DNS"}, {"records": ("missing: a record that ACM has not named yet", "published")}),
+        ({"ValidationMethod": "EMAIL"}, {}),
+        ({"ValidationMethod": "HTTP", "HttpRedirect": {"RedirectFrom": "http://koreatech.in/.well-known"}}, {}),
+        ({}, {"records": ("missing: a record that ACM has not named yet", "published")}),
+    ],
+)
+def test_only_what_is_validated_by_dns_has_records(option: dict[str, Any], shown: dict[str, Any]) -> None:
+    options = [{"DomainName": "koreatech.in", **option}]
+    certificate = _certificate("koreatech.in", "*.koreatech.in") | {"DomainValidationOptions": options}
+    assert changes_of(plan_of(DECLARED, certificates=[certificate]), "certificate_validation") == shown
+
+
+def test_the_module_finds_the_certificates_that_the_plan_finds() -> None:
+    module = load_file("plugins/modules/acm_certificate_request.py")
+    assert module.is_usable({"Status": "ISSUED", "Type": "IMPORTED"})
+    assert not module.is_usable({"Status": "ISSUED", "Type": "PRIVATE"})
+    acceptors = module.CertificateWaiters()._waiter_model_data["records_known"]["acceptors"]
+    known = jmespath.compile(acceptors[1]["argument"])
+    record = {"Name": "_x", "Type": "CNAME", "Value": "_y"}
+    for options, expected in (
+        ([{"ValidationMethod": "DNS"}], False),
+        ([{"ValidationMethod": "DNS", "ResourceRecord": record}], True),
+        # Nothing to wait for.
+        ([{"ValidationMethod": "HTTP"}], True),
+        ([{"ValidationMethod": "EMAIL"}], True),
+        ([], False),
+    ):
+        assert known.search({"Certificate": {"DomainValidationOptions": options}}) is expected, options
 
 
 def _access_control(**config: Any) -> list[dict[str, Any]]:
@@ -115,6 +178,66 @@ def test_what_stays_of_an_origin_that_moves_is_said() -> None:
     warnings = " ".join(plan_of(DECLARED, **_site(origin=origin)).warnings)
     assert "of the old origin stays: path /public; headers X-Key" in warnings
     assert "s3cret" not in warnings
+
+
+FAILOVER = {"Id": "both", "Members": {"Items": [{"OriginId": "o"}, {"OriginId": "spare"}]}}
+
+
+@pytest.mark.parametrize(
+    ("config", "also"),
+    [
+        ({}, ""),
+        ({"CacheBehaviors": {"Items": [{"PathPattern": "/api/*", "TargetOriginId": "o"}]}}, ", also for /api/*"),
+        ({"CacheBehaviors": {"Items": [{"PathPattern": "/api/*", "TargetOriginId": "elb"}]}}, ""),
+        ({"OriginGroups": {"Items": [FAILOVER]}}, ", also for origin group both"),
+        (
+            {
+                "OriginGroups": {"Items": [FAILOVER]},
+                "CacheBehaviors": {"Items": [{"PathPattern": "*.jpg", "TargetOriginId": "both"}]},
+            },
+            ", also for *.jpg, origin group both",
+        ),
+        ({"OriginGroups": {"Items": [FAILOVER]}, "behavior": {"TargetOriginId": "both"}}, ""),
+    ],
+)
+def test_what_moves_with_the_origin_is_named(config: dict[str, Any], also: str) -> None:
+    origin = {"DomainName": "lb-1.elb.amazonaws.com", "CustomOriginConfig": {"HTTPPort": 80}}
+    (line,) = (text for text in plan_of(DECLARED, **_site(origin=origin, **config)).warnings if "moves from" in text)
+    expected = "its origin moves from lb-1.elb.amazonaws.com to b.s3.ap-northeast-2.amazonaws.com"
+    assert line == f"distribution static: {expected}{also}"
+
+
+def test_aliases_are_recognised_in_any_case() -> None:
+    site = _site(Aliases={"Items": ["Static.Koreatech.in"]})
+    site["distributions"][0]["Aliases"] = {"Items": ["Static.Koreatech.in"]}
+    found = plan_of(DECLARED, **site)
+    assert "aliases" not in changes_of(found, "distribution")
+    assert found.registry["distribution"]["static"]["id"] == "E1"
+
+
+@pytest.mark.parametrize(
+    ("version", "policy", "refused"), [("http2and3", "p", True), ("http2", "p", False), ("http2and3", "", False)]
+)
+def test_http_3_beside_a_continuous_deployment_is_refused(version: str, policy: str, refused: bool) -> None:
+    site = DECLARED["aws_cdn_distributions"]["static"] | {"http_version": version}
+    declared = DECLARED | {"aws_cdn_distributions": {"static": site}}
+    live = _site(ContinuousDeploymentPolicyId=policy)
+    assert [problem.where for problem in refusals(declared, **live)] == (
+        ["aws_cdn_distributions.static.http_version"] if refused else []
+    )
+    staged = [text for text in plan_of(declared, **live).warnings if "a part of its visitors" in text]
+    assert len(staged) == bool(policy)
+
+
+def test_one_live_distribution_is_not_two_declared_ones() -> None:
+    entry = DECLARED["aws_cdn_distributions"]["static"]
+    other = entry | {"aliases": ["image.koreatech.in"]}
+    declared = DECLARED | {"aws_cdn_distributions": {"static": entry, "image": other}}
+    both = {"Items": ["static.koreatech.in", "image.koreatech.in"]}
+    site = _site(Aliases=both)
+    site["distributions"][0]["Aliases"] = both
+    with pytest.raises(PlatformError, match="static and image are the same live resource"):
+        plan_of(declared, **site)
 
 
 def test_what_the_website_of_a_bucket_did_is_said() -> None:

@@ -81,6 +81,10 @@ def test_a_part_that_no_declaration_has_a_word_for_is_a_difference() -> None:
         ("AAAA", "2001:db8:0:0::10", "2001:db8::10"),
         ("TXT", '"a"  "b"', '"a" "b"'),
         ("SRV", "10 5 5060 sip.koreatech.in", "10 5 5060 sip.koreatech.in."),
+        ("TXT", '"v=spf1 \\052 \\101ll"', '"v=spf1 * All"'),
+        ("TXT", '"say \\042hi\\042" "\\303\\251"', '"say \\042hi\\042" "\\303\\251"'),
+        ("CAA", '0 issue "letsencrypt.org"', '0  ISSUE  "letsencrypt.org"'),
+        ("NS", "NS-1.awsdns-01.ORG", "ns-1.awsdns-01.org."),
     ],
 )
 def test_values_that_differ_only_in_writing_are_the_same(kind: str, declared: str, live: str) -> None:
@@ -119,6 +123,41 @@ def test_two_zones_of_a_name_are_told_apart_by_a_declared_id() -> None:
         declared["aws_dns_zones"]["koreatech.in"] = {"id": wrong}
         (problem,) = refusals(declared, **observed)
         assert problem.what == f"the account has no public zone koreatech.in with the id {wrong}"
+
+
+@pytest.mark.parametrize(
+    ("live", "name", "text"),
+    [
+        (
+            ["*.koreatech.in"],
+            "api.koreatech.in",
+            "*.koreatech.in answers for api.koreatech.in today (A 9.9.9.9) and no",
+        ),
+        # The name in between comes into being, too.
+        (["*.koreatech.in"], "a.b.koreatech.in", "answers for a.b.koreatech.in, b.koreatech.in today (A 9.9.9.9) and"),
+        (["*.koreatech.in", "x.b.koreatech.in"], "a.b.koreatech.in", ""),
+        (["*.koreatech.in", "x.api.koreatech.in"], "api.koreatech.in", ""),
+        (["*.koreatech.in", "api.koreatech.in"], "api.koreatech.in", ""),
+        (["*.koreatech.in"], "*.dev.koreatech.in", "answers for *.dev.koreatech.in, dev.koreatech.in today"),
+        (["*.dev.koreatech.in"], "api.koreatech.in", ""),
+        (["*.koreatech.in"], "*.koreatech.in", ""),
+        (["*.koreatech.in"], "koreatech.in", ""),
+        (["www.koreatech.in"], "api.koreatech.in", ""),
+    ],
+)
+def test_a_name_that_a_wildcard_answers_for_until_now_is_said(live: list[str], name: str, text: str) -> None:
+    names = [f"{item}.".replace("*", "\\052") for item in live]
+    raw = [{"Name": item, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "9.9.9.9"}]} for item in names]
+    warnings = plan_of(_declared("TXT", '"x"', name=name), zones=[_zone()], records={"Z1": raw}).warnings
+    assert len(warnings) == bool(text)
+    assert all(text in line for line in warnings)
+
+
+def test_the_alias_of_a_wildcard_is_said_as_it_could_be_written_again() -> None:
+    observed = _load_balancer()
+    observed["records"]["Z1"][0]["Name"] = "\\052.koreatech.in."
+    (line,) = plan_of(_declared(), **observed).warnings
+    assert "(A dualstack.lb-1.elb.amazonaws.com (zone ZWKZPGTI48KDX, evaluates the target's health))" in line
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,20 @@ def carried(config: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def sharing(config: dict[str, Any]) -> list[str]:
+    """Cache behaviours and origin groups that use the default origin as well, so that they move with it."""
+    origin = (_default_origin(config) or {}).get("Id")
+    groups = {
+        group["Id"]: [item["OriginId"] for item in (group.get("Members") or {}).get("Items") or []]
+        for group in (config.get("OriginGroups") or {}).get("Items") or []
+    }
+    default = (config.get("DefaultCacheBehavior") or {}).get("TargetOriginId")
+    users = {origin, *(name for name, members in groups.items() if origin in members)}
+    behaviors = (config.get("CacheBehaviors") or {}).get("Items") or []
+    found = [item["PathPattern"] for item in behaviors if item.get("TargetOriginId") in users]
+    return [*found, *(f"origin group {name}" for name in sorted(users & set(groups)) if name != default)]
+
+
 def _merge_origin(config: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Point the default origin at the bucket, and close it with the origin access control."""
     origin = _default_origin(config)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..distribution_config import carried, flatten, superseded
+from ..distribution_config import carried, flatten, sharing, superseded
 from ..engine import formats
 from ..engine.access import Detail, Read, Requests, Scope, Write, at
 from ..engine.context import Context
@@ -26,6 +26,11 @@ _KEY_TYPES = ["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1
 #: ACM's quota of names per certificate
 _MOST_NAMES = 10
 _USABLE = ("ISSUED", "PENDING_VALIDATION")
+
+
+def _usable(raw: Mapping[str, Any]) -> bool:
+    """Whether CloudFront can use a certificate, now or when it is issued; it takes none of a private authority."""
+    return raw.get("Status") in _USABLE and raw.get("Type") != "PRIVATE"
 
 
 def _names(raw: Mapping[str, Any]) -> frozenset[str]:
@@ -119,7 +124,7 @@ class Certificate(Kind):
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in _certificates(observation):
-            if raw.get("Status") in _USABLE:
+            if _usable(raw):
                 arn = raw["CertificateArn"]
                 text = f"{raw['DomainName']} ({arn.rsplit('/', 1)[-1]})"
                 yield Live(arn, text, dict(raw), {"id": arn, "arn": arn})
@@ -152,7 +157,7 @@ class CertificateValidation(Kind):
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """ACM finds the records of a certificate that is not issued yet: no delegation hides them."""
         points = delegations(declaration, observation)
-        issued = [_names(raw) for raw in _certificates(observation) if raw.get("Status") == "ISSUED"]
+        issued = [_names(raw) for raw in _certificates(observation) if _usable(raw) and raw["Status"] == "ISSUED"]
         for name, entry in declaration.entries("aws_cdn_certificates").items():
             domains = {entry["domain"], *entry["alternative_names"]}
             for domain in sorted(domains) if domains not in issued else ():
@@ -175,13 +180,15 @@ class CertificateValidation(Kind):
             if not context.knows("certificate", raw["CertificateArn"]):
                 continue
             options = raw.get("DomainValidationOptions", [])
-            # A certificate that is validated by mail, or imported, has no records.
-            records = [item.get("ResourceRecord") or {} for item in options if item.get("ValidationMethod") != "EMAIL"]
+            # A certificate that is validated by mail or HTTP, or imported, has no records.
+            records = [
+                item.get("ResourceRecord") or {} for item in options if item.get("ValidationMethod", "DNS") == "DNS"
+            ]
             missing = []
             for record in records:
                 values = published.get((dotless(record.get("Name", "")), record.get("Type", "")), [])
                 if not values or dotless(record["Value"]) not in values:
-                    missing.append(dotless(record.get("Name", "not yet named by ACM")))
+                    missing.append(dotless(record["Name"]) if record else "a record that ACM has not named yet")
             yield Live(raw["CertificateArn"], raw["DomainName"], {"missing": sorted(set(missing))}, {}, listed=False)
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
@@ -266,7 +273,7 @@ def _configurations(declaration: Declaration, answer: Any) -> Requests:
     entries = declaration.entries("aws_cdn_distributions").values()
     ids, wanted = {entry.get("id") for entry in entries}, {alias for entry in entries for alias in entry["aliases"]}
     for item in at("DistributionList.Items")(answer):
-        if item["Id"] in ids or wanted & set(item.get("Aliases", {}).get("Items") or []):
+        if item["Id"] in ids or wanted & set(flatten(item)["aliases"]):
             yield (item["Id"],), {"Id": item["Id"]}
 
 
@@ -485,6 +492,22 @@ class Distribution(Kind):
                     fix = f"add it to aws_cdn_certificates.{distribution['certificate']}.alternative_names"
                     yield Problem(where, f"`{alias}` is not covered by certificate {distribution['certificate']}", fix)
 
+    def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
+        """A distribution with a continuous deployment has no HTTP/3."""
+        for name, entry in declaration.entries(self.variable).items():
+            for raw in observation["distributions"]:
+                config = observation["distribution_configs"].get(raw["Id"], {})
+                same = (
+                    raw["Id"] == entry["id"]
+                    if entry.get("id")
+                    else set(entry["aliases"]) & set(flatten(raw)["aliases"])
+                )
+                if same and config.get("ContinuousDeploymentPolicyId") and entry.get("http_version", "").endswith("3"):
+                    what = f"{raw['Id']} has a continuous deployment policy, with which CloudFront refuses HTTP/3"
+                    yield Problem(
+                        f"{self.variable}.{name}.http_version", what, "write http2, or end the deployment first"
+                    )
+
     def bucket_statements(self, declaration: Declaration, bucket: str) -> Iterable[dict[str, Any]]:
         """Each distribution may read the objects of its bucket."""
         for name, entry in sorted(declaration.entries(self.variable).items()):
@@ -521,7 +544,7 @@ class Distribution(Kind):
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["distributions"]:
             config = observation["distribution_configs"].get(raw["Id"], raw)
-            aliases = raw.get("Aliases", {}).get("Items") or []
+            aliases = flatten(raw)["aliases"]
             attributes = {"id": raw["Id"], "arn": raw["ARN"], "domain_name": raw["DomainName"]}
             text = f"{', '.join(aliases) or raw['DomainName']} ({raw['Id']})"
             yield Live(raw["Id"], text, {"aliases": aliases, "config": config}, attributes)
@@ -548,6 +571,11 @@ class Distribution(Kind):
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         yield from self._taken(want, live, context)
+        if live is not None and live.raw["config"].get("ContinuousDeploymentPolicyId"):
+            yield (
+                f"distribution {want.name}: its continuous deployment policy sends a part of its visitors to a staging "
+                "distribution, which is not compared and stays as it is"
+            )
         for change in changes:
             if live is not None and change.field == "headers_policy":
                 yield (
@@ -555,8 +583,10 @@ class Distribution(Kind):
                     "if those set a CSP sandbox, its pages run no scripts"
                 )
             if live is not None and change.field == "origin_domain":
+                shared = sharing(live.raw["config"])
+                also = f", also for {', '.join(shared)}" if shared else ""
                 stays = [f"{what} {value}".strip() for what, value in carried(live.raw["config"]).items()]
-                yield f"distribution {want.name}: its origin moves from {change.before} to {change.after}" + (
+                yield f"distribution {want.name}: its origin moves from {change.before} to {change.after}{also}" + (
                     f"; of the old origin stays: {'; '.join(stays)}" if stays else ""
                 )
                 if ".s3-website" in str(change.before):

@@ -292,6 +292,16 @@ def _values(where: str, name: str, record: Mapping[str, Any]) -> Iterator[Proble
         yield Problem(f"{where}.values", f"a CNAME points to one name, not to {len(values)}", "keep one")
 
 
+_OCTET = re.compile(r"\\([0-3][0-7]{2})")
+_CAA = re.compile(r'(\d+)\s+(\w+)\s+(".*")')
+
+
+def _printable(match: re.Match[str]) -> str:
+    """An escaped octet as a letter, if it needs no escape inside quotes."""
+    letter = chr(int(match[1], 8))
+    return letter if " " <= letter <= "~" and letter not in '"\\' else match.group()
+
+
 def canonical(kind: str, value: str) -> str:
     """A value as DNS understands it: two that differ only in how they are written are the same."""
     words = value.split()
@@ -305,7 +315,9 @@ def canonical(kind: str, value: str) -> str:
         except ValueError:
             return value
     if kind == "TXT" and not _TXT.sub("", value).strip():
-        return " ".join(match.group() for match in _TXT.finditer(value))
+        return _OCTET.sub(_printable, " ".join(match.group() for match in _TXT.finditer(value)))
+    if kind == "CAA" and (parts := _CAA.fullmatch(value.strip())):
+        return f"{int(parts[1])} {parts[2].lower()} {parts[3]}"
     return value
 
 
@@ -320,6 +332,26 @@ def _alias(target: Mapping[str, Any]) -> str:
     if zone == CLOUDFRONT_ZONE and not health:
         return name
     return f"{name} (zone {zone}, {'evaluates' if health else 'does not evaluate'} the target's health)"
+
+
+def answering(name: str, zone: str, names: Container[str], nodes: Container[str]) -> tuple[str, list[str]]:
+    """The wildcard that answers for a name without records, and the names that a record there takes from it.
+
+    names: names of records in the zone. nodes: those and every name above one. Empty when no wildcard does.
+    """
+    taken, above = [name], name.partition(".")[2]
+    if name in nodes:
+        return "", []
+    while above.endswith(f".{zone}") and above not in nodes:
+        taken.append(above)
+        above = above.partition(".")[2]
+    return (f"*.{above}", taken) if f"*.{above}" in names and f"*.{above}" != name else ("", [])
+
+
+def _said(raw: Mapping[str, Any]) -> str:
+    """A record without its name, from which it could be written again."""
+    values = [str(item["Value"]) for item in raw.get("ResourceRecords", [])]
+    return f"{raw['Type']} {_alias(raw['AliasTarget']) if raw.get('AliasTarget') else ', '.join(values)}"
 
 
 def delegated(name: str, kind: str, zone: str, points: Container[str]) -> str | None:
@@ -519,3 +551,19 @@ class Record(Kind):
             return {"alias": _alias(raw["AliasTarget"]), "values": None, "ttl": None, "more": more or None}
         values = sorted(canonical(raw["Type"], item["Value"]) for item in raw.get("ResourceRecords", []))
         return {"ttl": raw.get("TTL"), "values": values, "alias": None, "more": more or None}
+
+    def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
+        """Names that a wildcard answers for until a record of theirs exists, whatever its type."""
+        if live is not None:
+            return
+        zone, name = want.entry["zone"], want.entry["name"]
+        here = [item.raw for item in context.live[self.name] if item.raw["zone"] == zone]
+        names = {dotless(raw["Name"]) for raw in here}
+        nodes = {
+            ".".join(labels[start:]) for labels in (item.split(".") for item in names) for start in range(len(labels))
+        }
+        wildcard, taken = answering(name, zone, names, nodes)
+        answers = [_said(raw) for raw in here if wildcard and dotless(raw["Name"]) == wildcard]
+        if answers:
+            what = f"{wildcard} answers for {', '.join(taken)} today ({'; '.join(answers)}) and no longer will"
+            yield f"record {want.name}: {what}"
