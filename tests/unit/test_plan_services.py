@@ -67,6 +67,37 @@ def test_a_role_whose_name_differs_in_case_is_refused() -> None:
     assert problem.fix == "write `KOIN-prod`"
 
 
+def test_a_profile_whose_name_differs_in_case_is_refused() -> None:
+    (problem,) = refusals(ROLE, roles=[_role("ec2", "KOIN-prod", "other")])
+    assert "the instance profile KOIN-prod" in problem.what
+    assert refusals(ROLE, roles=[_role("ec2", "koin-prod")]) == []
+
+
+EC2 = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+@pytest.mark.parametrize(
+    ("trust", "gone"),
+    [
+        ([EC2], ""),
+        ([EC2 | {"Principal": {"Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]}}], "lambda.amazonaws.com"),
+        (
+            [EC2, EC2 | {"Principal": {"AWS": "123456789012"}}, EC2 | {"Principal": {"Federated": "arn:oidc"}}],
+            "arn:aws:iam::123456789012:root, arn:oidc",
+        ),
+        ([EC2 | {"Principal": "*"}], "anyone"),
+        ([EC2, EC2 | {"Effect": "Deny", "Principal": {"AWS": "arn:aws:iam::1:user/kim"}}], ""),
+        # The same principal, under a condition.
+        ([EC2 | {"Condition": {"StringEquals": {"aws:SourceAccount": "1"}}}], ""),
+    ],
+)
+def test_who_can_no_longer_assume_a_role_is_named(trust: list[dict[str, Any]], gone: str) -> None:
+    document = {"Version": "2012-10-17", "Statement": trust}
+    live = _role("koin-prod", "koin-prod", AssumeRolePolicyDocument=document)
+    text = f"iam_role koin-prod: {gone} can no longer assume it"
+    assert plan_of(ROLE, roles=[live]).warnings == ((text,) if gone else ())
+
+
 def test_a_trust_of_the_old_language_is_shown_as_such() -> None:
     trust = {
         "Version": "2008-10-17",
@@ -146,6 +177,11 @@ def _alarm_plan(**more: Any) -> Any:
         ),
         ({"AlarmActions": ["arn:x", TOPIC]}, {"alarm_actions": ([TOPIC, "arn:x"], [TOPIC])}),
         ({"DatapointsToAlarm": 2}, {}),
+        ({"Unit": "Percent"}, {}),
+        # Values of the declared metric do not come in the unit of the other one.
+        ({"Unit": "Bytes", "MetricName": "mem"}, {"metric": ("mem", "disk"), "unit": ("Bytes", None)}),
+        ({"MetricName": "mem"}, {"metric": ("mem", "disk")}),
+        ({"Period": 60, "Tags": [{"Key": "a", "Value": "b"}]}, {"period": (60, 300)}),
         # CloudWatch refuses more datapoints than periods.
         (
             {"DatapointsToAlarm": 5, "EvaluationPeriods": 5},
@@ -160,6 +196,11 @@ def test_everything_that_makes_an_alarm_fire_is_compared(live: dict[str, Any], s
 def test_settings_of_an_alarm_that_are_not_declared_are_kept() -> None:
     kept = {"DatapointsToAlarm": 2, "Unit": "Percent", "InsufficientDataActions": ["arn:x"]}
     assert _alarm_plan(**kept, ActionsEnabled=False).registry["alarm"]["KOIN_PROD disk"]["kept"] == kept
+
+
+def test_the_unit_of_another_metric_is_not_kept() -> None:
+    found = _alarm_plan(Unit="Bytes", MetricName="mem", DatapointsToAlarm=2)
+    assert found.registry["alarm"]["KOIN_PROD disk"]["kept"] == {"DatapointsToAlarm": 2}
 
 
 def test_a_composite_alarm_of_the_name_is_refused() -> None:
@@ -192,6 +233,37 @@ def test_a_prefix_of_a_trail_to_which_the_policy_of_its_bucket_does_not_let_it_w
 def test_a_trail_at_home_in_another_region_is_refused() -> None:
     (problem,) = refusals(TRAILS, trails=[_trail(HomeRegion="us-east-1")])
     assert "whose home is us-east-1" in problem.what
+
+
+@pytest.mark.parametrize(
+    ("live", "text"),
+    [
+        ({"TrailARN": "arn:aws:cloudtrail:ap-northeast-2:123456789012:trail/koin"}, ""),
+        (
+            {"TrailARN": "arn:aws:cloudtrail:ap-northeast-2:999999999999:trail/koin", "IsOrganizationTrail": True},
+            "which only account 999999999999 can change",
+        ),
+        ({"IsOrganizationTrail": True}, "that of the whole organization"),
+        ({"Name": "other", "IsOrganizationTrail": True}, ""),
+    ],
+)
+def test_the_trail_of_an_organization_is_refused(live: dict[str, Any], text: str) -> None:
+    found = refusals(TRAILS, trails=[_trail(**live)])
+    assert len(found) == bool(text) and all(text in problem.what for problem in found)
+
+
+def test_the_trail_of_another_account_is_none_of_ours() -> None:
+    foreign = _trail(Name="org", TrailARN="arn:aws:cloudtrail:ap-northeast-2:999999999999:trail/org")
+    found = plan_of(TRAILS, trails=[foreign])
+    assert [action.action for action in found.actions if action.kind == "trail"] == ["create"]
+
+
+def test_more_trails_than_aws_allows_are_refused() -> None:
+    others = [_trail(Name=f"t{number}", TrailARN=f"arn:{number}") for number in range(5)]
+    (problem,) = refusals(TRAILS, trails=others)
+    assert problem.what == "6 trails would exist, and AWS allows 5 in a region"
+    assert refusals(TRAILS, trails=others[1:]) == []
+    assert refusals(TRAILS, trails=[*others[1:], _trail()]) == []
 
 
 def test_the_first_password_policy_of_an_account_is_no_weaker_without_a_word() -> None:

@@ -62,10 +62,24 @@ def _at_home(raw: Mapping[str, Any], declaration: Declaration) -> bool:
     return bool(raw.get("HomeRegion", declaration.region) == declaration.region)
 
 
+def _owner(raw: Mapping[str, Any], declaration: Declaration) -> str:
+    """The account that has the trail: that of an organization's shows in each of its accounts."""
+    parts = str(raw["TrailARN"]).split(":")
+    return parts[4] if len(parts) > 5 else declaration.account
+
+
+def _ours(raw: Mapping[str, Any], declaration: Declaration) -> bool:
+    return _at_home(raw, declaration) and _owner(raw, declaration) == declaration.account
+
+
+#: trails that a region may have; AWS does not raise it
+_MOST_TRAILS = 5
+
+
 def _declared_trails(declaration: Declaration, answer: Any) -> Requests:
     names = declaration.entries(Trail.variable)
     for raw in answer["trailList"]:
-        if raw["Name"] in names and _at_home(raw, declaration):
+        if raw["Name"] in names and _ours(raw, declaration):
             yield (raw["TrailARN"],), {"Name": raw["TrailARN"]}
 
 
@@ -121,11 +135,26 @@ class Trail(Kind):
                 yield Problem(f"{where}.global_services", "a multi-region trail has to include global services", fix)
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
-        """A trail for all regions has its name in each of them."""
+        """A trail for all regions has its name in each of them, that of an organization in each account."""
+        entries = declaration.entries(self.variable)
         for raw in observation["trails"]:
-            if raw["Name"] in declaration.entries(self.variable) and not _at_home(raw, declaration):
+            where, owner = f"{self.variable}.{raw['Name']}", _owner(raw, declaration)
+            if raw["Name"] not in entries:
+                continue
+            if owner != declaration.account:
+                what = f"the organization has a trail of that name, which only account {owner} can change"
+                yield Problem(where, what, "choose another name")
+            elif not _at_home(raw, declaration):
                 what = f"the account has a trail of that name, whose home is {raw['HomeRegion']}"
-                yield Problem(f"{self.variable}.{raw['Name']}", what, "choose another name, or delete that trail first")
+                yield Problem(where, what, "choose another name, or delete that trail first")
+            elif raw.get("IsOrganizationTrail"):
+                what = "the trail is that of the whole organization, whose logs the bucket's policy would shut out"
+                yield Problem(where, what, "choose another name for a trail of this account, and leave that one alone")
+        ours = [raw["Name"] for raw in observation["trails"] if _owner(raw, declaration) == declaration.account]
+        missing = [name for name in entries if name not in ours]
+        if missing and len(ours) + len(missing) > _MOST_TRAILS:
+            what = f"{len(ours) + len(missing)} trails would exist, and AWS allows {_MOST_TRAILS} in a region"
+            yield Problem(f"{self.variable}.{missing[0]}", what, f"delete one of {', '.join(sorted(ours))} first")
 
     def bucket_statements(self, declaration: Declaration, bucket: str) -> Iterable[dict[str, Any]]:
         trails = [name for name, entry in declaration.entries(self.variable).items() if entry["bucket"] == bucket]
@@ -142,7 +171,7 @@ class Trail(Kind):
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in observation["trails"]:
-            if not _at_home(raw, context.declaration):
+            if not _ours(raw, context.declaration):
                 continue
             arn = raw["TrailARN"]
             status = {"logging": observation["trail_status"].get(arn)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -165,6 +166,12 @@ class IamRole(Kind):
             if other != name:
                 what = f"the account has the role {other}, and IAM takes names that differ only in case for the same"
                 yield Problem(f"{self.variable}.{name}", what, f"write `{other}`")
+        profiles = {name.lower(): name for name in _holders(observation)}
+        for name in declaration.entries(self.variable):
+            other = profiles.get(name.lower(), name)
+            if other != name:
+                what = f"the account has the instance profile {other}, and IAM takes names that differ only in case for"
+                yield Problem(f"{self.variable}.{name}", f"{what} the same", f"write `{other}`")
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -223,6 +230,11 @@ class IamRole(Kind):
                 f"iam_role {want.name}: the instance profile {want.name} holds the role {holder} today, which makes "
                 f"way for {want.name}; {users if hosts else 'no host uses it'}"
             )
+        for change in changes:
+            if live is not None and change.field == "trust":
+                gone = sorted(_trusted(change.before or ()) - _trusted(change.after))
+                if gone:
+                    yield f"iam_role {want.name}: {', '.join(gone)} can no longer assume it"
         path = live.raw.get("Path", "/") if live else ""
         if path and path != (want.entry.get("path") or "/"):
             yield (
@@ -238,6 +250,16 @@ def _holders(observation: Observation) -> dict[str, str]:
         for raw in observation["roles"]
         for profile in raw.get("InstanceProfileList", [])
     }
+
+
+def _trusted(lines: Iterable[str]) -> set[str]:
+    """Who may assume a role by these statements."""
+    names: set[str] = set()
+    for statement in map(json.loads, lines):
+        principals = statement.get("Principal") if statement.get("Effect") == "Allow" else None
+        for who in principals.values() if isinstance(principals, dict) else [principals] if principals else []:
+            names |= {"anyone" if name == "*" else str(name) for name in (who if isinstance(who, list) else [who])}
+    return names
 
 
 def _document(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -119,6 +119,11 @@ _OTHERWISE = {
 }
 
 
+def _other_metric(raw: Mapping[str, Any], wanted: Fields) -> bool:
+    """Whether an alarm watches another metric than the declared one; the unit of that one would never come."""
+    return (raw.get("Namespace"), raw.get("MetricName")) != (wanted.get("namespace"), wanted.get("metric"))
+
+
 def _text(value: Any) -> str | None:
     """A setting as CloudWatch's API has it."""
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True) if value else None
@@ -223,21 +228,30 @@ class Alarm(Kind):
                 yield Desired(name, {**entry, "parameters": parameters}, fields)
 
     def settled(self, want: Desired, context: Context) -> Desired:
-        """An alarm keeps its number of datapoints, unless it is larger than the declared number of periods."""
+        """An alarm keeps its number of datapoints, unless it is larger than the declared number of periods.
+
+        It keeps its unit, unless that is the unit of another metric.
+        """
         periods = want.entry["evaluation_periods"]
         for item in context.live[self.name]:
-            if item.id == want.name and item.raw.get("DatapointsToAlarm", 0) > periods:
+            if item.id != want.name:
+                continue
+            if item.raw.get("DatapointsToAlarm", 0) > periods:
                 parameters = want.entry["parameters"] | {"DatapointsToAlarm": periods}
                 fields = want.fields | {"datapoints_to_alarm": periods}
-                return replace(want, entry=want.entry | {"parameters": parameters}, fields=fields)
+                want = replace(want, entry=want.entry | {"parameters": parameters}, fields=fields)
+            if _other_metric(item.raw, want.fields):
+                want = replace(want, fields=want.fields | {"unit": None})
         return want
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
+        declared = {want.name: want.fields for want in self.desired(context.declaration)}
         for raw in observation["alarms"]:
-            arn = raw["AlarmArn"]
+            arn, name = raw["AlarmArn"], raw["AlarmName"]
             # Undeclared settings, because an alarm is written as a whole.
-            kept = {key: raw[key] for key in ("InsufficientDataActions", "DatapointsToAlarm", "Unit") if raw.get(key)}
-            name = raw["AlarmName"]
+            keys = ["InsufficientDataActions", "DatapointsToAlarm"]
+            keys += [] if _other_metric(raw, declared.get(name, {})) else ["Unit"]
+            kept = {key: raw[key] for key in keys if raw.get(key)}
             yield Live(name, name, dict(raw), {"id": name, "arn": arn, "kept": kept})
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
@@ -260,5 +274,6 @@ class Alarm(Kind):
             "ok_actions": sorted(raw.get("OKActions", [])),
             "actions_enabled": raw.get("ActionsEnabled", True),
             "datapoints_to_alarm": raw.get("DatapointsToAlarm"),
+            "unit": raw.get("Unit"),
             **{field: _text(raw.get(key)) for field, key in _OTHERWISE.items()},
         }
