@@ -695,6 +695,16 @@ def test_a_key_pair_is_compared_by_its_key(live: dict[str, Any], text: str) -> N
         ({"state": "stopped"}, {}, ["it is stopped, and all that runs on it", "it loses its public address 4.4.4.4"]),
         ({"type": "t3a.medium"}, {}, ["stops and starts it", "it loses its public address 4.4.4.4 for good"]),
         (
+            {"state": "stopped"},
+            {"InstanceType": "m5d.large"},
+            [
+                "changing its type",
+                "it is stopped",
+                "it loses its public address",
+                "on its instance store (m5d.large) is lost",
+            ],
+        ),
+        (
             {"metadata": {"http_endpoint": "disabled"}},
             {"MetadataOptions": {"HttpEndpoint": "enabled"}},
             ["programs on it lose the credentials"],

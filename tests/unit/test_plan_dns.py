@@ -194,6 +194,14 @@ def test_a_record_below_a_live_delegation_is_refused() -> None:
     assert (problem.where, "hands dev.koreatech.in over" in problem.what) == ("record api.dev.koreatech.in A", True)
 
 
+def test_a_zone_that_another_service_keeps_is_refused() -> None:
+    zone = _zone() | {"LinkedService": {"ServicePrincipal": "servicediscovery.amazonaws.com", "Description": "x"}}
+    (problem,) = refusals(_declared(), zones=[zone], records={"Z1": []})
+    assert problem.what.startswith("servicediscovery.amazonaws.com keeps the zone Z1")
+    private = _zone(zone="Z2", private=True) | {"LinkedService": {"ServicePrincipal": "servicediscovery.amazonaws.com"}}
+    assert refusals(_declared(), zones=[_zone(), private], records={"Z1": []}) == []
+
+
 def test_a_record_of_a_traffic_policy_is_refused() -> None:
     (problem,) = refusals(_declared(), **_live("A", "1.2.3.4", TrafficPolicyInstanceId="t-1"))
     assert "traffic policy" in problem.what

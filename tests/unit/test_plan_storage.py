@@ -177,6 +177,45 @@ def test_what_writes_to_a_bucket_that_no_declaration_lets_in_is_named() -> None:
     assert found(aws_account_flow_logs={"f": {"vpc": "v", "bucket": "b"}})[1:] == [folder]
 
 
+def _reader(live_id: str, *origins: str, alias: str = "") -> dict[str, Any]:
+    items = [{"Id": str(number), "DomainName": name} for number, name in enumerate(origins)]
+    more = {"Aliases": {"Items": [alias]}} if alias else {}
+    return {"Id": live_id, "ARN": f"arn:{live_id}", "DomainName": f"{live_id}.cloudfront.net", **more} | {
+        "Origins": {"Items": items}
+    }
+
+
+@pytest.mark.parametrize(
+    ("entry", "config", "told"),
+    [
+        ({"tls_only": True}, {}, True),
+        ({"block_public_access": True}, {}, True),
+        ({"ownership": "BucketOwnerEnforced"}, {"acl": _acl("global/AllUsers")}, True),
+        ({"versioning": True}, {}, False),
+    ],
+)
+def test_distributions_that_read_a_bucket_undeclared_are_named(
+    entry: dict[str, Any], config: dict[str, Any], told: bool
+) -> None:
+    site = {"aliases": ["static.koreatech.in"], "bucket": "b", "certificate": "c"}
+    declared = {"aws_storage_buckets": {"b": entry}, "aws_cdn_distributions": {"static": site}}
+    live = [
+        _reader("E1", "b.s3.amazonaws.com", alias="static.koreatech.in"),
+        _reader("E2", "b.s3-website.ap-northeast-2.amazonaws.com", "x.example.com", alias="old.koreatech.in"),
+        _reader("E3", "b.s3.ap-northeast-2.amazonaws.com"),
+        _reader("E4", "other-b.s3.amazonaws.com", "b.example.com", "bb.s3.amazonaws.com"),
+    ]
+    found = plan_of(declared, buckets={"b": None}, bucket_configs={"b": config}, distributions=live).warnings
+    assert [line.partition(", and is not")[0] for line in found if "reads it at" in line] == (
+        [
+            "bucket b: the distribution of old.koreatech.in (E2) reads it at b.s3-website.ap-northeast-2.amazonaws.com",
+            "bucket b: the distribution of E3.cloudfront.net (E3) reads it at b.s3.ap-northeast-2.amazonaws.com",
+        ]
+        if told
+        else []
+    )
+
+
 ANYONE: list[tuple[dict[str, Any], str]] = [
     ({"Principal": "*", "Action": "s3:GetObject"}, "anyone can read objects"),
     ({"Principal": {"AWS": "*"}, "Action": "s3:*"}, "anyone can read objects"),

@@ -54,6 +54,8 @@ _USUAL_TYPES = (
         for size in ("large", "xlarge", "2xlarge", "4xlarge")
     ),
 )
+#: types with disks of their own, whose data does not outlive a stop
+_STORE = re.compile(r"(?!t)(d\d|h1|i\d|im\d|is\d|[a-z]+\d+[a-z]*d[a-z]*\.)")
 _ARCHITECTURES = ("arm64", "x86_64")
 #: inventory groups that exist without a role
 _TAKEN = frozenset({"all", "ungrouped", "localhost", "aws_ec2", "platform", "containers"})
@@ -768,6 +770,8 @@ class Instance(Ec2Kind):
             yield f"instance {want.name}: it is stopped, and all that runs on it"
         if (stops or "type" in before) and (public := self._passing_address(live, context)):
             yield f"instance {want.name}: it loses its public address {public} for good, because it stops"
+        if (stops or "type" in before) and _STORE.match(live.raw["InstanceType"]):
+            yield f"instance {want.name}: what is on its instance store ({live.raw['InstanceType']}) is lost"
         if after.get("metadata.http_endpoint") == "disabled":
             yield f"instance {want.name}: programs on it lose the credentials of its profile"
         hops = [change for change in changes if change.field == "metadata.hop_limit" and not self.replaces(change)]

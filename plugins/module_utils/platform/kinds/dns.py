@@ -158,7 +158,12 @@ class Zone(Kind):
                 yield Problem(f"{self.variable}.{name}", "is not how Route 53 writes it", f"write `{dotless(name)}`")
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
-        """A declared id is that of a public zone of the name."""
+        """A declared id is that of a public zone of the name, and no other service keeps the zone."""
+        for raw in observation["zones"]:
+            for _, name in public_zones(declaration, [raw]) if raw.get("LinkedService") else ():
+                owner = raw["LinkedService"].get("ServicePrincipal") or "another service"
+                what = f"{owner} keeps the zone {_zone_id(raw)}, so that Route 53 refuses changes of its records"
+                yield Problem(f"{self.variable}.{name}", what, "change it there, or remove it from the declaration")
         found = {name for _, name in public_zones(declaration, observation["zones"])}
         for name, entry in declaration.entries(self.variable).items():
             if entry.get("id") and name not in found:

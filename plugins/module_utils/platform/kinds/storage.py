@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..engine import formats
-from ..engine.access import Detail, Read, Requests, Write
+from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
@@ -535,6 +535,8 @@ class Bucket(Kind):
         if "policy" in changed:
             yield from _lost(want.name, changed["policy"])
             yield from _shut_out(want.name, context)
+        if "policy" in changed or blocked or "grants" in changed:
+            yield from _readers(want.name, context)
 
 
 def _is_public(line: str) -> bool:
@@ -566,6 +568,25 @@ def _stopped_logs(bucket: str, grants: Iterable[str], context: Context) -> Itera
             f"bucket {bucket}: S3 delivers access logs of other buckets into it by its ACL; BucketOwnerEnforced stops "
             "that. To keep them, declare `ownership: BucketOwnerPreferred` for the bucket"
         )
+
+
+def _readers(bucket: str, context: Context) -> Iterator[str]:
+    """Distributions that read the bucket in a way that nobody declared."""
+    entries = context.declaration.entries("aws_cdn_distributions")
+    own = {
+        found
+        for name, entry in entries.items()
+        if entry["bucket"] == bucket and (found := context.id("distribution", name))
+    }
+    for raw in context.observation["distributions"]:
+        origins = [item["DomainName"] for item in at("Origins.Items")(raw)]
+        used = sorted({name for name in origins if re.match(rf"{re.escape(bucket)}\.s3[.-]", name)})
+        if used and raw["Id"] not in own:
+            whose = f"{', '.join(at('Aliases.Items')(raw)) or raw['DomainName']} ({raw['Id']})"
+            yield (
+                f"bucket {bucket}: the distribution of {whose} reads it at {', '.join(used)}, and is not declared to; "
+                "see whether the declaration still lets it in"
+            )
 
 
 def _who(principal: Any) -> str:
