@@ -230,6 +230,97 @@ def _ranges_kept(aws: LocalAws, made: Made) -> None:
     assert (subnet["AssignIpv6AddressOnCreation"], subnet["MapPublicIpOnLaunch"]) == (True, True)
 
 
+# --- One live resource that two entries could mean
+
+
+def _behind_the_main_ones(aws: LocalAws) -> Made:
+    """Two subnets that use the main route table and the default network ACL."""
+    made = _vpc(aws)
+    _subnet(aws, made, "a", 0), _subnet(aws, made, "b", 1)
+    return made
+
+
+def _declared_apart(made: Made) -> dict[str, Any]:
+    internet = {"routes": {ANYWHERE: {"internet_gateway": "koin"}}}
+    tables = {"public": {"vpc": "koin", "subnets": ["a"], **internet}, "private": {"vpc": "koin", "subnets": ["b"]}}
+    closed = {"ingress": {"100": {**ALLOW, "cidr": VPC_CIDR}}, "egress": {"100": ALLOW}}
+    return {
+        "aws_network_vpcs": VPC,
+        "aws_network_internet_gateways": {"koin": {"vpc": "koin"}},
+        "aws_network_subnets": _subnets("a", "b"),
+        "aws_network_route_tables": tables,
+        "aws_network_acls": {
+            "open": {"vpc": "koin", "subnets": ["a"], "ingress": {"100": ALLOW}, "egress": {"100": ALLOW}},
+            "closed": {"vpc": "koin", "subnets": ["b"], **closed},
+        },
+    }
+
+
+def _kept_apart(aws: LocalAws, made: Made) -> None:
+    ec2 = aws.client("ec2")
+
+    def routes(name: str) -> set[str]:
+        filters = [{"Name": "tag:Name", "Values": [name]}]
+        (table,) = ec2.describe_route_tables(Filters=filters)["RouteTables"]
+        assert [item["SubnetId"] for item in table["Associations"]] == [made[{"public": "a", "private": "b"}[name]]]
+        return {route["DestinationCidrBlock"] for route in table["Routes"]}
+
+    assert (routes("public"), routes("private")) == ({VPC_CIDR, ANYWHERE}, {VPC_CIDR})
+    acls = ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [made["vpc"]]}])["NetworkAcls"]
+    assert len(acls) == 3
+    (default,) = (acl for acl in acls if acl["IsDefault"])
+    assert default["Associations"] == [] and not default.get("Tags")
+
+
+def _two_hosts(aws: LocalAws) -> Made:
+    """Two hosts, each with an address that is declared for the other one, or for nobody."""
+    ec2, made = aws.client("ec2"), _vpc(aws)
+    subnet = _subnet(aws, made, "a", 0)
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=made["vpc"])
+    image = ec2.describe_images(Filters=[{"Name": "architecture", "Values": ["x86_64"]}])["Images"][0]["ImageId"]
+    for name, public in (("KOIN", "3.35.1.1"), ("DB", "3.35.2.2")):
+        answer = ec2.run_instances(
+            ImageId=image, InstanceType="t3a.small", MinCount=1, MaxCount=1, SubnetId=subnet, **_named(name, "instance")
+        )
+        made[name] = answer["Instances"][0]["InstanceId"]
+        held = ec2.allocate_address(Address=public)["AllocationId"]
+        ec2.associate_address(AllocationId=held, InstanceId=made[name])
+    return made
+
+
+def _declared_two(made: Made, koin: str, db: str, **more: Any) -> dict[str, Any]:
+    host = {"role": "PROD", "type": "t3a.small", "architecture": "x86_64", "subnet": "a"}
+    return {
+        "aws_network_vpcs": VPC,
+        "aws_network_subnets": _subnets("a"),
+        "aws_compute_key_pairs": {},
+        "aws_compute_instance_defaults": {},
+        "aws_compute_instances": {"KOIN": host | {"elastic_ip": koin} | more, "DB": host | {"elastic_ip": db}},
+    }
+
+
+def _addresses(aws: LocalAws, made: Made) -> dict[str, list[str]]:
+    found = aws.client("ec2").describe_addresses()["Addresses"]
+    return {name: [raw["PublicIp"] for raw in found if raw.get("InstanceId") == made[name]] for name in ("KOIN", "DB")}
+
+
+def _swapped(aws: LocalAws, made: Made) -> None:
+    assert _addresses(aws, made) == {"KOIN": ["3.35.2.2"], "DB": ["3.35.1.1"]}
+
+
+def _one_is_new(aws: LocalAws, made: Made) -> None:
+    found = _addresses(aws, made)
+    assert found["KOIN"] == ["3.35.2.2"]
+    assert len(found["DB"]) == 1 and found["DB"][0] not in ("3.35.1.1", "3.35.2.2")
+
+
+def _protected_host(aws: LocalAws) -> Made:
+    made = _two_hosts(aws)
+    aws.client("ec2").modify_instance_attribute(InstanceId=made["KOIN"], DisableApiStop={"Value": True})
+    return made
+
+
 # --- Refused before anything is written
 
 
@@ -256,6 +347,38 @@ def _with(made: Made, **more: Any) -> dict[str, Any]:
 
 
 CASES = [
+    Case(
+        "two tables and two ACLs where there is one of each",
+        "the main table and the default ACL are those of all subnets",
+        _behind_the_main_ones,
+        _declared_apart,
+        says=("+ route_table public", "+ route_table private", "+ network_acl open", "+ network_acl closed"),
+        after=_kept_apart,
+    ),
+    Case(
+        "two hosts exchange their addresses",
+        "AWS AssociateAddress",
+        _two_hosts,
+        lambda made: _declared_two(made, "3.35.2.2", "3.35.1.1"),
+        says=("3.35.2.2 is taken from instance DB ({DB})", "3.35.1.1 is taken from instance KOIN ({KOIN})"),
+        silent=("it stays allocated", "for good"),
+        after=_swapped,
+    ),
+    Case(
+        "an address of another host, which gets a new one",
+        "AWS AssociateAddress",
+        _two_hosts,
+        lambda made: _declared_two(made, "3.35.2.2", "auto"),
+        says=("3.35.2.2 is taken from instance DB ({DB})", "+ elastic_ip DB"),
+        after=_one_is_new,
+    ),
+    Case(
+        "a host that is protected against being stopped",
+        "EC2 user guide, stop protection",
+        _protected_host,
+        lambda made: _declared_two(made, "3.35.1.1", "3.35.2.2", type="t3a.medium"),
+        refused=("aws_compute_instances.KOIN.type: the host would have to stop, and is protected",),
+    ),
     Case(
         "a live subnet in the way",
         "InvalidSubnet.Conflict",

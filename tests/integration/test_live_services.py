@@ -167,6 +167,14 @@ def _bucket_of_others(aws: LocalAws) -> Made:
     return {}
 
 
+def _locked(aws: LocalAws) -> Made:
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="locked", CreateBucketConfiguration=SEOUL, ObjectLockEnabledForBucket=True)
+    s3.create_bucket(Bucket="plain", CreateBucketConfiguration=SEOUL)
+    s3.put_bucket_versioning(Bucket="plain", VersioningConfiguration={"Status": "Enabled"})
+    return {}
+
+
 def _half_blocked(aws: LocalAws) -> Made:
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="half", CreateBucketConfiguration=SEOUL)
@@ -319,7 +327,117 @@ def _trail_without_a_prefix(aws: LocalAws, made: Made) -> None:
     assert (policy["MinimumPasswordLength"], policy["MaxPasswordAge"]) == (8, 90)
 
 
+# --- Alarms ----------------------------------------------------------------------------------------------------------
+
+
+def _alarm_of_another_metric(aws: LocalAws) -> Made:
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24", AvailabilityZone="ap-northeast-2a")["Subnet"]
+    image = ec2.describe_images(Filters=[{"Name": "architecture", "Values": ["x86_64"]}])["Images"][0]["ImageId"]
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "KOIN"}]}]
+    host = ec2.run_instances(
+        ImageId=image,
+        InstanceType="t3a.small",
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=subnet["SubnetId"],
+        TagSpecifications=tags,
+    )["Instances"][0]["InstanceId"]
+    aws.client("cloudwatch").put_metric_alarm(
+        AlarmName="KOIN disk",
+        Namespace="AWS/EC2",
+        MetricName="NetworkIn",
+        Dimensions=[{"Name": "InstanceId", "Value": host}],
+        Statistic="Average",
+        Unit="Bytes",
+        ComparisonOperator="GreaterThanThreshold",
+        Threshold=1.0,
+        Period=60,
+        EvaluationPeriods=4,
+        DatapointsToAlarm=2,
+    )
+    return {"host": host}
+
+
+def _declared_alarm(made: Made) -> dict[str, Any]:
+    alarm = {
+        "description": "",
+        "namespace": "CWAgent",
+        "metric": "disk_used_percent",
+        "statistic": "Maximum",
+        "comparison": "GreaterThanThreshold",
+        "threshold": 85,
+        "period": 300,
+        "evaluation_periods": 3,
+        "missing_data": "missing",
+        "topic": "koin-alarms",
+    }
+    return SETTINGS | {
+        "aws_network_vpcs": {"koin": {"cidr": "10.0.0.0/16"}},
+        "aws_network_subnets": {
+            "a": {"vpc": "koin", "cidr": "10.0.0.0/24", "zone": "ap-northeast-2a", "map_public_ip": False}
+        },
+        "aws_compute_key_pairs": {},
+        "aws_compute_instance_defaults": {},
+        "aws_compute_instances": {
+            "KOIN": {"role": "PROD", "type": "t3a.small", "architecture": "x86_64", "subnet": "a"}
+        },
+        "aws_monitoring_topics": {"koin-alarms": {}},
+        "aws_monitoring_instance_alarms": {"disk": alarm},
+    }
+
+
+def _without_the_unit(aws: LocalAws, made: Made) -> None:
+    (alarm,) = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert (alarm["MetricName"], alarm["DatapointsToAlarm"]) == ("disk_used_percent", 2)
+    assert not alarm.get("Unit")
+
+
+def _wildcard(aws: LocalAws) -> Made:
+    zone = _zone(aws)
+    _put(aws, zone, _plain("*.koreatech.in", "A", "9.9.9.9"), _plain("*.koreatech.in", "MX", "10 mail.koreatech.in"))
+    return {"zone": zone}
+
+
 CASES = [
+    Case(
+        "a bucket with Object Lock whose versions are not wanted",
+        "S3 user guide, Object Lock",
+        _locked,
+        lambda made: (
+            SETTINGS
+            | {
+                "aws_storage_bucket_defaults": {},
+                "aws_storage_buckets": {"locked": {"versioning": False}, "plain": {"versioning": False}},
+            }
+        ),
+        refused=("1 problem", "aws_storage_buckets.locked.versioning: its Object Lock needs versioning"),
+    ),
+    Case(
+        "an alarm of another metric, with a unit",
+        "CloudWatch API, PutMetricAlarm",
+        _alarm_of_another_metric,
+        _declared_alarm,
+        says=("metric: NetworkIn -> disk_used_percent", "unit: Bytes -> (none)"),
+        silent=("datapoints",),
+        after=_without_the_unit,
+    ),
+    Case(
+        "a name that a wildcard answers for",
+        "RFC 4592",
+        _wildcard,
+        lambda made: (
+            SETTINGS
+            | {
+                "aws_dns_zones": {"koreatech.in": {}},
+                "aws_dns_records": {
+                    "api.koreatech.in": {"zone": "koreatech.in", "type": "TXT", "values": ['"x"']},
+                },
+            }
+        ),
+        says=("*.koreatech.in answers for api.koreatech.in today (A 9.9.9.9; MX 10 mail.koreatech.in)",),
+    ),
     Case(
         "a record set of a balancer, two zones of a name",
         "terraform-provider-aws#7734, community.aws#466",

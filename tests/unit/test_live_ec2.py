@@ -616,6 +616,27 @@ def test_whose_address_it_is(
     assert len([problem for problem in refused if "elastic IPs" in problem]) == len(created)
 
 
+def test_an_address_on_an_interface_is_shown_with_it() -> None:
+    held = address("5.5.5.5", "eipalloc-5", AssociationId="x", NetworkInterfaceId="eni-7")
+    found = shown(hosts(elastic_ip="5.5.5.5"), instances=[instance()], addresses=[held])
+    assert "      instance: network interface eni-7 -> KOIN\n" in found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "volume", "text"),
+    [
+        ("gp3", {"VolumeType": "io2", "Iops": 16000}, "root_volume.type: io2 (16000 IOPS) -> gp3"),
+        ("gp2", {"VolumeType": "gp3", "Iops": 6000, "Throughput": 250}, "type: gp3 (6000 IOPS, 250 MiB/s) -> gp2"),
+        ("gp3", {"VolumeType": "standard"}, "root_volume.type: standard -> gp3"),
+        ("gp3", {"VolumeType": "gp3", "Iops": 16000, "Throughput": 1000}, ""),
+    ],
+)
+def test_a_volume_is_shown_with_what_it_may_lose(wanted: str, volume: dict[str, Any], text: str) -> None:
+    declared = hosts(root_volume={"type": wanted})
+    found = shown(declared, instances=[instance(**DISK)], volumes=[{"VolumeId": "vol-1", **volume}])
+    assert text in found and ("root_volume" in found) is bool(text)
+
+
 def test_addresses_that_are_no_elastic_ips_of_a_vpc_are_left_out() -> None:
     (read,) = (read for read in KINDS.reads() if read.into == "addresses")
     carrier = {"AllocationId": "eipalloc-1", "CarrierIp": "155.146.1.1"}
@@ -739,7 +760,7 @@ def test_a_flow_log_that_delivers_nothing_is_named() -> None:
 
 # --- What a plan cannot do
 
-DISK = {
+DISK: dict[str, Any] = {
     "RootDeviceName": "/dev/xvda",
     "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeId": "vol-1"}}],
 }
@@ -921,6 +942,31 @@ def test_old_and_new_rules_exist_side_by_side_for_a_moment() -> None:
     assert "70 rules, old and new ones together, would exist, and the account's quota is 60" in problem
     same = declared_group(*({"protocol": "tcp", "port": n, "cidrs": [ANYWHERE]} for n in range(1, 41)))
     assert problems(same, security_groups=[live], quotas={"L-0EA8095F": 60.0}) == []
+
+
+LISTS = [
+    ({"PrefixListName": "com.amazonaws.global.cloudfront.origin-facing"}, 55),
+    ({"PrefixListName": "com.amazonaws.ap-northeast-2.s3"}, 1),
+    ({"PrefixListName": "office", "MaxEntries": 20}, 20),
+]
+
+
+@pytest.mark.parametrize(("raw", "weight"), LISTS)
+def test_a_prefix_list_counts_as_many_rules(raw: dict[str, Any], weight: int) -> None:
+    (detail,) = (item for read in KINDS.reads() for item in read.then if item.into == "prefix_lists")
+    live = group(allow("tcp", 443, PrefixListIds=[{"PrefixListId": "pl-1"}]), allow("tcp", 80))
+    answer = {"SecurityGroups": [live, group(GroupName="other")]}
+    declared = declared_group({"protocol": "tcp", "port": 80, "cidrs": [ANYWHERE]})
+    assert list(detail.each(declaration(declared), answer)) == [((), {"PrefixListIds": ["pl-1"]})]
+    weights = detail.value({"PrefixLists": [{"PrefixListId": "pl-1", **raw}]})
+    assert weights == {"pl-1": weight}
+    quota = {"L-0EA8095F": float(weight)}
+    (problem,) = problems(declared, security_groups=[live], prefix_lists=weights, quotas=quota)
+    assert f"{weight + 1} rules, old and new ones together" in problem
+    assert problems(declared, security_groups=[live], prefix_lists=weights, quotas={"L-0EA8095F": weight + 1.0}) == []
+    many = declared_group(*({"protocol": "tcp", "port": port, "cidrs": [ANYWHERE]} for port in range(1, 9)))
+    assert _asked(many, "security_groups", answer) == {"L-0EA8095F"}
+    assert _asked(many, "security_groups", {"SecurityGroups": [group()]}) == set()
 
 
 def _asked(declared: dict[str, Any], into: str, answer: dict[str, Any]) -> set[str]:

@@ -270,6 +270,7 @@ ZONE = {"Id": "/hostedzone/Z1", "Name": "koreatech.in.", "Config": {"PrivateZone
         ({"Type": "A", "AliasTarget": {"DNSName": "d999.cloudfront.net."}}, True),
         ({"Type": "A", "AliasTarget": {"DNSName": "d1.cloudfront.net."}}, False),
         ({"Type": "A", "ResourceRecords": [{"Value": "1.2.3.4"}]}, False),
+        ({"Name": "\\052.koreatech.in.", "Type": "CNAME", "ResourceRecords": [{"Value": "d999.cloudfront.net"}]}, True),
     ],
 )
 def test_an_alias_that_leads_to_another_account_is_warned_about(record: dict[str, Any], foreign: bool) -> None:

@@ -619,13 +619,15 @@ class Distribution(Kind):
 
 
 def _leads_to(name: str, observation: Observation) -> str:
-    """Where the live record of a name leads, an alias or a CNAME; empty when there is none."""
+    """Where the live record of a name leads, an alias or a CNAME, be it by a wildcard; empty when there is none."""
+    found: dict[str, str] = {}
     for records in observation["records"].values():
         for raw in records:
-            if dotless(raw["Name"]) == name and raw["Type"] in ("A", "AAAA", "CNAME"):
+            if raw["Type"] in ("A", "AAAA", "CNAME"):
                 values = raw.get("ResourceRecords") or [{"Value": ""}]
-                return dotless((raw.get("AliasTarget") or {}).get("DNSName") or values[0]["Value"])
-    return ""
+                target = (raw.get("AliasTarget") or {}).get("DNSName") or values[0]["Value"]
+                found.setdefault(dotless(raw["Name"]), dotless(target))
+    return found.get(name) or found.get(f"*.{name.partition('.')[2]}", "")
 
 
 def distribution_arn(name: str) -> str:

@@ -704,6 +704,7 @@ class Instance(Ec2Kind):
     def fields(self, live: Live, context: Context) -> Fields:
         raw = live.raw
         options, root = raw.get("MetadataOptions", {}), raw["Root"]
+        entry = context.declaration.entries(self.variable).get(raw["Called"], {})
         profile = raw.get("IamInstanceProfile", {}).get("Arn", "").rsplit("/", 1)[-1]
         return {
             "type": raw["InstanceType"],
@@ -718,7 +719,7 @@ class Instance(Ec2Kind):
             "metadata.http_tokens": options.get("HttpTokens"),
             "metadata.http_endpoint": options.get("HttpEndpoint"),
             "metadata.hop_limit": options.get("HttpPutResponseHopLimit"),
-            "root_volume.type": root.get("VolumeType"),
+            "root_volume.type": _volume_type(root, entry.get("root_volume", {}).get("type")),
             "root_volume.size": root.get("Size"),
             "root_volume.encrypted": root.get("Encrypted"),
             **tag_fields(tags_of(raw)),
@@ -826,6 +827,13 @@ def _root_volume_id(raw: Mapping[str, Any]) -> str | None:
     return volume
 
 
+def _volume_type(root: Mapping[str, Any], wanted: str | None) -> str | None:
+    """The type of a volume; one that goes with what it was set to, for that may go as well."""
+    kind: str | None = root.get("VolumeType")
+    parts = [f"{root[key]} {unit}" for key, unit in (("Iops", "IOPS"), ("Throughput", "MiB/s")) if root.get(key)]
+    return f"{kind} ({', '.join(parts)})" if kind and parts and wanted not in (None, kind) else kind
+
+
 class ElasticIp(Ec2Kind):
     """Recognised by the declared address, else by its instance, else by its Name."""
 
@@ -905,9 +913,10 @@ class ElasticIp(Ec2Kind):
         return None
 
     def fields(self, live: Live, context: Context) -> Fields:
-        instance = live.raw.get("InstanceId")
+        instance, interface = live.raw.get("InstanceId"), live.raw.get("NetworkInterfaceId")
+        other = f"network interface {interface}" if interface else None
         return {
-            "instance": context.name("instance", instance) if instance else None,
+            "instance": context.name("instance", instance) if instance else other,
             **tag_fields(tags_of(live.raw)),
         }
 

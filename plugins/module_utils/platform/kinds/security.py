@@ -23,6 +23,8 @@ _SSH_PORT, _DATABASE_PORTS = 22, {3306: "MySQL", 6379: "Redis", 27017: "MongoDB"
 _PROTOCOLS = {"-1": "all", "50": "esp"}
 #: rules that a group may have in each direction unless AWS has raised the quota
 _USUAL_RULES = 60
+#: how many rules AWS's own prefix lists count as, by the end of their names; any other one of AWS's counts as one
+_WEIGHTS = {"cloudfront.origin-facing": 55, "route53-healthchecks": 25, "vpc-lattice": 10, "groundstation": 5}
 
 
 #: what a group of this id is called
@@ -170,17 +172,43 @@ def _names(groups: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {raw["GroupId"]: raw["GroupName"] for raw in groups}
 
 
-def _counts(entry: Mapping[str, Any], group: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, int]:
+def _prefix_lists(permissions: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [item["PrefixListId"] for permission in permissions for item in permission.get("PrefixListIds", [])]
+
+
+def _weight(raw: Mapping[str, Any]) -> int:
+    """How many rules a prefix list counts as: as many entries as it may have."""
+    name = str(raw.get("PrefixListName", ""))
+    known = next((weight for end, weight in _WEIGHTS.items() if name.endswith(end)), 1)
+    return int(raw.get("MaxEntries") or known)
+
+
+def _used_lists(declaration: Declaration, answer: Any) -> Requests:
+    """The prefix lists in rules of declared groups."""
+    entries = declaration.entries("aws_security_groups")
+    groups = [raw for raw in answer["SecurityGroups"] if raw["GroupName"] in entries]
+    used = {item for raw in groups for _, part, _ in _DIRECTIONS for item in _prefix_lists(raw[part])}
+    if used:
+        yield (), {"PrefixListIds": sorted(used)}
+
+
+def _counts(
+    entry: Mapping[str, Any],
+    group: Mapping[str, Any],
+    names: Mapping[str, str],
+    weight: Callable[[str], int],
+) -> dict[str, int]:
     """How many rules there are at once in each declared direction, while a group (empty: a new one) is changed.
 
-    AWS counts IPv6 sources apart.
+    AWS counts IPv6 sources apart. weight: how many rules a prefix list counts as.
     """
     counts = {}
     for direction, part, preposition in _DIRECTIONS:
         if direction in entry:
             without = [{**permission, "Ipv6Ranges": []} for permission in group.get(part, [])]
             live = permission_lines(without, preposition, lambda live_id: names.get(live_id, live_id), _owner(group))
-            counts[direction] = len({*live, *rule_lines(entry[direction], preposition)})
+            more = sum(weight(item) - 1 for item in _prefix_lists(without))
+            counts[direction] = len({*live, *rule_lines(entry[direction], preposition)}) + more
     return counts
 
 
@@ -190,7 +218,10 @@ def _many_rules(declaration: Declaration, answer: Any) -> bool:
     entries = declaration.entries("aws_security_groups")
     pairs = [(entries[raw["GroupName"]], raw) for raw in groups if raw["GroupName"] in entries]
     pairs += [(entry, {}) for entry in entries.values()]
-    return any(count > _USUAL_RULES for entry, raw in pairs for count in _counts(entry, raw, names).values())
+    most = max(_WEIGHTS.values())
+    return any(
+        count > _USUAL_RULES for entry, raw in pairs for count in _counts(entry, raw, names, lambda _: most).values()
+    )
 
 
 class SecurityGroup(Ec2Kind):
@@ -225,6 +256,15 @@ class SecurityGroup(Ec2Kind):
             value=at("SecurityGroups"),
             then=(
                 quotas.quota(quotas.RULES, _many_rules),
+                Detail(
+                    service="ec2",
+                    operation="describe_managed_prefix_lists",
+                    into="prefix_lists",
+                    each=_used_lists,
+                    # One of another account that is shared no more cannot be read.
+                    absent=frozenset({"InvalidPrefixListID.NotFound", "InvalidPrefixListId.NotFound"}),
+                    value=lambda answer: {raw["PrefixListId"]: _weight(raw) for raw in answer.get("PrefixLists", [])},
+                ),
                 Detail(
                     service="ec2",
                     operation="describe_network_interfaces",
@@ -316,6 +356,11 @@ class SecurityGroup(Ec2Kind):
 
         No group would have more rules than the account's quota; new ones are added before old ones go.
         """
+        weights = observation["prefix_lists"]
+
+        def weight(prefix_list: str) -> int:
+            return int(weights.get(prefix_list, 1))
+
         vpcs, names = live_vpcs(declaration, observation), _names(observation["security_groups"])
         for name, entry in declaration.entries(self.variable).items():
             vpc = vpcs.get(entry["vpc"], {}).get("VpcId")
@@ -325,7 +370,7 @@ class SecurityGroup(Ec2Kind):
             if same and not group:
                 what = f"the VPC has the group {same[0]}, and EC2 takes names that differ only in case for the same"
                 yield Problem(f"{self.variable}.{name}", what, f"write `{same[0]}`")
-            for direction, count in _counts(entry, group, names).items():
+            for direction, count in _counts(entry, group, names, weight).items():
                 where = f"{self.variable}.{name}.{direction}"
                 what, otherwise = f"{count} rules, old and new ones together,", "remove rules that nothing needs"
                 yield from quotas.exceeded(observation, quotas.RULES, where, count, what, otherwise)
