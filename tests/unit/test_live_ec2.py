@@ -798,9 +798,8 @@ UNDER_WAY = {"volume_modifications": [{"VolumeId": "vol-1", "TargetSize": 20, "T
             {"type": "t3a.medium"},
             {"State": {"Name": "stopped"}, "HibernationOptions": {"Configured": True}},
             {},
-            "set up to hibernate, whose type EC2 does not change",
+            "",
         ),
-        ({"type": "t3a.medium"}, {"HibernationOptions": {"Configured": False}}, {}, ""),
         ({"state": "running"}, {"State": {"Name": "stopping"}}, {}, "the host is stopping now"),
         ({"state": "running"}, {"State": {"Name": "stopped"}}, {}, ""),
         (

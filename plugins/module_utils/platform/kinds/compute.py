@@ -589,11 +589,9 @@ class Instance(Ec2Kind):
             if group := tags_of(raw).get("aws:autoscaling:groupName"):
                 what = f"the host would have to stop, and Auto Scaling group {group} terminates hosts that do"
                 yield Problem(field, what, "detach it from that group first (it goes on running)")
-        if _other_type(entry, raw):
-            why = "set up to hibernate" if (raw.get("HibernationOptions") or {}).get("Configured") else ""
-            if why := "a Spot instance" if spot else why:
-                what = f"the host is {why}, whose type EC2 does not change"
-                yield Problem(field, what, f"declare `type: {raw['InstanceType']}`")
+        if _other_type(entry, raw) and spot:
+            fix = f"declare `type: {raw['InstanceType']}`, or launch an on-demand instance in its place"
+            yield Problem(field, "the host is a Spot instance, whose type EC2 does not change", fix)
         if entry.get("termination_protection") and spot:
             fix = "remove it, or launch an on-demand instance in its place"
             yield Problem(f"{where}.termination_protection", "the host is a Spot instance, which has none", fix)
