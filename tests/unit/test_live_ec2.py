@@ -808,6 +808,8 @@ UNDER_WAY = {"volume_modifications": [{"VolumeId": "vol-1", "TargetSize": 20, "T
             {},
             "no EBS volume as its root device",
         ),
+        ({"root_volume": {"size": 30}}, {"RootDeviceType": "instance-store"}, {}, "no EBS volume as its root device"),
+        ({"root_volume": {"size": 30}}, {"State": {"Name": "pending"}, "BlockDeviceMappings": []}, {}, ""),
         (
             {"root_volume": {"size": 30}},
             DISK,

@@ -599,8 +599,9 @@ class Instance(Ec2Kind):
             fix = "run again when it has stopped, in a minute or so"
             yield Problem(f"{where}.state", "the host is stopping now, and EC2 starts only what has stopped", fix)
         volume, wanted = _root_volume_id(raw), entry.get("root_volume") or {}
-        mappings = raw.get("BlockDeviceMappings")
-        if wanted and volume is None and mappings is not None:
+        # A host that starts for the first time does not show its volumes yet.
+        without = raw["State"]["Name"] == "stopped" or raw.get("RootDeviceType") == "instance-store"
+        if wanted and volume is None and without:
             what = f"the host has no EBS volume as its root device ({raw.get('RootDeviceName') or 'none'})"
             yield Problem(f"{where}.root_volume", what, "attach it in the account, or remove `root_volume`")
         for change in observation["volume_modifications"]:
@@ -794,7 +795,7 @@ def _meant(group: Mapping[str, Any], members: set[str]) -> set[str]:
     found: set[str] = set()
     for part, preposition in (("IpPermissions", "from"), ("IpPermissionsEgress", "to")):
         for permission in group[part]:
-            if any(pair["GroupId"] in members for pair in permission.get("UserIdGroupPairs", [])):
+            if any(pair.get("GroupId") in members for pair in permission.get("UserIdGroupPairs", [])):
                 bare = {key: permission[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in permission}
                 lines = permission_lines([bare | {"IpRanges": [{"CidrIp": ""}]}], preposition, str)
                 found |= {line.strip() for line in lines}
