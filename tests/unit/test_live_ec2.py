@@ -623,6 +623,24 @@ def test_an_address_on_an_interface_is_shown_with_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("role", "text"),
+    [
+        ("EC2-S3-full", "its programs get the rights of koin and lose those of web (role EC2-S3-full)"),
+        ("web", "its programs get the rights of koin and lose those of web"),
+        ("", "its programs get the rights of koin and lose those of web"),
+        # Another profile of the same role.
+        ("koin", ""),
+    ],
+)
+def test_the_rights_of_a_profile_are_those_of_its_role(role: str, text: str) -> None:
+    declared = hosts(profile="koin") | {"aws_iam_roles": {"koin": {"description": ""}}}
+    live = instance(IamInstanceProfile={"Arn": f"arn:aws:iam::{OWNER}:instance-profile/by-hand/web"})
+    roles = [{"RoleName": role, "InstanceProfileList": [{"InstanceProfileName": "web"}]}] if role else []
+    lines = [line for line in planned(declared, instances=[live], roles=roles).warnings if "rights" in line]
+    assert lines == ([f"instance KOIN: {text}"] if text else [])
+
+
+@pytest.mark.parametrize(
     ("wanted", "volume", "text"),
     [
         ("gp3", {"VolumeType": "io2", "Iops": 16000}, "root_volume.type: io2 (16000 IOPS) -> gp3"),
@@ -699,6 +717,7 @@ def test_a_host_in_another_subnet_of_the_vpc_changes_its_groups() -> None:
     [
         ({"PublicKey": "ssh-ed25519 AAAA someone"}, ""),
         ({"PublicKey": "ssh-ed25519 BBBB someone"}, "public_key: ssh-ed25519 BBBB -> ssh-ed25519 AAAA"),
+        ({"PublicKey": "ssh-rsa AAAA", "KeyType": "rsa"}, "public_key: ssh-rsa AAAA -> ssh-ed25519 AAAA"),
         ({"KeyFingerprint": "1f:51"}, "public_key: a key with fingerprint 1f:51 -> ssh-ed25519 AAAA"),
     ],
 )

@@ -194,6 +194,25 @@ def test_a_record_below_a_live_delegation_is_refused() -> None:
     assert (problem.where, "hands dev.koreatech.in over" in problem.what) == ("record api.dev.koreatech.in A", True)
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"Weight": 0},
+        {"Region": "ap-northeast-2"},
+        {"GeoLocation": {"CountryCode": "KR"}},
+        {"Failover": "PRIMARY", "HealthCheckId": "h-1"},
+        {"MultiValueAnswer": True},
+        {"CidrRoutingConfig": {"CollectionId": "c", "LocationName": "*"}},
+        {"GeoProximityLocation": {"AWSRegion": "ap-northeast-2", "Bias": 10}},
+    ],
+)
+def test_records_with_a_routing_policy_are_refused_whichever_it_is(policy: dict[str, Any]) -> None:
+    (problem,) = refusals(_declared(), **_live("A", "1.2.3.4", SetIdentifier="one", **policy))
+    assert "with a routing policy" in problem.what
+    # Those of another type have no part in it.
+    assert refusals(_declared(), **_live("AAAA", "2001:db8::1", SetIdentifier="one", **policy)) == []
+
+
 def test_a_zone_that_another_service_keeps_is_refused() -> None:
     zone = _zone() | {"LinkedService": {"ServicePrincipal": "servicediscovery.amazonaws.com", "Description": "x"}}
     (problem,) = refusals(_declared(), zones=[zone], records={"Z1": []})

@@ -281,3 +281,71 @@ def test_buckets_that_the_block_of_the_account_closes_are_named() -> None:
     }
     found = plan_of(declared, buckets={"open": None, "closed": None, "other": None})
     assert any("every bucket, including open, other;" in text for text in found.warnings)
+
+
+def _mail(endpoint: str, arn: str = "arn:aws:sns:x:1:t:2", protocol: str = "email") -> dict[str, str]:
+    return {"Protocol": protocol, "Endpoint": endpoint, "SubscriptionArn": arn}
+
+
+@pytest.mark.parametrize(
+    ("subscriptions", "changes"),
+    [
+        ([_mail("a@bcsdlab.com")], {}),
+        ([_mail("a@bcsdlab.com", "PendingConfirmation")], {}),
+        # Of one that is not confirmed there is nothing to remove.
+        ([_mail("a@bcsdlab.com"), _mail("old@bcsdlab.com", "PendingConfirmation")], {}),
+        ([_mail("a@bcsdlab.com"), _mail("gone@bcsdlab.com", "Deleted")], {}),
+        ([_mail("a@bcsdlab.com"), _mail("https://hooks.example.com", protocol="https")], {}),
+        ([_mail("a@bcsdlab.com", protocol="email-json")], {"emails": ([], ["a@bcsdlab.com"])}),
+        (
+            [_mail("a@bcsdlab.com"), _mail("kim@bcsdlab.com")],
+            {"emails": (["a@bcsdlab.com", "kim@bcsdlab.com"], ["a@bcsdlab.com"])},
+        ),
+    ],
+)
+def test_the_addresses_of_a_topic(subscriptions: list[dict[str, str]], changes: dict[str, Any]) -> None:
+    arn = "arn:aws:sns:ap-northeast-2:123456789012:t"
+    declared = {"aws_monitoring_topics": {"t": {"emails": ["a@bcsdlab.com"]}}}
+    found = plan_of(declared, topics=[arn, f"{arn}.fifo"], subscriptions={arn: subscriptions})
+    assert changes_of(found, "topic") == changes
+    others = [{"protocol": item["Protocol"], "endpoint": item["Endpoint"]} for item in subscriptions]
+    kept = found.registry["topic"]["t"]["other_subscriptions"]
+    assert kept == [item for item in others if item["protocol"] != "email"]
+
+
+FLOW_LOG: dict[str, Any] = {
+    "aws_network_vpcs": {"koin": {"cidr": "10.0.0.0/16"}},
+    "aws_account_flow_logs": {"koin": {"vpc": "koin", "bucket": "logs", "traffic": "ALL", "interval": 600}},
+}
+
+
+@pytest.mark.parametrize(
+    ("live", "action", "changes"),
+    [
+        ({"LogDestination": "arn:aws:s3:::logs"}, "change", {"tags.Name": (None, "koin")}),
+        # A format of one's own is nobody's declaration.
+        (
+            {"LogDestination": "arn:aws:s3:::logs", "LogFormat": "${srcaddr} ${flow-direction}"},
+            "change",
+            {"tags.Name": (None, "koin")},
+        ),
+        ({"LogGroupName": "/vpc", "LogDestinationType": "cloud-watch-logs"}, "create", {}),
+        ({"LogDestination": "arn:aws:s3:::logs", "ResourceId": "subnet-1"}, "create", {}),
+        (
+            {"LogGroupName": "/vpc", "Tags": [{"Key": "Name", "Value": "koin"}]},
+            "replace",
+            {"bucket": ("/vpc", "logs")},
+        ),
+        (
+            {"LogDestination": "arn:aws:firehose:x:1:deliverystream/d", "Tags": [{"Key": "Name", "Value": "koin"}]},
+            "replace",
+            {"bucket": ("arn:aws:firehose:x:1:deliverystream/d", "logs")},
+        ),
+    ],
+)
+def test_a_flow_log_is_that_of_its_vpc_and_bucket(live: dict[str, Any], action: str, changes: dict[str, Any]) -> None:
+    vpc = {"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}
+    log = {"FlowLogId": "fl-1", "ResourceId": "vpc-1", "TrafficType": "ALL", "MaxAggregationInterval": 600, **live}
+    found = plan_of(FLOW_LOG, vpcs=[vpc], flow_logs=[log])
+    assert next(item.action for item in found.actions if item.kind == "flow_log") == action
+    assert changes_of(found, "flow_log") == changes

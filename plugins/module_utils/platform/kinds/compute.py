@@ -30,7 +30,7 @@ from .addresses import (
     of_others,
 )
 from .base import EC2_TAGS, Ec2Kind, Observation, called, label, only, tag_fields, tags_of
-from .iam import role_arns
+from .iam import profile_roles, role_arns
 from .security import permission_lines
 from .vpcs import live_vpcs
 
@@ -734,6 +734,15 @@ class Instance(Ec2Kind):
         public = str(live.raw.get("PublicIpAddress") or "")
         return "" if public in {item["PublicIp"] for item in context.observation["addresses"]} else public
 
+    @staticmethod
+    def _rights(want: Desired, before: str, context: Context) -> Iterator[str]:
+        """What a host's programs may do is that of the role in its profile, which may have another name."""
+        profile = want.fields["profile"]
+        role = profile_roles(context.observation).get(before, before)
+        if role != profile:
+            what = before if role == before else f"{before} (role {role})"
+            yield f"instance {want.name}: its programs get the rights of {profile} and lose those of {what}"
+
     def _groups_left(self, want: Desired, changes: Sequence[FieldChange], context: Context) -> Iterator[str]:
         """The rules that no longer apply to a host that leaves a group."""
         moved = {change.field for change in changes} & self.replaced_by
@@ -780,10 +789,7 @@ class Instance(Ec2Kind):
         if before.get("metadata.http_tokens") == "optional":
             yield f"instance {want.name}: programs on it that use IMDSv1 (old SDKs) lose their credentials"
         if before.get("profile"):
-            yield (
-                f"instance {want.name}: its programs get the rights of {want.fields['profile']} "
-                f"and lose those of {before['profile']}"
-            )
+            yield from self._rights(want, str(before["profile"]), context)
         yield from self._groups_left(want, changes, context)
         grown = [change for change in changes if change.field == "root_volume.size" and not self.replaces(change)]
         if grown:

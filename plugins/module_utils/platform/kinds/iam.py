@@ -166,7 +166,7 @@ class IamRole(Kind):
             if other != name:
                 what = f"the account has the role {other}, and IAM takes names that differ only in case for the same"
                 yield Problem(f"{self.variable}.{name}", what, f"write `{other}`")
-        profiles = {name.lower(): name for name in _holders(observation)}
+        profiles = {name.lower(): name for name in profile_roles(observation)}
         for name in declaration.entries(self.variable):
             other = profiles.get(name.lower(), name)
             if other != name:
@@ -188,7 +188,7 @@ class IamRole(Kind):
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         # The account's authorization details leave descriptions out.
         described = {raw["RoleName"]: raw.get("Description", "") for raw in observation["role_list"]}
-        holders = _holders(observation)
+        holders = profile_roles(observation)
         for raw in observation["roles"]:
             # Accounts hold many roles that services made for themselves; none is reported as unmanaged.
             name = raw["RoleName"]
@@ -217,7 +217,7 @@ class IamRole(Kind):
         }
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
-        holder = _holders(context.observation).get(want.name)
+        holder = profile_roles(context.observation).get(want.name)
         if holder and holder != want.name:
             hosts = [
                 label(raw["InstanceId"], called(raw))
@@ -243,7 +243,7 @@ class IamRole(Kind):
             )
 
 
-def _holders(observation: Observation) -> dict[str, str]:
+def profile_roles(observation: Observation) -> dict[str, str]:
     """The role that each instance profile holds."""
     return {
         profile["InstanceProfileName"]: raw["RoleName"]
