@@ -566,6 +566,40 @@ def test_an_address_that_a_service_keeps_is_refused(interface: dict[str, Any], t
     assert len(refused) == bool(text) and all(text in problem for problem in refused)
 
 
+@pytest.mark.parametrize(
+    ("declared", "observed", "refused"),
+    [
+        ({}, {}, False),
+        ({"aws_network_internet_gateways": {}}, {}, False),
+        ({"aws_network_internet_gateways": {}}, {"internet_gateways": []}, True),
+        # It is made in the same run.
+        ({}, {"internet_gateways": []}, False),
+        ({}, {"internet_gateways": [], "vpcs": [], "subnets": []}, False),
+        # The host is in another VPC, which has one, or has none.
+        ({}, {"instances": [instance(VpcId="vpc-2")]}, True),
+        (
+            {},
+            {
+                "instances": [instance(VpcId="vpc-2")],
+                "internet_gateways": [{"InternetGatewayId": "igw-2", "Attachments": [{"VpcId": "vpc-2"}]}],
+            },
+            False,
+        ),
+    ],
+)
+def test_an_address_without_an_internet_gateway_is_refused(
+    declared: dict[str, Any], observed: dict[str, Any], refused: bool
+) -> None:
+    found = problems(hosts(elastic_ip="auto") | declared, **observed)
+    assert any("has no internet gateway" in problem for problem in found) is refused
+
+
+@pytest.mark.parametrize(("tenancy", "warned"), [("dedicated", True), ("default", False)])
+def test_a_vpc_that_launches_on_dedicated_hardware_is_said(tenancy: str, warned: bool) -> None:
+    found = planned(hosts(), vpcs=[VPC | {"InstanceTenancy": tenancy}]).warnings
+    assert any("vpc-1 launches on dedicated hardware" in line for line in found) is warned
+
+
 def _two_hosts(first: str, second: str) -> dict[str, Any]:
     return {"aws_compute_instances": {"KOIN": HOST | {"elastic_ip": first}, "DB": HOST | {"elastic_ip": second}}}
 

@@ -769,6 +769,14 @@ class Instance(Ec2Kind):
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         if live is None:
+            vpc = context.id("vpc", str(want.fields.get("vpc", "")))
+            vpcs = context.observation["vpcs"]
+            raw: Mapping[str, Any] = next((item for item in vpcs if item["VpcId"] == vpc), {})
+            if raw.get("InstanceTenancy", "default") != "default":
+                yield (
+                    f"instance {want.name}: VPC {vpc} launches on dedicated hardware, which costs more and not every "
+                    "type allows"
+                )
             return
         before = {change.field: change.before for change in changes}
         after = {change.field: change.after for change in changes}
@@ -876,12 +884,30 @@ class ElasticIp(Ec2Kind):
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """No address that AWS does not let go, and no more than the account's quota."""
         yield from kept_by_services(declaration, observation)
+        yield from self._unreachable(declaration, observation)
         hosts = {raw["InstanceId"]: called(raw) for raw in observation["instances"] if raw["State"]["Name"] in ALIVE}
         new = new_addresses(declaration, observation["addresses"], hosts)
         count = len(observation["addresses"]) + len(new)
         for name in new:
             where, otherwise = f"aws_compute_instances.{name}.elastic_ip", "release an address that nothing uses"
             yield from quotas.exceeded(observation, quotas.ADDRESSES, where, count, f"{count} elastic IPs", otherwise)
+
+    @staticmethod
+    def _unreachable(declaration: Declaration, observation: Observation) -> Iterator[Problem]:
+        """Hosts with an address in a VPC without an internet gateway, where EC2 associates none."""
+        vpcs = {name: raw["VpcId"] for name, raw in live_vpcs(declaration, observation).items()}
+        gateways = declaration.entries("aws_network_internet_gateways").values()
+        reached = {vpcs.get(entry["vpc"], entry["vpc"]) for entry in gateways}
+        attached = (item for raw in observation["internet_gateways"] for item in raw.get("Attachments", []))
+        reached |= {item["VpcId"] for item in attached}
+        hosts = {name: raw.get("VpcId") for name, _, raw in _declared_hosts(declaration, observation["instances"])}
+        subnets = declaration.entries("aws_network_subnets")
+        for name, entry in declaration.entries("aws_compute_instances").items():
+            vpc = subnets.get(entry["subnet"], {}).get("vpc", "")
+            if entry.get("elastic_ip") and (hosts.get(name) or vpcs.get(vpc, vpc)) not in reached:
+                what = f"VPC {hosts.get(name) or vpcs.get(vpc, vpc)} has no internet gateway: EC2 associates no address"
+                fix = "declare one in aws_network_internet_gateways, or remove `elastic_ip`"
+                yield Problem(f"aws_compute_instances.{name}.elastic_ip", what, fix)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries("aws_compute_instances").items():
