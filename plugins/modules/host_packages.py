@@ -85,6 +85,7 @@ ansible_facts:
       elements: str
 """
 
+import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,6 +127,28 @@ OPTIONS = [
 ]
 #: lines of apt's output that are worth showing
 _TAIL = 20
+#: what apt and dpkg lock while they are at work
+LOCKS = (Path("/var/lib/dpkg/lock-frontend"), Path("/var/lib/apt/lists/lock"))
+#: seconds to wait for another apt: that of a run that was killed goes on, and security updates take minutes, too
+PATIENCE = 600
+
+
+def wait_for_others(module: AnsibleModule) -> None:
+    """Until no other apt is at work."""
+    end = time.monotonic() + PATIENCE
+    for path in LOCKS:
+        while path.exists():
+            with path.open("w") as file:
+                try:
+                    # Closing the file gives the lock up again.
+                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    pass
+            if time.monotonic() > end:
+                what = f"another apt holds {path} for more than {PATIENCE // 60} minutes"
+                module.fail_json(msg=f"{what}; see `fuser -v {path}` on the host, and run again when it is done")
+            time.sleep(1)
 
 
 def apt_get(module: AnsibleModule, *arguments: str) -> str:
@@ -188,6 +211,10 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     before = installed(STATUS.read_text())
     change = needed(module.params["present"], module.params["absent"], before)
+    if change and not module.check_mode:
+        wait_for_others(module)
+        before = installed(STATUS.read_text())
+        change = needed(module.params["present"], module.params["absent"], before)
     outcome = apply(module, change, before) if change else Outcome()
     result = outcome.result(module.check_mode)
     there = set(before) if module.check_mode else (set(before) | set(outcome.installed)) - set(outcome.removed)

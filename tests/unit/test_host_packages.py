@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     module = load_file("plugins/modules/host_packages.py")
     for name, file in {"STATUS": "status", "LISTS": "lists", "STAMP": "stamp", "POLICY": "policy-rc.d"}.items():
         monkeypatch.setattr(module, name, tmp_path / file)
+    monkeypatch.setattr(module, "LOCKS", (tmp_path / "lock-frontend", tmp_path / "lists/lock"))
     (tmp_path / "status").write_text(STATUS)
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists/mirror_Packages").touch()
@@ -169,6 +172,35 @@ def test_what_is_missing_is_installed(host: Path, starts: bool, word: str) -> No
     assert calls(host) == [f"{word} no-install-recommends install nginx"]
     assert not (host / "policy-rc.d").exists()
     assert run(present=["nginx"])["changed"] is False
+
+
+#: takes the lock, says so, installs nginx a second later, and ends
+_ANOTHER = """\
+import fcntl, pathlib, sys, time
+lock, status = map(pathlib.Path, sys.argv[1:])
+with lock.open("w") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    print("locked", flush=True)
+    time.sleep(1)
+    status.write_text(status.read_text() + "\\nPackage: nginx\\nStatus: install ok installed\\nVersion: 1\\n")
+"""
+
+
+@pytest.mark.parametrize("lock", ["lock-frontend", "lists/lock"])
+def test_an_apt_that_a_killed_run_has_left_at_work_is_waited_for(host: Path, lock: str) -> None:
+    command = [sys.executable, "-c", _ANOTHER, str(host / lock), str(host / "status")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as another:
+        assert another.stdout is not None and another.stdout.readline() == "locked\n"
+        assert run(present=["nginx"])["changed"] is False
+    assert calls(host) == []
+
+
+def test_an_apt_that_never_ends_is_named(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_file("plugins/modules/host_packages.py"), "PATIENCE", 0)
+    command = [sys.executable, "-c", _ANOTHER, str(host / "lock-frontend"), str(host / "status")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as another:
+        assert another.stdout is not None and another.stdout.readline() == "locked\n"
+        assert "another apt holds" in run(present=["nginx"])["msg"]
 
 
 def test_a_check_installs_nothing(host: Path) -> None:
