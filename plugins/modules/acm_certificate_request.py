@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from ansible.module_utils.common.warnings import warn
+from ansible.module_utils.platform.certificates import USABLE, is_usable
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
@@ -147,7 +148,6 @@ diff:
       type: dict
 """
 
-USABLE = ("ISSUED", "PENDING_VALIDATION")
 # ListCertificates leaves out most key types unless each is named.
 KEY_TYPES = (
     "RSA_1024",
@@ -204,11 +204,6 @@ class CertificateWaiters(BaseWaiterFactory):
 def names_of(domain_name: str, alternative_names: list[str]) -> frozenset[str]:
     """Every name that the certificate covers, as ACM compares them."""
     return frozenset(name.lower().rstrip(".") for name in [domain_name, *alternative_names])
-
-
-def is_usable(certificate: dict[str, Any]) -> bool:
-    """Whether CloudFront can use it, now or when it is issued; it takes none of a private authority."""
-    return certificate["Status"] in USABLE and certificate.get("Type") != "PRIVATE"
 
 
 def request_token(domain_name: str, names: frozenset[str], salt: list[str]) -> str:

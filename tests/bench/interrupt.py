@@ -4,8 +4,7 @@ Usage: python tests/bench/interrupt.py [--kills 10] [--seed N] [--least S] [--mo
 
 For a rehearsal whose hosts are bare (`make clean && HOSTS=no make rehearse && make hosts`). Every run is killed with
 all its processes (SIGKILL), Ansible's workers and their ssh included, a random time after its start; commands that have
-reached a host go on there. Then
-configure.yml runs to its end, once more (no host may change), and verify.yml runs.
+reached a host go on there. Then configure.yml runs to its end, once more (no host may change), and verify.yml runs.
 """
 
 from __future__ import annotations

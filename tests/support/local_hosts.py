@@ -14,7 +14,6 @@ from typing import Any
 from rehearsal import COMMAND, REPOSITORY
 
 from .local_aws import LocalAws
-from .processes import kill_all
 
 _ROOT = () if os.geteuid() == 0 else ("sudo", "-n")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -86,29 +85,21 @@ class LocalHosts:
         """Run a playbook over the dynamic inventory, as a user does."""
         return self._run("ansible-playbook", f"playbooks/{name}.yml", *arguments)
 
-    def playbook_killed(self, name: str, seconds: float) -> bool:
-        """Start a playbook and kill all of its processes after so many seconds; False when it had ended by then."""
-        command, environ = self._command("ansible-playbook", f"playbooks/{name}.yml")
-        with subprocess.Popen(command, cwd=REPOSITORY, env=environ, stdout=subprocess.DEVNULL) as running:
-            try:
-                running.wait(seconds)
-            except subprocess.TimeoutExpired:
-                return kill_all(running.pid) > 1
-        return False
-
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command, environ = self._command(program, *arguments)
-        return subprocess.run(
-            command, cwd=REPOSITORY, env=environ, capture_output=True, text=True, check=False, timeout=1800
-        )
-
-    def _command(self, program: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
         scripts = Path(sys.executable).parent
         environ = self.aws.process_environ | {
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
             "ANSIBLE_NOCOLOR": "1",
         }
-        return [str(scripts / program), "-i", "inventories/rehearsal", *arguments], environ
+        return subprocess.run(
+            [str(scripts / program), "-i", "inventories/rehearsal", *arguments],
+            cwd=REPOSITORY,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=1800,
+        )
 
     def restart(self, host: str) -> None:
         """Switch a host off and on again."""

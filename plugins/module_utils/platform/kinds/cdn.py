@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..certificates import USABLE, is_usable
 from ..distribution_config import carried, flatten, sharing, superseded
 from ..engine import formats
 from ..engine.access import Detail, Read, Requests, Scope, Write, at
@@ -25,12 +26,6 @@ _KEY_TYPES = ["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1
 
 #: ACM's quota of names per certificate
 _MOST_NAMES = 10
-_USABLE = ("ISSUED", "PENDING_VALIDATION")
-
-
-def _usable(raw: Mapping[str, Any]) -> bool:
-    """Whether CloudFront can use a certificate, now or when it is issued; it takes none of a private authority."""
-    return raw.get("Status") in _USABLE and raw.get("Type") != "PRIVATE"
 
 
 def _names(raw: Mapping[str, Any]) -> frozenset[str]:
@@ -40,7 +35,7 @@ def _names(raw: Mapping[str, Any]) -> frozenset[str]:
 def _preference(item: Live) -> tuple[int, bool, str, str]:
     raw = item.raw
     own = raw.get("Type", "AMAZON_ISSUED") == "AMAZON_ISSUED"
-    return -_USABLE.index(raw["Status"]), own, str(raw.get("NotAfter", "")), item.id
+    return -USABLE.index(raw["Status"]), own, str(raw.get("NotAfter", "")), item.id
 
 
 def _domains(declaration: Declaration) -> set[str]:
@@ -124,7 +119,7 @@ class Certificate(Kind):
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         for raw in _certificates(observation):
-            if _usable(raw):
+            if is_usable(raw):
                 arn = raw["CertificateArn"]
                 text = f"{raw['DomainName']} ({arn.rsplit('/', 1)[-1]})"
                 yield Live(arn, text, dict(raw), {"id": arn, "arn": arn})
@@ -157,7 +152,7 @@ class CertificateValidation(Kind):
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """ACM finds the records of a certificate that is not issued yet: no delegation hides them."""
         points = delegations(declaration, observation)
-        issued = [_names(raw) for raw in _certificates(observation) if _usable(raw) and raw["Status"] == "ISSUED"]
+        issued = [_names(raw) for raw in _certificates(observation) if is_usable(raw) and raw["Status"] == "ISSUED"]
         for name, entry in declaration.entries("aws_cdn_certificates").items():
             domains = {entry["domain"], *entry["alternative_names"]}
             for domain in sorted(domains) if domains not in issued else ():
