@@ -30,12 +30,16 @@ class Account:
 
 @dataclass(frozen=True)
 class Drift:
-    """One change: of which resource, which field the plan has to name, and how it is made."""
+    """One change: of which resource, which field the plan has to name, and how it is made.
+
+    also: fields that go with it, which the plan names as well.
+    """
 
     kind: str
     name: str
     field: str
     make: Callable[[Account], object]
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.kind}-{self.name}-{self.field}".replace(" ", "_")
