@@ -18,7 +18,7 @@ runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
 from ansible.module_utils.platform import mark  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine import warm  # noqa: E402
-from ansible.module_utils.platform.engine.each import calls, dig  # noqa: E402
+from ansible.module_utils.platform.engine.each import batches, calls, dig  # noqa: E402
 from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402
 from ansible.module_utils.platform.engine.failures import failure  # noqa: E402
 from ansible.module_utils.platform.engine.refs import resolve, unresolved  # noqa: E402
@@ -48,7 +48,9 @@ class ActionModule(ActionBase):
     """Call a module for each of the plan's actions of a kind, and remember what came into being."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset({"kind", "module", "arguments", "returns", "only", "fields", "parts", "parallel", "note"})
+    _VALID_ARGS = frozenset(
+        {"kind", "module", "arguments", "returns", "only", "first", "fields", "parts", "parallel", "note"}
+    )
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the modules' results; ``changed`` when there was anything to do."""
@@ -83,15 +85,19 @@ class ActionModule(ActionBase):
         changed, results = False, list[dict[str, Any]]()
         failures: list[Failure] = []
         for attempt in range(ATTEMPTS):
-            items = [
-                {**action, "part": part}
-                for action in tried.left
-                for part in self._parts(args.get("parts"), action, known, variables)
-            ]
-            answers, failures = self._call(args["module"], items, known, variables)
-            results += answers
-            changed = changed or any(answer.get("changed") for answer in answers)
-            self._remember(tried, items, answers)
+            failures = []
+            for batch in batches(tried.left, args.get("first")):
+                items = [
+                    {**action, "part": part}
+                    for action in batch
+                    for part in self._parts(args.get("parts"), action, known, variables)
+                ]
+                answers, failures = self._call(args["module"], items, known, variables)
+                results += answers
+                changed = changed or any(answer.get("changed") for answer in answers)
+                self._remember(tried, items, answers)
+                if failures:
+                    break
             if not failures or any(not one.unsure for one in failures) or attempt == ATTEMPTS - 1:
                 break
             try:
@@ -114,12 +120,13 @@ class ActionModule(ActionBase):
     def _remember(self, tried: Tried, items: list[dict[str, Any]], answers: list[dict[str, Any]]) -> None:
         """What the calls that succeeded returned, under the names of their items."""
         created = tried.known.setdefault(tried.kind, {})
-        failed = {item["name"] for item, answer in zip(items, answers, strict=True) if not _done(answer)}
+        done = {item["name"] for item in items}
+        done -= {item["name"] for item, answer in zip(items, answers, strict=True) if not _done(answer)}
         for item, answer in zip(items, answers, strict=True):
             found = {key: dig(answer, path) for key, path in (self._task.args.get("returns") or {}).items()}
             if found and _done(answer):
                 created[item["name"]] = {**created.get(item["name"], {}), **found}
-        tried.left = [action for action in tried.left if action["name"] in failed]
+        tried.left = [action for action in tried.left if action["name"] not in done]
 
     def _look(self, tried: Tried, failures: list[Failure], variables: Mapping[str, Any]) -> list[Failure]:
         """Plan again: what was done although its call failed needs no call any more, or another one.

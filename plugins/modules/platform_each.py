@@ -32,6 +32,10 @@ options:
     description: Apply only actions of this type.
     type: str
     choices: [create, change]
+  first:
+    description: Type of the actions that are over before the others begin.
+    type: str
+    choices: [create, change]
   fields:
     description: Apply only actions that touch a field matching one of these patterns.
     type: list

@@ -111,7 +111,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 #: asked only when the declaration wants something that this account does not lack
 _NOT_ASKED = {
     ("ec2", "describe_instance_types"),
+    ("ec2", "describe_managed_prefix_lists"),
     ("ec2", "describe_network_interfaces"),
+    ("s3", "get_bucket_replication"),
+    ("s3", "get_object_lock_configuration"),
     ("service-quotas", "get_service_quota"),
 }
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible.module_utils.platform.engine.each import calls, dig, touches
+from ansible.module_utils.platform.engine.each import batches, calls, dig, touches
 from ansible.module_utils.platform.engine.model import Action, FieldChange, Plan
 from ansible.module_utils.platform.engine.refs import readable, ref, resolve, unresolved
 from ansible.module_utils.platform.engine.render import render, summary
@@ -72,6 +72,13 @@ CHANGE = {"action": "change", "name": "b", "changed": ["tags.Name"]}
 )
 def test_calls(only: str | None, fields: list[str], expected: list[str]) -> None:
     assert [item["name"] for item in calls([CREATE, CHANGE], only, fields)] == expected
+
+
+@pytest.mark.parametrize(("first", "expected"), [("change", ["b", "a"]), ("create", ["a", "b"]), (None, ["ab"])])
+def test_batches(first: str | None, expected: list[str]) -> None:
+    assert ["".join(item["name"] for item in batch) for batch in batches([CREATE, CHANGE], first)] == expected
+    assert batches([CREATE], first) == [[CREATE]]
+    assert batches([], first) == []
 
 
 def test_patterns_match_whole_names() -> None:

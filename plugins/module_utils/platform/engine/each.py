@@ -27,6 +27,12 @@ def calls(
     return [action for action in actions if (not only or action["action"] == only) and touches(action, fields)]
 
 
+def batches(actions: Sequence[Mapping[str, Any]], first: str | None) -> list[list[Mapping[str, Any]]]:
+    """The actions of type ``first`` and then the others, each if there are any; all at once if it is not given."""
+    parted = [[action for action in actions if (action["action"] == first) is is_first] for is_first in (True, False)]
+    return [part for part in parted if part]
+
+
 def dig(value: Any, path: str) -> Any:
     """``instances.0.instance_id`` of a module's result; None if there is no such value."""
     for step in path.split("."):
