@@ -577,6 +577,8 @@ def test_an_address_that_a_service_keeps_is_refused(interface: dict[str, Any], t
         ({}, {"internet_gateways": [], "vpcs": [], "subnets": []}, False),
         # The host is in another VPC, which has one, or has none.
         ({}, {"instances": [instance(VpcId="vpc-2")]}, True),
+        # There are two: which of them is the host is another question, and asked elsewhere.
+        ({}, {"instances": [instance(VpcId="vpc-2"), instance(InstanceId="i-2", VpcId="vpc-2")]}, False),
         (
             {},
             {

@@ -900,12 +900,16 @@ class ElasticIp(Ec2Kind):
         reached = {vpcs.get(entry["vpc"], entry["vpc"]) for entry in gateways}
         attached = (item for raw in observation["internet_gateways"] for item in raw.get("Attachments", []))
         reached |= {item["VpcId"] for item in attached}
-        hosts = {name: raw.get("VpcId") for name, _, raw in _declared_hosts(declaration, observation["instances"])}
+        hosts: dict[str, list[str]] = {}
+        for name, _, raw in _declared_hosts(declaration, observation["instances"]):
+            hosts.setdefault(name, []).append(raw.get("VpcId", ""))
         subnets = declaration.entries("aws_network_subnets")
         for name, entry in declaration.entries("aws_compute_instances").items():
             vpc = subnets.get(entry["subnet"], {}).get("vpc", "")
-            if entry.get("elastic_ip") and (hosts.get(name) or vpcs.get(vpc, vpc)) not in reached:
-                what = f"VPC {hosts.get(name) or vpcs.get(vpc, vpc)} has no internet gateway: EC2 associates no address"
+            # Of two live hosts of one name, the plan says that there are two.
+            places = hosts.get(name) or [vpcs.get(vpc, vpc)]
+            if entry.get("elastic_ip") and len(places) == 1 and places[0] not in reached:
+                what = f"VPC {places[0]} has no internet gateway: EC2 associates no address"
                 fix = "declare one in aws_network_internet_gateways, or remove `elastic_ip`"
                 yield Problem(f"aws_compute_instances.{name}.elastic_ip", what, fix)
 
