@@ -23,4 +23,4 @@ def proxy(local_aws_process: LocalAws) -> Iterator[Proxy]:
 def platform(local_aws: LocalAws, proxy: Proxy) -> Platform:
     """The playbooks behind it; the account is empty."""
     local_aws.reset(empty=True)
-    return Platform(Behind(local_aws, proxy), timeout=1200)  # type: ignore[arg-type]
+    return Platform(Behind(local_aws, proxy), timeout=3600)  # type: ignore[arg-type]
