@@ -120,8 +120,8 @@ class ActionModule(ActionBase):
     def _remember(self, tried: Tried, items: list[dict[str, Any]], answers: list[dict[str, Any]]) -> None:
         """What the calls that succeeded returned, under the names of their items."""
         created = tried.known.setdefault(tried.kind, {})
-        done = {item["name"] for item in items}
-        done -= {item["name"] for item, answer in zip(items, answers, strict=True) if not _done(answer)}
+        failed = {item["name"] for item, answer in zip(items, answers, strict=True) if not _done(answer)}
+        done = {item["name"] for item in items} - failed
         for item, answer in zip(items, answers, strict=True):
             found = {key: dig(answer, path) for key, path in (self._task.args.get("returns") or {}).items()}
             if found and _done(answer):
