@@ -63,7 +63,7 @@ ssh: setup ## Log in to a host of INVENTORY: make ssh HOST=koin-prod (without HO
 verify: setup ## Check that the account and the hosts match the declaration
 	@ansible-playbook playbooks/verify.yml -i $(INVENTORY)
 
-audit: setup ## Audit the hosts with lynis and ssh-audit (INVENTORY=inventories/production for AWS)
+audit: setup ## Audit hosts and account, and write docs/security.md (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/audit.yml -i $(INVENTORY) $(ARGS)
 
 test: setup ## Run all tests (HOSTS=no: without molecule and e2e, which need Linux and root)

@@ -5,6 +5,7 @@ Usage: generate_docs.py [--check]
 
 - roles/*/README.md: options, from meta/argument_specs.yml; of aws_* also IAM actions, from the kinds' `writes`
 - docs/iam.md, docs/iam-policy.json: what an operator must be allowed to do
+- docs/security.md: our answers to security standards (security_page.py)
 - docs/platform.svg: the declared platform (platform_picture.py)
 
 Needs .venv (`make setup`): botocore's models say what IAM calls an operation.
@@ -40,6 +41,7 @@ if str(REPOSITORY / "bin") not in sys.path:
     sys.path.append(str(REPOSITORY / "bin"))
 runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
 
+import security_page  # noqa: E402
 from ansible.module_utils.platform import mark  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine.declaration import Declaration  # noqa: E402
 from ansible.module_utils.platform.engine.observe import IDENTITY  # noqa: E402
@@ -285,6 +287,7 @@ def generated() -> dict[Path, str]:
     }
     sections |= {f"roles/{role}/README.md": {"options": options_section(role)} for role in host_roles()}
     sections["docs/iam.md"] = {"reads": reads_section(), "writes": writes_section()}
+    sections["docs/security.md"] = security_page.sections()
     files = {REPOSITORY / name: fill((REPOSITORY / name).read_text(), parts, name) for name, parts in sections.items()}
     files[REPOSITORY / "docs/iam-policy.json"] = json.dumps(policy(), indent=2) + "\n"
     files[REPOSITORY / "docs/platform.svg"] = draw(declaration())

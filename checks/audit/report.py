@@ -1,19 +1,27 @@
 #!/usr/bin/env python3
-"""Tables of what lynis, ssh-audit and OpenSCAP have found.
+"""Tables of what lynis, ssh-audit, sslyze and OpenSCAP have found on hosts, and Prowler in the account.
 
 Usage: report.py FOLDER [BEFORE]      folders that playbooks/audit.yml has filled
 """
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+#: our answers to what Prowler checks, by the end of its file's name
+FRAMEWORKS = {"cis_6.0_aws": "cis-aws-foundations", "kisa_isms_p_2023_aws": "isms-p"}
 XCCDF = "{http://checklists.nist.gov/xccdf/1.2}"
 RULE = "xccdf_org.ssgproject.content_rule_"
 #: results that count against a host
@@ -34,6 +42,8 @@ class Findings:
     score: str = "-"
     #: rules by result
     scap: dict[str, list[str]] = field(default_factory=dict)
+    #: what sslyze objects to, by port; an empty list is none
+    tls: dict[str, list[str]] = field(default_factory=dict)
 
 
 def lynis(text: str) -> tuple[str, dict[str, str]]:
@@ -73,6 +83,52 @@ def scap(text: str) -> tuple[str, dict[str, list[str]]]:
     return f"{float(score):.1f}" if score != "-" else score, dict(found)
 
 
+def tls(text: str) -> dict[str, list[str]]:
+    """What sslyze says of each port: compared with Mozilla's configuration, at the end of its output."""
+    found: dict[str, list[str]] = {}
+    port = ""
+    for line in text.partition("COMPLIANCE AGAINST")[2].splitlines():
+        if match := re.match(r"\s+\S+:(\d+): (OK|FAILED|ERROR) - (.*)", line):
+            port = match[1]
+            found[port] = [match[3]] if match[2] == "ERROR" else []
+        elif port and (match := re.match(r"\s+\* (.*)", line)):
+            found[port].append(match[1])
+    return found
+
+
+def account(folder: Path) -> dict[str, dict[str, set[str]]]:
+    """Results (PASS, FAIL, MANUAL) of Prowler by framework and requirement."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for framework in FRAMEWORKS:
+        for path in sorted(folder.glob(f"prowler/compliance/*_{framework}.csv")):
+            results: dict[str, set[str]] = defaultdict(set)
+            with path.open(newline="") as file:
+                for row in csv.DictReader(file, delimiter=";"):
+                    if row["MUTED"] != "True":
+                        results[row["REQUIREMENTS_ID"]].add(row["STATUS"])
+            found[framework] = dict(results)
+    return found
+
+
+def answers(framework: str) -> dict[str, Any]:
+    """Our own answers, by number."""
+    controls: dict[str, Any] = yaml.safe_load(
+        (REPOSITORY / f"checks/security/{FRAMEWORKS[framework]}.yml").read_text()
+    )["controls"]
+    return controls
+
+
+def account_lines(found: Mapping[str, Mapping[str, set[str]]]) -> list[str]:
+    """What Prowler has failed, beside what docs/security.md says of it."""
+    lines = []
+    for framework, results in found.items():
+        ours = answers(framework)
+        failed = [number for number, result in results.items() if "FAIL" in result]
+        lines += ["", f"Prowler, {framework}: {len(failed)} of {len(results)} controls failed:"]
+        lines += [f"  {number}: we say {ours[number]['status'] if number in ours else 'nothing'}" for number in failed]
+    return lines
+
+
 def read(folder: Path) -> dict[str, Findings]:
     """Findings by host."""
     found: dict[str, Findings] = defaultdict(Findings)
@@ -83,6 +139,8 @@ def read(folder: Path) -> dict[str, Findings]:
             found[host].index, found[host].lynis = lynis(text)
         elif kind == "ssh.json":
             found[host].ssh = ssh(text)
+        elif kind == "tls.txt":
+            found[host].tls = tls(text)
         elif kind == "scap.xml":
             found[host].score, found[host].scap = scap(text)
     return dict(found)
@@ -115,6 +173,7 @@ def cells(found: Findings) -> list[str]:
         found.index,
         str(len(found.lynis)),
         f"{len(found.ssh.get('fail', []))} fail, {len(found.ssh.get('warn', []))} warn",
+        f"{sum(not said for said in found.tls.values())} of {len(found.tls)}" if found.tls else "-",
         found.score,
         str(failed) if found.scap else "-",
     ]
@@ -122,7 +181,7 @@ def cells(found: Findings) -> list[str]:
 
 def report(now: Mapping[str, Findings], before: Mapping[str, Findings]) -> list[str]:
     """The lines to show."""
-    rows = [["host", "lynis", "findings", "ssh-audit", "OpenSCAP", "failed"]]
+    rows = [["host", "lynis", "findings", "ssh-audit", "TLS ports good", "OpenSCAP", "failed"]]
     for host, found in now.items():
         new = cells(found)
         old = cells(before[host]) if host in before else new
@@ -130,6 +189,11 @@ def report(now: Mapping[str, Findings], before: Mapping[str, Findings]) -> list[
     details = {
         "lynis": {host: list(found.lynis) for host, found in now.items() if found.lynis},
         "ssh-audit": {host: [*found.ssh["fail"], *found.ssh["warn"]] for host, found in now.items() if found.ssh},
+        "sslyze": {
+            host: [f"{port}: {said}" for port, all_said in found.tls.items() for said in all_said]
+            for host, found in now.items()
+            if found.tls
+        },
         "OpenSCAP": {
             host: [rule for result in FAILED for rule in found.scap.get(result, [])]
             for host, found in now.items()
@@ -146,7 +210,8 @@ def report(now: Mapping[str, Findings], before: Mapping[str, Findings]) -> list[
 def main(argv: Sequence[str]) -> int:
     """Print the tables."""
     folders = [read(Path(name)) for name in argv]
-    print("\n".join(report(folders[0], folders[1] if len(folders) > 1 else {})))
+    lines = report(folders[0], folders[1] if len(folders) > 1 else {})
+    print("\n".join(lines + account_lines(account(Path(argv[0])))))
     return 0
 
 
