@@ -44,7 +44,6 @@ runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
 import security_page  # noqa: E402
 from ansible.module_utils.platform import mark  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine.declaration import Declaration  # noqa: E402
-from ansible.module_utils.platform.engine.observe import IDENTITY  # noqa: E402
 from ansible.module_utils.platform.engine.session import iam_action  # noqa: E402
 from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
 from platform_picture import draw  # noqa: E402
@@ -152,8 +151,8 @@ def _model(service: str) -> Any:
 
 @cache
 def plan_reads() -> tuple[str, ...]:
-    """The IAM actions of every read that observing may make."""
-    return tuple(sorted({_action(call) for call in (IDENTITY, *KINDS.calls())}))
+    """The IAM actions of every read that observing may make; who one is may be asked without any."""
+    return tuple(sorted({_action(call) for call in KINDS.calls()}))
 
 
 def kinds_of(role: str) -> list[Kind]:
@@ -168,7 +167,7 @@ def writes(role: str) -> list[str]:
 
 def read_patterns() -> list[str]:
     """Service-wide reads: the modules of amazon.aws and community.aws make more than planning does."""
-    return sorted({_action(IDENTITY), *(pattern for kind in KINDS for pattern in kind.module_reads)})
+    return sorted({pattern for kind in KINDS for pattern in kind.module_reads})
 
 
 def read_scopes() -> list[tuple[str, Scope]]:
@@ -185,29 +184,41 @@ def allowed(action: str) -> bool:
     return action in dict(read_scopes()) or any(fnmatchcase(action, pattern) for pattern in read_patterns())
 
 
+def _one(values: Iterable[str]) -> Any:
+    """A list, or its only value: IAM counts the characters of a policy."""
+    found = list(values)
+    return found[0] if len(found) == 1 else found
+
+
 def _statement(sid: str, actions: Iterable[str], resource: Any, region: str = "") -> dict[str, Any]:
-    statement: dict[str, Any] = {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resource}
+    statement: dict[str, Any] = {"Sid": sid, "Effect": "Allow", "Action": _one(actions), "Resource": resource}
     if region:
         statement["Condition"] = {"StringEquals": {"aws:RequestedRegion": region}}
     return statement
 
 
 def _narrow(sid: str, actions: Iterable[str], scope: Scope, declared: Declaration) -> dict[str, Any]:
-    statement = _statement(sid, actions, list(scope.resources(declared)))
-    return statement | ({"Condition": scope.condition} if scope.condition else {})
+    statement = _statement(sid, actions, _one(scope.resources(declared)))
+    condition = scope.condition_for(declared)
+    return statement | ({"Condition": condition} if condition else {})
 
 
-def _write_statement(role: str, declared: Declaration) -> dict[str, Any] | None:
-    """What a role may write: to resources as narrow as their names are known, in the region where there is one."""
-    kinds = kinds_of(role)
-    actions = {write.action for kind in kinds for write in kind.writes if not write.scope}
-    actions |= {action for kind in kinds for action in kind.write_reads}
-    if not actions:
-        return None
-    resources = list(dict.fromkeys(arn for kind in kinds for arn in kind.resources(declared)))
-    resource = "*" if "*" in resources else resources[0] if len(resources) == 1 else resources
-    sid = "Write" + "".join(part.capitalize() for part in role.removeprefix("aws_").split("_"))
-    return _statement(sid, sorted(actions), resource, declared.region if all(kind.regional for kind in kinds) else "")
+def _write_statements(declared: Declaration) -> Iterator[dict[str, Any]]:
+    """What the roles may write: to resources as narrow as their names are known, in the region where there is one."""
+    anywhere: dict[str, set[str]] = {"WriteRegional": set(), "WriteGlobal": set()}
+    for role in roles():
+        kinds = kinds_of(role)
+        actions = {write.action for kind in kinds for write in kind.writes if not write.scope}
+        actions |= {action for kind in kinds for action in kind.write_reads}
+        resources = list(dict.fromkeys(arn for kind in kinds for arn in kind.resources(declared)))
+        if "*" in resources:
+            anywhere["WriteRegional" if all(kind.regional for kind in kinds) else "WriteGlobal"] |= actions
+        elif actions:
+            sid = "Write" + "".join(part.capitalize() for part in role.removeprefix("aws_").split("_"))
+            yield _statement(sid, sorted(actions), _one(resources))
+    # One statement for what is alike: a managed policy holds 6,144 characters.
+    yield _statement("WriteRegional", sorted(anywhere["WriteRegional"]), "*", declared.region)
+    yield _statement("WriteGlobal", sorted(anywhere["WriteGlobal"] - anywhere["WriteRegional"]), "*")
 
 
 def policy() -> dict[str, Any]:
@@ -216,10 +227,10 @@ def policy() -> dict[str, Any]:
     declared = Declaration(raw)
     statements = [_statement("Read", read_patterns(), "*")]
     statements += [_narrow(scope.sid, [action], scope, declared) for action, scope in read_scopes()]
-    statements += [found for role in roles() if (found := _write_statement(role, declared))]
+    statements += _write_statements(declared)
     # Configuring hosts makes the secrets that it needs; SSM's own key is available to everybody who may use SSM.
     tops = sorted({entry["path"].split("/")[1] for entry in raw["secrets_parameters"].values()})
-    arns = [f"arn:aws:ssm:{declared.region}:*:parameter/{top}/*" for top in tops]
+    arns = _one(f"arn:aws:ssm:{declared.region}:*:parameter/{top}/*" for top in tops)
     statements.append(_statement("Secrets", _SECRETS, arns))
     region = f"arn:aws:ssm:{declared.region}"
     statements.append(_statement("MarkProvision", mark.ACTIONS, f"{region}:*:parameter{mark.NAME}"))

@@ -9,6 +9,8 @@ from typing import Any
 from .declaration import Declaration
 
 Arguments = Mapping[str, Any]
+#: of a policy's statement: operator -> key -> value or values
+Condition = Mapping[str, Mapping[str, Any]]
 #: where an answer goes below a subject of the snapshot, and the arguments of the call
 Requests = Iterable[tuple[tuple[str, ...], Arguments]]
 
@@ -30,12 +32,16 @@ def at(path: str) -> Callable[[Any], Any]:
 class Scope:
     """A statement of its own in the operator's policy, for a right that is narrower than those of its role.
 
-    resources: ARNs, from the declaration. condition: as IAM writes it.
+    resources: ARNs, from the declaration. condition: as IAM writes it, or from the declaration.
     """
 
     sid: str
     resources: Callable[[Declaration], Iterable[str]]
-    condition: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    condition: Condition | Callable[[Declaration], Condition] = field(default_factory=dict)
+
+    def condition_for(self, declaration: Declaration) -> Condition:
+        """The condition of the statement; empty when there is none."""
+        return self.condition(declaration) if callable(self.condition) else self.condition
 
 
 @dataclass(frozen=True, kw_only=True)

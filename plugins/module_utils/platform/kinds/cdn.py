@@ -10,7 +10,7 @@ from typing import Any
 from ..certificates import USABLE, is_usable
 from ..distribution_config import carried, flatten, sharing, superseded
 from ..engine import formats
-from ..engine.access import Detail, Read, Requests, Scope, Write, at
+from ..engine.access import Condition, Detail, Read, Requests, Scope, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import PlatformError, Problem
@@ -18,7 +18,7 @@ from ..engine.formats import hostname_fault
 from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 from ..engine.refs import ref
 from .base import GLOBAL_REGION, Kind, Observation, declared, only
-from .dns import delegated, delegations, dotless, zone_of
+from .dns import delegated, delegations, dotless, writes_of, zone_arns, zone_of
 
 _READS = ("cloudfront:Get*", "cloudfront:List*")
 #: without key types ACM lists RSA_1024 and RSA_2048 only
@@ -135,6 +135,13 @@ class Certificate(Kind):
         return {}
 
 
+def _proofs(declaration: Declaration) -> Condition:
+    """ACM names a record that proves a domain `_`, 32 letters, and the domain."""
+    entries = declaration.entries("aws_cdn_certificates").values()
+    names = (name for entry in entries for name in (entry["domain"], *entry.get("alternative_names", ())))
+    return writes_of([f"_*.{domain}" for domain in sorted({name.removeprefix("*.") for name in names})], ["CNAME"])
+
+
 class CertificateValidation(Kind):
     """The records that prove to ACM that the domain is ours, at issue and at each renewal."""
 
@@ -142,7 +149,7 @@ class CertificateValidation(Kind):
     role = "aws_cdn"
     service = "route53"
     offers = ()
-    writes = (Write("route53:ChangeResourceRecordSets"),)
+    writes = (Write("route53:ChangeResourceRecordSets", scope=Scope("WriteCertificateRecords", zone_arns, _proofs)),)
     module_reads = ("route53:Get*", "route53:List*")
     regional = False
 

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..engine import formats
-from ..engine.access import Detail, Read, Requests, Write, at
+from ..engine.access import Condition, Detail, Read, Requests, Scope, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
@@ -48,6 +48,21 @@ def holding(name: str, zones: Iterable[str]) -> str | None:
 def zone_of(name: str, declaration: Declaration) -> str | None:
     """The declared zone that a name belongs to."""
     return holding(name, declaration.entries("aws_dns_zones"))
+
+
+def zone_arns(declaration: Declaration) -> list[str]:
+    """The declared zones; every zone where one is declared without its id, which only the account knows."""
+    ids = [entry.get("id") or "*" for entry in declaration.entries("aws_dns_zones").values()]
+    return [f"arn:aws:route53:::hostedzone/{item}" for item in (["*"] if "*" in ids else ids)]
+
+
+def writes_of(names: Iterable[str], types: Iterable[str]) -> Condition:
+    """Only records of these names (patterns) and types, and none is deleted."""
+    key = "route53:ChangeResourceRecordSets"
+    return {
+        "ForAllValues:StringLike": {f"{key}NormalizedRecordNames": list(names)},
+        "ForAllValues:StringEquals": {f"{key}RecordTypes": list(types), f"{key}Actions": ["UPSERT"]},
+    }
 
 
 def _zone_id(raw: Mapping[str, Any]) -> str:
@@ -382,6 +397,14 @@ def delegations(declaration: Declaration, observation: Observation) -> dict[str,
     return found
 
 
+def _writes_of_records(declaration: Declaration) -> Condition:
+    """Names in the declared zones, and the types that the declaration has; a distribution adds A and AAAA."""
+    types = {entry["type"] for entry in declaration.entries("aws_dns_records").values()}
+    types |= {"A", "AAAA"} if declaration.entries("aws_cdn_distributions") else set()
+    zones = declaration.entries("aws_dns_zones")
+    return writes_of([name for zone in zones for name in (zone, f"*.{zone}")], sorted(types))
+
+
 def record_label(name: str, kind: str) -> str:
     """How a record is named in a plan."""
     return f"{name} {kind}"
@@ -398,13 +421,15 @@ class Record(Kind):
     shapes = {"ttl": formats.ttl}
     variables = {"aws_dns_records_ttl": formats.ttl}
     refers = {"zone": "zone", "host": "instance"}
-    writes = (Write("route53:ChangeResourceRecordSets"),)
+    writes = (
+        Write(
+            "route53:ChangeResourceRecordSets",
+            scope=Scope("WriteDnsRecords", zone_arns, _writes_of_records),
+        ),
+    )
     module_reads = _READS
     regional = False
     identified_by = ("name",)
-
-    def resources(self, declaration: Declaration) -> Sequence[str]:
-        return ("arn:aws:route53:::hostedzone/*",)
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         """Records are in their zone, are unique by name and type, and have one kind of value."""
