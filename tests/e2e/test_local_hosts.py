@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.local_aws import LocalAws
 from tests.support.local_hosts import LocalHosts, machine
+from tests.support.real_hosts import provisioned, started
 
 ADDRESSES = {
     "bcsd-build": "172.31.0.10",
@@ -25,9 +27,17 @@ CONTROLLER = "172.31.255.1"
 
 
 @pytest.fixture(scope="module")
-def hosts(bare_hosts: LocalHosts) -> LocalHosts:
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """An account of their own."""
+    with provisioned(tmp_path_factory.mktemp("bare")) as local:
+        yield local
+
+
+@pytest.fixture(scope="module")
+def hosts(aws: LocalAws) -> Iterator[LocalHosts]:
     """Hosts that nothing has configured."""
-    return bare_hosts
+    with started(aws) as local:
+        yield local
 
 
 def _python(hosts: LocalHosts, host: str, code: str) -> Any:

@@ -26,14 +26,6 @@ UNCHANGED = dict.fromkeys([*HOSTS, "localhost"], 0)
 AUTHORITY = "/usr/local/share/ca-certificates/koin-platform.crt"
 
 
-@pytest.fixture(scope="module")
-def hosts(bare_hosts: LocalHosts) -> LocalHosts:
-    """The hosts, configured."""
-    configured = bare_hosts.playbook("configure")
-    assert configured.returncode == 0, configured.stdout[-6000:] + configured.stderr[-2000:]
-    return bare_hosts
-
-
 def recap(output: str) -> dict[str, dict[str, int]]:
     """Ansible's last lines: counts by host."""
     lines = re.findall(r"^(\S+)\s+: (ok=.*)$", output, re.MULTILINE)

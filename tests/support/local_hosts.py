@@ -34,6 +34,8 @@ class LocalHosts:
 
     def __init__(self, aws: LocalAws, owner: int | None = None) -> None:
         self.aws = aws
+        #: what each run of Ansible has printed
+        self.printed: list[str] = []
         self._owner = owner or os.getpid()
 
     def launcher(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -91,7 +93,7 @@ class LocalHosts:
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
             "ANSIBLE_NOCOLOR": "1",
         }
-        return subprocess.run(
+        done = subprocess.run(
             [str(scripts / program), "-i", "inventories/rehearsal", *arguments],
             cwd=REPOSITORY,
             env=environ,
@@ -99,6 +101,22 @@ class LocalHosts:
             text=True,
             check=False,
             timeout=1800,
+        )
+        self.printed += [done.stdout, done.stderr]
+        return done
+
+    def inside(
+        self, host: str, *command: str, stdin: str = "", seconds: float = 300
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as root on a host, past SSH and sudo: nothing of it is logged there."""
+        return subprocess.run(
+            [*_ROOT, "podman", "exec", "--interactive", f"koin-{self.id}-{host}", *command],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=seconds,
         )
 
     def restart(self, host: str) -> None:

@@ -109,3 +109,8 @@ def test_after_an_interrupt_everything_has_ended(tmp_path: Path, monkeypatch: py
 def test_the_last_part_has_the_last_word(capfd: pytest.CaptureFixture[str]) -> None:
     MODULE.Run().parts([MODULE.Part("e2e", (sys.executable, "-c", "print('7 passed')"), last=True)])
     assert capfd.readouterr().out.endswith("7 passed\n")
+
+
+def test_the_shared_platform_is_tested_by_all_of_its_files() -> None:
+    e2e = {path.stem for path in (MODULE.REPOSITORY / "tests/e2e").glob("test_*.py")}
+    assert {*MODULE.SHARED, "test_local_hosts"} == e2e

@@ -1,0 +1,1 @@
+"""Looks for the platform's secrets everywhere that is not declared as their place."""
