@@ -16,9 +16,13 @@ from typing import Any
 
 from .operations import Call, Request, identify
 from .rates import Rates
+from .rights.account import Verdict, authorize
+from .rights.policies import UnknownConditionError
 from .state import IDENTITY_PATH, RESET_PATH, TOKEN_HEADER
 
 StartResponse = Callable[..., Any]
+
+_NOBODY = Verdict()
 
 
 class RequestLog:
@@ -73,13 +77,23 @@ class RequestLog:
 
         chunks: Iterable[bytes]
         with self._lock:
-            call = _identify(environ, body)
+            headers = _headers(environ)
+            call = _identify(environ, headers, body)
             if not self._rates.allow(call.service):
                 chunks = _refuse(call, "400 Bad Request", "Throttling", "Rate exceeded", remember)
                 self._write(call, started, int(status))
                 return chunks
+            try:
+                verdict = authorize(call, headers, environ.get("QUERY_STRING", ""))
+            except UnknownConditionError as error:
+                text = f"The local AWS does not evaluate {error}; see rehearsal/aws/rights"
+                verdict = Verdict(principal="?", code="NotImplemented", text=text)
+            if verdict.code:
+                chunks = _refuse(call, "403 Forbidden", verdict.code, verdict.text, remember)
+                self._write(call, started, int(status), verdict)
+                return chunks if environ["REQUEST_METHOD"] != "HEAD" else []
             if again := self._made.get(_token(call)):
-                self._write(call, started, 200)
+                self._write(call, started, 200, verdict)
                 start_response(*again[0])
                 return again[1]
             try:
@@ -97,7 +111,7 @@ class RequestLog:
                     f"The local AWS (moto) failed at {call.service} {call.operation}: {type(error).__name__}: {error}"
                 )
                 chunks = _refuse(call, "501 Not Implemented", "NotImplemented", text, remember)
-            self._write(call, started, int(status))
+            self._write(call, started, int(status), verdict)
             if status == "200" and _token(call):
                 self._made[_token(call)] = (head, list(chunks))
         return chunks
@@ -114,7 +128,7 @@ class RequestLog:
             self.clear()
         return _answer(start_response, "200 OK", {})
 
-    def _write(self, call: Call, started: float, status: int) -> None:
+    def _write(self, call: Call, started: float, status: int, verdict: Verdict = _NOBODY) -> None:
         line = {
             "time": datetime.datetime.fromtimestamp(started, datetime.UTC).isoformat(timespec="milliseconds"),
             "service": call.service,
@@ -125,6 +139,8 @@ class RequestLog:
             "milliseconds": round((time.time() - started) * 1000, 1),
             "params": call.params,
         }
+        if verdict.principal:
+            line |= {"principal": verdict.principal, "asked": verdict.asked}
         self._log.write(json.dumps(line, ensure_ascii=False, default=str).encode() + b"\n")
 
 
@@ -134,9 +150,13 @@ def _token(call: Call) -> tuple[str, ...]:
     return (call.region, call.operation, token) if call.service == "ec2" and token else ()
 
 
-def _identify(environ: dict[str, Any], body: bytes) -> Call:
+def _headers(environ: dict[str, Any]) -> dict[str, str]:
     headers = {name[5:].lower().replace("_", "-"): str(value) for name, value in environ.items() if name[:5] == "HTTP_"}
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    return headers
+
+
+def _identify(environ: dict[str, Any], headers: dict[str, str], body: bytes) -> Call:
     return identify(
         Request(
             method=environ["REQUEST_METHOD"],
@@ -152,6 +172,11 @@ def _refuse(call: Call, status: str, code: str, text: str, start_response: Start
     """An error that every AWS client understands, in the protocol of the service."""
     if call.protocol == "json":
         return _answer(start_response, status, {"__type": code, "message": text})
+    if call.protocol == "cbor":
+        content = b"\xa2" + b"".join(_cbor_text(item) for item in ("__type", code, "message", text))
+        head = [("Content-Type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor")]
+        start_response(status, [*head, ("Content-Length", str(len(content)))])
+        return [content]
     error_element = f"<Error><Code>{code}</Code><Message>{html.escape(text)}</Message></Error>"
     body = {
         "ec2": f"<Response><Errors>{error_element}</Errors><RequestID>0</RequestID></Response>",
@@ -159,6 +184,12 @@ def _refuse(call: Call, status: str, code: str, text: str, start_response: Start
     }.get(call.service, f"<ErrorResponse>{error_element}<RequestId>0</RequestId></ErrorResponse>").encode()
     start_response(status, [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
     return [body]
+
+
+def _cbor_text(text: str) -> bytes:
+    """A text as CBOR (RFC 8949) writes it, with its length in two bytes."""
+    encoded = text.encode()
+    return b"\x79" + len(encoded).to_bytes(2) + encoded
 
 
 def _read_body(environ: dict[str, Any]) -> bytes:

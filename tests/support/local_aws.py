@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +25,21 @@ from rehearsal.aws.state import RESET_PATH, TOKEN_HEADER, State
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+@dataclass(frozen=True)
+class Keys:
+    """Credentials; those that IAM has made do what policies allow, any other is the root's."""
+
+    id: str
+    secret: str
+    token: str = ""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables that make them those of a process."""
+        found = {"AWS_ACCESS_KEY_ID": self.id, "AWS_SECRET_ACCESS_KEY": self.secret}
+        return found | ({"AWS_SESSION_TOKEN": self.token} if self.token else {})
+
+
 class LocalAws:
     """One local AWS process with its own state directory and port."""
 
@@ -29,7 +47,9 @@ class LocalAws:
         self._state = State(directory, 0)
         self._token = ""
         self._mark = 0
-        self._clients: dict[tuple[str, str], Any] = {}
+        # One for all clients: each would read the descriptions of the API for itself.
+        self._session = boto3.session.Session()
+        self._clients: dict[tuple[str, str, Keys | None], Any] = {}
 
     def __enter__(self) -> Self:
         """Start it. A free port may be gone a moment later: try again."""
@@ -82,19 +102,41 @@ class LocalAws:
         """The whole environment for a subprocess: the test's own, with every AWS setting replaced."""
         return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | self.environ
 
-    def client(self, service: str, region: str = "ap-northeast-2") -> Any:
-        """A boto3 client; made once per service and region, since making one costs more than using it."""
-        if (service, region) not in self._clients:
-            self._clients[service, region] = boto3.session.Session().client(
+    def client(self, service: str, region: str = "ap-northeast-2", keys: Keys | None = None) -> Any:
+        """A boto3 client; made once per service and region, since making one costs more than using it.
+
+        keys: whose it is; the root's, if nobody is named.
+        """
+        key = (service, region, keys)
+        if key not in self._clients:
+            who = keys or Keys("rehearsal", "not-a-secret-0123456789")
+            self._clients[key] = self._session.client(
                 service,
                 region_name=region,
                 endpoint_url=self.endpoint,
-                aws_access_key_id="rehearsal",
-                aws_secret_access_key="not-a-secret-0123456789",
+                aws_access_key_id=who.id,
+                aws_secret_access_key=who.secret,
+                aws_session_token=who.token or None,
                 config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
             )
-            keep_host(self._clients[service, region])
-        return self._clients[service, region]
+            keep_host(self._clients[key])
+        return self._clients[key]
+
+    def user(self, name: str, *policies: Mapping[str, Any]) -> Keys:
+        """A user who may do what these policies allow, and nothing else; one that exists gets them anew."""
+        iam = self.client("iam")
+        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_user(UserName=name)
+        for number, policy in enumerate(policies):
+            iam.put_user_policy(UserName=name, PolicyName=f"rights-{number}", PolicyDocument=json.dumps(policy))
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        return Keys(made["AccessKeyId"], made["SecretAccessKey"])
+
+    def session(self, role: str) -> Keys:
+        """What a host gets from its role."""
+        arn = self.client("iam").get_role(RoleName=role)["Role"]["Arn"]
+        made = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="host")["Credentials"]
+        return Keys(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
 
     def reset(self, *, empty: bool = False, rates: dict[str, float] | None = None) -> Self:
         """A clean account and an empty request log.

@@ -24,7 +24,7 @@ from ansible.vars.manager import VariableManager
 
 from rehearsal import REPOSITORY
 
-from .local_aws import LocalAws
+from .local_aws import Keys, LocalAws
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJlaGVhcnNhbC1rZXktb2YtdGhlLXRlc3RzLW9ubHkh test"
 
@@ -76,8 +76,10 @@ class Run:
 class Platform:
     """The declared platform on one local AWS."""
 
-    def __init__(self, aws: LocalAws, timeout: float = 300) -> None:
+    def __init__(self, aws: LocalAws, timeout: float = 300, keys: Keys | None = None) -> None:
+        """keys: who runs it; the root, if nobody is named."""
         self.aws = aws
+        self._keys = keys
         self._timeout = timeout
         self._public_key = (aws.directory / "ssh" / "id_ed25519.pub").read_text().strip()
 
@@ -85,7 +87,7 @@ class Platform:
         """Plan in this process (0.3 s rather than 2 s). changed: variables that differ from the declaration."""
         raw = declared() | {"aws_compute_public_key": self._public_key} | changed
         raw["aws_compute_key_pairs"] = changed.get("aws_compute_key_pairs", {"koin": {"public_key": self._public_key}})
-        environment = raw["aws_environment"] | self.aws.environ
+        environment = raw["aws_environment"] | self.aws.environ | (self._keys.environ if self._keys else {})
         return plan_for(raw, specs(), environment, KINDS)
 
     def start(self, name: str, *arguments: str, **variables: Any) -> subprocess.Popen[str]:
@@ -100,6 +102,8 @@ class Platform:
             *extra,
         ]
         environment = self.aws.process_environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+        if self._keys:
+            environment |= {"REHEARSAL_AWS_KEY": self._keys.id, "REHEARSAL_AWS_SECRET": self._keys.secret}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         return subprocess.Popen(
             command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -38,6 +38,11 @@ AnsibleEC2Error: Failed to modify instance attribute
         ),
         ({"msg": "Failed: X", "error": {"code": "X"}}, "Failed: X"),
         ({"msg": "Failed", "exception": "Traceback: KeyError"}, "Failed"),
+        (
+            {"msg": "User: a is not authorized to perform: SNS:CreateTopic on resource: b because no policy allows it"},
+            "User: a is not authorized to perform: SNS:CreateTopic on resource: b because no policy allows it. "
+            "Grant sns:CreateTopic; docs/iam.md lists all that provision needs.",
+        ),
     ],
 )
 def test_the_reason_is_said_once(answer: dict[str, Any], said: str) -> None:

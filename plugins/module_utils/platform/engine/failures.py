@@ -10,6 +10,10 @@ from typing import Any
 _REFUSED = re.compile(r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation[^:\n]*: (?P<text>[^\n]*)")
 
 
+#: how IAM words a refusal, in every service
+_DENIED = re.compile(r"is not authorized to perform: (?P<action>\w+:[\w*]+)")
+
+
 def reason(answer: Mapping[str, Any]) -> str:
     """Why AWS refused, as ``code: message``; empty when the answer does not tell."""
     error = answer.get("error")
@@ -24,4 +28,9 @@ def failure(answer: Mapping[str, Any]) -> str:
     message, why = str(answer.get("msg") or "it ended without a message"), reason(answer)
     code, _, text = why.partition(": ")
     said = not why or (text in message if text else code in message)
-    return message if said else f"{message.rstrip(' .:')}: {why}"
+    whole = message if said else f"{message.rstrip(' .:')}: {why}"
+    denied = _DENIED.search(whole)
+    if not denied:
+        return whole
+    service, _, action = denied["action"].partition(":")
+    return f"{whole.rstrip(' .')}. Grant {service.lower()}:{action}; docs/iam.md lists all that provision needs."

@@ -1,0 +1,129 @@
+"""What a host may do with its role: its own bucket and cache, and nothing of another's. Asked of the local AWS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from ansible.module_utils.platform.engine.refs import resolve
+from ansible.module_utils.platform.engine.workflow import declaration_of
+from ansible.module_utils.platform.kinds import KINDS
+from botocore.exceptions import ClientError
+
+from tests.support.local_aws import LocalAws
+from tests.support.platform import declared, specs
+
+BUCKETS = {"koin-internal": "bcsdlab-storage", "koin-stage": "kap-test", "koin-prod": "team-kap-koin-storage"}
+CACHES = {"koin-internal": "image", "koin-stage": "stage-static", "koin-prod": "static"}
+ROLES = ["koin-build", "koin-internal", "koin-stage", "koin-prod", "koin-db"]
+SECRET = "/koin/prod/mariadb/password"
+
+
+def _distribution(name: str) -> str:
+    return "E" + name.upper().replace("-", "")
+
+
+class Hosts:
+    """The declared roles, with two objects in every bucket."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.aws = aws
+        declaration = declaration_of(declared(), specs(), KINDS)
+        declaration.account = "123456789012"
+        known = {
+            "distribution": {
+                name: {"arn": f"arn:aws:cloudfront::123456789012:distribution/{_distribution(name)}", "id": "E"}
+                for name in CACHES.values()
+            }
+        }
+        iam, s3 = aws.client("iam"), aws.client("s3")
+        for want in KINDS.named("iam_role").desired(declaration):
+            entry: dict[str, Any] = resolve(want.entry, known)
+            iam.create_role(RoleName=want.name, AssumeRolePolicyDocument=json.dumps(entry["trust"]))
+            document = json.dumps(entry["policy"])
+            iam.put_role_policy(RoleName=want.name, PolicyName="platform", PolicyDocument=document)
+        for bucket in declaration.entries("aws_storage_buckets"):
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"})
+            s3.put_object(Bucket=bucket, Key="upload/a.png", Body=b"a")
+        self.buckets = list(declaration.entries("aws_storage_buckets"))
+        self.keys = {role: aws.session(role) for role in ROLES}
+        aws.client("ssm").put_parameter(Name=SECRET, Value="x", Type="SecureString")
+
+    def may(self, role: str, service: str, operation: str, **arguments: Any) -> bool:
+        """Whether the role is let through; what the service says then does not matter."""
+        client = self.aws.client(service, keys=self.keys[role])
+        try:
+            getattr(client, operation)(**arguments)
+        except ClientError as error:
+            return "is not authorized to perform" not in error.response["Error"]["Message"]
+        return True
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    """On a local AWS of their own."""
+    with LocalAws(tmp_path_factory.mktemp("hosts")) as aws:
+        yield Hosts(aws.reset())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_objects_of_its_own_bucket_only(hosts: Hosts, role: str) -> None:
+    own = BUCKETS.get(role)
+    tries: dict[str, Callable[[str], bool]] = {
+        "get": lambda bucket: hosts.may(role, "s3", "get_object", Bucket=bucket, Key="upload/a.png"),
+        "put": lambda bucket: hosts.may(role, "s3", "put_object", Bucket=bucket, Key="upload/b.png", Body=b"b"),
+        "list": lambda bucket: hosts.may(role, "s3", "list_objects_v2", Bucket=bucket),
+        "delete": lambda bucket: hosts.may(role, "s3", "delete_object", Bucket=bucket, Key="upload/b.png"),
+    }
+    may = {(name, bucket) for bucket in hosts.buckets for name, call in tries.items() if call(bucket)}
+    assert may == ({(name, own) for name in tries} if own else set())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_setting_of_any_bucket(hosts: Hosts, role: str) -> None:
+    policy = json.dumps({"Version": "2012-10-17", "Statement": []})
+    tries: list[tuple[str, dict[str, Any]]] = [
+        ("put_bucket_policy", {"Policy": policy}),
+        ("delete_bucket_policy", {}),
+        ("put_public_access_block", {"PublicAccessBlockConfiguration": {"BlockPublicAcls": False}}),
+        ("put_object_acl", {"Key": "upload/a.png", "ACL": "public-read"}),
+        ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Suspended"}}),
+        ("delete_bucket", {}),
+    ]
+    for bucket in hosts.buckets:
+        assert [name for name, more in tries if hosts.may(role, "s3", name, Bucket=bucket, **more)] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_cache_of_its_own_distribution_only(hosts: Hosts, role: str) -> None:
+    batch = {"Paths": {"Quantity": 1, "Items": ["/*"]}, "CallerReference": "1"}
+    may = {
+        name
+        for name in CACHES.values()
+        if hosts.may(
+            role, "cloudfront", "create_invalidation", DistributionId=_distribution(name), InvalidationBatch=batch
+        )
+    }
+    assert may == ({CACHES[role]} if role in CACHES else set())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nothing_of_the_account(hosts: Hosts, role: str) -> None:
+    metric = {"MetricName": "disk", "Value": 1}
+    tries: list[tuple[str, str, dict[str, Any]]] = [
+        ("ssm", "get_parameter", {"Name": SECRET, "WithDecryption": True}),
+        ("ssm", "get_parameters_by_path", {"Path": "/koin", "Recursive": True}),
+        ("ssm", "describe_parameters", {}),
+        ("s3", "list_buckets", {}),
+        ("iam", "list_roles", {}),
+        ("iam", "put_role_policy", {"RoleName": role, "PolicyName": "more", "PolicyDocument": "{}"}),
+        ("ec2", "describe_instances", {}),
+        ("route53", "list_hosted_zones", {}),
+        ("cloudfront", "list_distributions", {}),
+        ("sts", "assume_role", {"RoleArn": "arn:aws:iam::123456789012:role/koin-prod", "RoleSessionName": "other"}),
+        ("cloudwatch", "put_metric_data", {"Namespace": "AWS/EC2", "MetricData": [metric]}),
+    ]
+    assert [item[:2] for item in tries if hosts.may(role, item[0], item[1], **item[2])] == []
+    assert hosts.may(role, "cloudwatch", "put_metric_data", Namespace="CWAgent", MetricData=[metric])
