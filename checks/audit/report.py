@@ -42,7 +42,9 @@ class Findings:
     score: str = "-"
     #: rules by result
     scap: dict[str, list[str]] = field(default_factory=dict)
-    #: what sslyze objects to, by port; an empty list is none
+    #: what a port accepts and Mozilla's configuration does not have, by port; an empty list is nothing
+    ports: dict[str, list[str]] = field(default_factory=dict)
+    #: what sslyze objects to, in the same way
     tls: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -139,6 +141,8 @@ def read(folder: Path) -> dict[str, Findings]:
             found[host].index, found[host].lynis = lynis(text)
         elif kind == "ssh.json":
             found[host].ssh = ssh(text)
+        elif kind == "ports.json":
+            found[host].ports = {port: told["too_much"] for port, told in json.loads(text).items()}
         elif kind == "tls.txt":
             found[host].tls = tls(text)
         elif kind == "scap.xml":
@@ -166,6 +170,11 @@ def shared(findings: Mapping[str, Iterable[str]]) -> list[str]:
     ]
 
 
+def by_port(said: Mapping[str, Iterable[str]]) -> list[str]:
+    """Findings with their ports."""
+    return [f"{port}: {line}" for port, lines in said.items() for line in lines]
+
+
 def cells(found: Findings) -> list[str]:
     """The table's row for a host."""
     failed = sum(len(found.scap.get(result, [])) for result in FAILED)
@@ -173,7 +182,7 @@ def cells(found: Findings) -> list[str]:
         found.index,
         str(len(found.lynis)),
         f"{len(found.ssh.get('fail', []))} fail, {len(found.ssh.get('warn', []))} warn",
-        f"{sum(not said for said in found.tls.values())} of {len(found.tls)}" if found.tls else "-",
+        f"{sum(not said for said in found.ports.values())} of {len(found.ports)}" if found.ports else "-",
         found.score,
         str(failed) if found.scap else "-",
     ]
@@ -189,11 +198,8 @@ def report(now: Mapping[str, Findings], before: Mapping[str, Findings]) -> list[
     details = {
         "lynis": {host: list(found.lynis) for host, found in now.items() if found.lynis},
         "ssh-audit": {host: [*found.ssh["fail"], *found.ssh["warn"]] for host, found in now.items() if found.ssh},
-        "sslyze": {
-            host: [f"{port}: {said}" for port, all_said in found.tls.items() for said in all_said]
-            for host, found in now.items()
-            if found.tls
-        },
+        "TLS": {host: by_port(found.ports) for host, found in now.items() if found.ports},
+        "sslyze": {host: by_port(found.tls) for host, found in now.items() if found.tls},
         "OpenSCAP": {
             host: [rule for result in FAILED for rule in found.scap.get(result, [])]
             for host, found in now.items()

@@ -91,8 +91,15 @@ def test_what_sslyze_objects_to_is_read_by_port(folder: Path) -> None:
     assert list(found["koin-db"].tls) == ["443", "5000", "9100"]
     assert [len(said) for said in found["koin-db"].tls.values()] == [0, 2, 1]
     lines = audit.report(found, {})
-    assert "1 of 3" in lines[1]
     assert "  5000: maximum_certificate_lifespan: Certificate life span is 397 days, should be less than 366." in lines
+
+
+def test_what_ports_accept_too_much_is_counted(folder: Path) -> None:
+    told = {"443": {"accepts": {}, "too_much": []}, "5000": {"accepts": {}, "too_much": ["suite 0xC009 (TLSv1.2)"]}}
+    (folder / "koin-db.ports.json").write_text(json.dumps(told))
+    lines = audit.report(audit.read(folder), {})
+    assert "1 of 2" in lines[1]
+    assert "  5000: suite 0xC009 (TLSv1.2)" in lines
 
 
 def prowler(folder: Path, framework: str, *rows: str) -> None:
