@@ -92,6 +92,15 @@ def test_a_certificate_of_the_platform_tells_nothing() -> None:
     assert on_host.names_in(key.encode(), {"it": needles.value_forms(key)}) == ["it"]
 
 
+def test_a_key_with_a_head_is_a_key() -> None:
+    """As Swarm writes the key of a node."""
+    plain = pem(ec.generate_private_key(ec.SECP256R1()), PKCS8)
+    headed = plain.replace("-----\nMI", "-----\nkek-version: 0\nraft-dek: EiA4gB6h\n\nMI")
+    assert headed != plain
+    assert needles.blocks(headed) == [plain.strip()]
+    assert on_host.names_in(headed.encode(), {"it": needles.key_forms(needles.blocks(headed)[0])}) == ["it"]
+
+
 def test_what_only_looks_like_a_key_is_none() -> None:
     text = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
     assert needles.blocks(text) == [text.strip()]

@@ -10,7 +10,12 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-_BLOCK = re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----[\s\\n]+[A-Za-z0-9+/=\s\\]+?-----END \1PRIVATE KEY-----")
+_BLOCK = re.compile(
+    r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(?:\s*[A-Za-z-]+: [^\n]*\n)*"
+    r"[\s\\]+[A-Za-z0-9+/=\s\\]+?-----END \1PRIVATE KEY-----"
+)
+#: a line of a PEM's head, as Swarm writes it
+_HEAD = re.compile(r"^[A-Za-z-]+: .*\n|^\n", re.MULTILINE)
 #: shorter ones are found by chance
 _SHORTEST = 16
 #: bytes of a key's secret half in a line of PEM that tell it from any other key
@@ -37,7 +42,7 @@ def forms(secret: bytes) -> set[str]:
 
 def blocks(text: str) -> list[str]:
     """The private keys (PEM) in a text."""
-    return [match[0].replace("\\n", "\n") for match in _BLOCK.finditer(text)]
+    return [_HEAD.sub("", match[0].replace("\\n", "\n")) for match in _BLOCK.finditer(text)]
 
 
 def load(pem: str) -> Any:
