@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 @pytest.fixture(scope="module")
 def client() -> Host:
     """The host that reaches the server over the network."""
-    return testinfra.get_host(f"ansible://client?ansible_inventory={os.environ['MOLECULE_INVENTORY_FILE']}")
+    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
+    return testinfra.get_host(f"ansible://client?ansible_inventory={inventory}&sudo=true")
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +95,24 @@ def test_without_tls_nobody_gets_in(client: Host, address: str) -> None:
 def test_these_versions_of_tls_are_spoken(client: Host, address: str, version: str) -> None:
     answer = query(client, address, "SHOW STATUS LIKE 'Ssl_version'", options=f"--tls-version={version}")
     assert answer.stdout == f"Ssl_version\t{version}\n", answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("cipher", "spoken"),
+    [
+        ("ECDHE-ECDSA-AES128-GCM-SHA256", True),
+        ("ECDHE-ECDSA-CHACHA20-POLY1305", True),
+        ("ECDHE-ECDSA-AES128-SHA256", False),
+        ("ECDHE-ECDSA-AES256-SHA", False),
+    ],
+)
+def test_tls_12_is_spoken_with_authenticated_encryption_alone(
+    client: Host, address: str, cipher: str, spoken: bool
+) -> None:
+    command = "openssl s_client -starttls mysql -connect %s:3306 -tls1_2 -cipher %s </dev/null"
+    answer = client.run(command, address, cipher)
+    assert (f"Cipher is {cipher}" in answer.stdout) is spoken, answer.stderr
+    assert ("alert handshake failure" in answer.stderr) is not spoken
 
 
 def test_older_tls_is_not_spoken(client: Host, address: str) -> None:
@@ -277,13 +297,74 @@ def test_the_kernel_takes_others_first(host: Host) -> None:
 # --- The exporter ----------------------------------------------------------------------------------------------------
 
 
-def test_the_exporter_answers_over_https_with_what_it_needs(client: Host, address: str) -> None:
-    metrics = client.check_output("curl --noproxy '*' --silent --fail https://%s:9104/metrics", address).splitlines()
+LISTENER = """
+import socket
+listener = socket.create_server(("", 7777))
+while True:
+    connection, _ = listener.accept()
+    connection.settimeout(3)
+    with open("/run/caught", "ab") as file:
+        file.write(b"connected\\n")
+        try:
+            while got := connection.recv(4096):
+                file.write(got)
+                connection.sendall(b"+OK\\r\\n")
+        except OSError:
+            pass
+"""
+
+
+@pytest.fixture
+def listener(client: Host) -> Iterator[str]:
+    """Where the client's host writes down who connects to it."""
+    script = base64.b64encode(LISTENER.encode()).decode()
+    client.check_output(f"rm -f /run/caught; echo {script} | base64 --decode > /run/listener.py")
+    client.check_output("systemd-run --collect --unit=listener python3 /run/listener.py")
+    here = f"{client.check_output('hostname --all-ip-addresses').strip()}:7777"
+    client.check_output("timeout 10 sh -c 'until ss --listening --tcp --numeric | grep -q :7777; do sleep 0.1; done'")
+    yield here
+    client.check_output("systemctl stop listener")
+
+
+def ask_exporter(client: Host, address: str, path: str = "/metrics", name: str = "client") -> CommandResult:
+    """As one who has the certificate of that name; without any when it is empty."""
+    folder = f"/etc/koin/tls/{name}"
+    certificate = f"--cert {folder}/cert.pem --key {folder}/key.pem" if name else ""
+    return client.run(
+        f"curl --noproxy '*' --silent --fail --max-time 20 {certificate} %s", f"https://{address}:9104{path}"
+    )
+
+
+def test_the_exporter_answers_with_what_it_needs(client: Host, address: str) -> None:
+    answer = ask_exporter(client, address)
+    assert answer.rc == 0, answer.stderr
+    metrics = answer.stdout.splitlines()
     assert "mysql_up 1" in metrics
     assert {
         line for line in metrics if line.startswith("mysql_exporter_collector_success") and line.endswith(" 0")
     } == (set())
     assert any(line.startswith("mysql_binlog_size_bytes ") for line in metrics)
+
+
+@pytest.mark.parametrize("name", ["", "stranger"])
+def test_the_exporter_answers_no_one_else(client: Host, address: str, name: str) -> None:
+    answer = ask_exporter(client, address, name=name)
+    # 56: the server ends the handshake.
+    assert (answer.rc, answer.stdout) == (56, "")
+
+
+@pytest.mark.parametrize(("option", "spoken"), [("-tls1_3", True), ("-tls1_2", False)])
+def test_the_exporter_speaks_tls_13_alone(client: Host, address: str, option: str, spoken: bool) -> None:
+    certificate = "-cert /etc/koin/tls/client/cert.pem -key /etc/koin/tls/client/key.pem"
+    answer = client.run(f"openssl s_client -connect %s:9104 {option} {certificate} </dev/null", address)
+    assert (answer.rc == 0) is spoken, answer.stderr
+
+
+@pytest.mark.parametrize("path", ["/probe?target=", "/metrics?target="])
+def test_the_exporter_asks_no_other_server(client: Host, address: str, listener: str, path: str) -> None:
+    answer = ask_exporter(client, address, path + listener)
+    assert "mysql_up 1" not in answer.stdout.splitlines()
+    assert not client.file("/run/caught").exists
 
 
 def test_the_exporter_answers_nobody_without_tls(client: Host, address: str) -> None:
@@ -356,6 +437,6 @@ def test_it_comes_back_when_the_host_restarts(host: Host, client: Host, address:
         assert time.monotonic() < deadline
     assert query(client, address, "SELECT a FROM koin_prod.kept").stdout == "7\n"
     assert host.check_output("cat /proc/sys/kernel/random/boot_id") != before
-    while client.run("curl --noproxy '*' --silent --fail https://%s:9104/metrics", address).rc != 0:
+    while ask_exporter(client, address).rc != 0:
         assert time.monotonic() < deadline
         time.sleep(0.5)
