@@ -50,6 +50,16 @@ def test_every_name_has_its_certificate_and_is_served(host: Host, variables: dic
     assert broken.keys() <= set(variables["verify_names_elsewhere"]), broken
 
 
+def test_nothing_is_shown_without_a_login(host: Host, variables: dict[str, Any]) -> None:
+    context = trust(host, variables)
+    for name in variables["verify_names_login"]:
+        connection = Connection(name, variables["ansible_host"], context)
+        connection.request("GET", "/")
+        # 403: this machine is in no range that may connect at all.
+        assert connection.getresponse().status in (401, 403), name
+        connection.close()
+
+
 def test_http_leads_to_https(host: Host, variables: dict[str, Any]) -> None:
     for name in variables["verify_names"]:
         connection = http.client.HTTPConnection(variables["ansible_host"], timeout=SECONDS)

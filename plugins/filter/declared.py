@@ -200,16 +200,44 @@ def site_records(sites: Mapping[str, Mapping[str, Entry]], zones: Iterable[str])
     return records
 
 
+def _login(instance: str, site: str, user: str) -> str:
+    return f"login_{instance}_{site}_{user}"
+
+
+def login_parameters(sites: Mapping[str, Mapping[str, Entry]]) -> dict[str, dict[str, str]]:
+    """The SSM parameter of the password of every user of every site, by the name of the secret."""
+    return {
+        _login(instance, name, user): {"path": path}
+        for instance, of_instance in sites.items()
+        for name, site in of_instance.items()
+        for user, path in site.get("users", {}).items()
+    }
+
+
+def names_with_login(sites: Mapping[str, Mapping[str, Entry]], instance: str) -> list[str]:
+    """The public names of an instance that nobody gets to see without a login."""
+    return [name for site in sites.get(instance, {}).values() if site.get("users") for name in site["names"]]
+
+
 def edge_sites(
-    sites: Mapping[str, Mapping[str, Entry]], instance: str, address: str, stacks: Mapping[str, Entry]
+    sites: Mapping[str, Mapping[str, Entry]],
+    instance: str,
+    address: str,
+    stacks: Mapping[str, Entry],
+    secrets: Mapping[str, str],
 ) -> dict[str, dict[str, Any]]:
-    """The sites of an instance, as the role edge takes them; a `service` becomes the port that it publishes."""
+    """The sites of an instance, as the role edge takes them.
+
+    A `service` becomes the port that it publishes, and a user's parameter the password in it.
+    """
     found = {}
     for name, site in sites.get(instance, {}).items():
         entry = {key: value for key, value in site.items() if key not in ("elsewhere", "service")}
         if "service" in site:
             where = f"platform_sites.{instance}.{name}.service"
             entry["upstreams"] = [f"{address}:{_published(where, site['service'], stacks)}"]
+        if "users" in site:
+            entry["users"] = {user: secrets[_login(instance, name, user)] for user in site["users"]}
         found[name] = entry
     return found
 
@@ -332,9 +360,11 @@ class FilterModule:
             host_labels,
             listening,
             listening_sometimes,
+            login_parameters,
             missing_hosts,
             monitoring_jobs,
             names_elsewhere,
+            names_with_login,
             offer_probes,
             offered_rules,
             password_parameters,

@@ -32,6 +32,7 @@ HOST = (
     *("node_exporter_swarm", "registry_users", "secrets_parameters", "sshd_port", "swarm_labels", "swarm_managers"),
     *("swarm_workers", "valkey_users", "verify_listening", "verify_listening_sometimes", "verify_names"),
     "verify_names_elsewhere",
+    "verify_names_login",
 )
 
 
@@ -70,6 +71,17 @@ def test_pages_that_upload_are_named_by_their_sites(koin: DeclaredHosts) -> None
     ]
 
 
+def test_prometheus_is_behind_a_login(koin: DeclaredHosts) -> None:
+    site = koin.value("bcsdlab-internal", "edge_sites")["monitoring"]
+    assert site["users"] == {"koin": "secret login_BCSDLAB_INTERNAL_monitoring_koin"}
+    # Guesses are limited, and an address range is asked for as well.
+    assert site["rate_limit"] in koin.value("bcsdlab-internal", "edge_rate_limits")
+    assert "allow" in site
+    parameters = koin.value("bcsdlab-internal", "secrets_parameters")
+    assert parameters["login_BCSDLAB_INTERNAL_monitoring_koin"] == {"path": "/koin/internal/monitoring/koin"}
+    assert koin.value("bcsdlab-internal", "verify_names_login") == ["internal.bcsdlab.com"]
+
+
 def test_every_secret_is_used(koin: DeclaredHosts) -> None:
     parameters = koin.value("koin-db", "secrets_parameters")
     passwords = [name for name, entry in parameters.items() if entry.get("kind") != "authority"]
@@ -82,6 +94,7 @@ def test_what_verify_compares_needs_no_secret(tmp_path: Path) -> None:
     hosts = DeclaredHosts(tmp_path, secrets=False)
     for variable in ("verify_listening", "verify_listening_sometimes", "verify_names", "verify_names_elsewhere"):
         assert hosts.value("koin-prod", variable)
+    assert hosts.value("bcsdlab-internal", "verify_names_login")
 
 
 # --- A new service ---------------------------------------------------------------------------------------------------
@@ -210,8 +223,11 @@ STACKS = {"a": {"services": {"web": {"publish": {8080: 80}}, "job": {}}}}
             lambda: FILTERS.site_origins({"A": {"s": {}, "t": {}}}, "A", ["x"]),
             "A: it has no site `x`; write one of s, t",
         ),
-        (lambda: FILTERS.edge_sites({"A": {"s": {"service": "a/wed"}}}, "A", "", STACKS), "write one of a/web, a/job"),
-        (lambda: FILTERS.edge_sites({"A": {"s": {"service": "a/job"}}}, "A", "", STACKS), "a/job publishes 0 ports"),
+        (lambda: FILTERS.edge_sites({"A": {"s": {"service": "a/wed"}}}, "A", "", STACKS, {}), "write one of a/web"),
+        (
+            lambda: FILTERS.edge_sites({"A": {"s": {"service": "a/job"}}}, "A", "", STACKS, {}),
+            "a/job publishes 0 ports",
+        ),
         (
             lambda: FILTERS.app_stacks({"a": {"services": {"web": {"database": "x"}}}}, {"y": {}}, {}, {}),
             "platform_stacks.a.services.web.database: `x` is not declared",

@@ -72,6 +72,14 @@ def test_an_error_of_the_edge_is_noticed_but_for_pages_of_others(monkeypatch: py
     EDGE.test_every_name_has_its_certificate_and_is_served(None, variables | {"verify_names_elsewhere": ["b"]})
 
 
+def test_a_page_that_is_shown_without_a_login_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EDGE, "Connection", Visit)
+    monkeypatch.setattr(EDGE, "trust", lambda *_: None)
+    EDGE.test_nothing_is_shown_without_a_login(None, {"verify_names_login": ["a"], "ansible_host": ""})
+    with pytest.raises(AssertionError, match="b"):
+        EDGE.test_nothing_is_shown_without_a_login(None, {"verify_names_login": ["a", "b"], "ansible_host": ""})
+
+
 def answering(content: dict[str, Any]) -> Any:
     """A host whose Prometheus answers so, whatever it is asked."""
     return SimpleNamespace(check_output=lambda _: json.dumps({"data": content}))
