@@ -73,7 +73,7 @@ unit: setup ## Run the unit tests (seconds; no network, no hosts)
 	@python -m pytest tests/unit --numprocesses 2 --quiet $(ARGS)
 
 faults: setup ## Provision while AWS's answers fail or lie, with every seed (hours; `make test` runs one)
-	@python -m pytest tests/faults -o 'python_files=test_*.py long.py' $(ARGS)
+	@python -m pytest tests/faults -o 'python_files=test_*.py long*.py' $(ARGS)
 
 lint: setup ## Check style and types
 	@ruff check .

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ansible.module_utils.platform.engine.errors import PlatformError
+
 from rehearsal import REPOSITORY
 
 from .local_aws import LocalAws
+from .platform import Platform
 
 #: docs/iam-policy.json
 OPERATOR: dict[str, Any] = json.loads((REPOSITORY / "docs/iam-policy.json").read_text())
@@ -45,3 +49,53 @@ def unused(policy: Mapping[str, Any], asked: Iterable[str]) -> set[tuple[str, st
     """Sid and action of what a policy allows and nobody asked for."""
     names = set(asked)
     return {(sid, action) for sid, action in granted(policy) if not any(fnmatchcase(name, action) for name in names)}
+
+
+#: how a message of ours names an action that is missing
+_NAMED = re.compile(r"(?:may not|Grant) ([a-z0-9]+:[A-Za-z]+\*?)[ ;]")
+
+
+def named(text: str) -> set[str]:
+    """The actions that a message tells the operator to ask for."""
+    return set(_NAMED.findall(text))
+
+
+def narrowed(policy: Mapping[str, Any], actions: Iterable[str]) -> dict[str, Any]:
+    """The policy with these actions alone, each where and as it is allowed there."""
+    wanted, statements = sorted(actions), []
+    for part in policy["Statement"]:
+        kept = [name for name in wanted if any(fnmatchcase(name, item) for item in listed(part["Action"]))]
+        if kept:
+            statements.append({**part, "Action": kept})
+    return {"Version": policy["Version"], "Statement": statements}
+
+
+def granted_one_by_one(
+    aws: LocalAws, start: Iterable[str], until: Iterable[str] = (), attempts: int = 200
+) -> list[str]:
+    """Provision again and again, each time with the rights that the last run's message asked for, until it succeeds.
+
+    Returns what was asked for, in this order. start: what is allowed from the beginning. until: what ends it earlier,
+    when all of it has been asked for.
+    """
+    have, missed, enough = set(start), list[str](), set(until)
+    for _ in range(attempts):
+        platform = Platform(aws, keys=aws.user("operator", narrowed(OPERATOR, have)))
+        aws.mark()
+        try:
+            platform.plan()
+        except PlatformError as error:
+            text = str(error)
+        else:
+            run = platform.playbook("provision")
+            if run.status == 0:
+                return missed
+            text = run.output
+        found = named(text) - have
+        assert found, f"with {sorted(have)}, no message names what is missing: {text}"
+        assert found <= refused(aws), f"named, but not refused: {sorted(found - refused(aws))}"
+        have |= found
+        missed += sorted(found)
+        if enough and enough <= have:
+            return missed
+    raise AssertionError(f"still not done after {missed}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
@@ -59,3 +60,60 @@ def test_no_host_reads_parameters() -> None:
         "koin-prod": {"PublishHostMetrics"} | files,
         "koin-db": {"PublishHostMetrics"},
     }
+
+
+#: actions with which somebody gives himself rights that he does not have (cloudsplaining, Rhino Security Labs)
+ESCALATING = (
+    "iam:AddUserToGroup",
+    "iam:AttachGroupPolicy",
+    "iam:AttachRolePolicy",
+    "iam:AttachUserPolicy",
+    "iam:CreateAccessKey",
+    "iam:CreateLoginProfile",
+    "iam:CreatePolicyVersion",
+    "iam:CreateServiceLinkedRole",
+    "iam:DeleteRolePermissionsBoundary",
+    "iam:DeleteUserPermissionsBoundary",
+    "iam:PassRole",
+    "iam:PutGroupPolicy",
+    "iam:PutRolePolicy",
+    "iam:PutUserPermissionsBoundary",
+    "iam:PutUserPolicy",
+    "iam:SetDefaultPolicyVersion",
+    "iam:UpdateAssumeRolePolicy",
+    "iam:UpdateLoginProfile",
+    "sts:AssumeRole",
+    "cloudformation:CreateStack",
+    "ec2-instance-connect:SendSSHPublicKey",
+    "glue:CreateDevEndpoint",
+    "lambda:CreateFunction",
+    "lambda:UpdateFunctionCode",
+    "ssm:SendCommand",
+    "ssm:StartSession",
+)
+
+
+def _allows(part: dict[str, Any], action: str) -> bool:
+    return any(fnmatchcase(action.lower(), name.lower()) for name in _list(part["Action"]))
+
+
+def test_nothing_gives_the_operator_more_rights_except_through_host_roles() -> None:
+    """What is left is limited to the declared roles by name; docs/iam.md says what that still means."""
+    found = {(action, sid) for action in ESCALATING for sid, part in operator().items() if _allows(part, action)}
+    assert found == {
+        ("iam:PassRole", "PassHostRoles"),
+        ("iam:PutRolePolicy", "WriteIam"),
+        ("iam:UpdateAssumeRolePolicy", "WriteIam"),
+    }
+    roles = declared()["aws_iam_roles"]
+    arns = {f"arn:aws:iam::*:{kind}/{name}" for kind in ("role", "instance-profile") for name in roles}
+    for sid in ("PassHostRoles", "WriteIam"):
+        assert set(operator()[sid]["Resource"]) <= arns
+
+
+def test_what_iam_writes_on_everything_is_the_password_policy() -> None:
+    anywhere = [part for part in operator().values() if "*" in _list(part["Resource"])]
+    names = [name for part in anywhere for name in _list(part["Action"])]
+    assert [name for name in names if "*" in name.partition(":")[0] or name.endswith(":*")] == []
+    writes = [name for name in names if name.startswith("iam:") and not name.startswith(("iam:Get", "iam:List"))]
+    assert writes == ["iam:UpdateAccountPasswordPolicy"]
