@@ -37,8 +37,20 @@ PLACES = (
     # --- Passwords, on the host whose service needs them ---
     Place("/etc/koin/valkey-admin", "0600", "root:root", ("/koin/db/valkey/admin",), ("koin-db",)),
     Place("/etc/koin/redis-exporter.json", "0640", "root:prometheus", ("/koin/db/valkey/exporter",), ("koin-db",)),
-    # The manager that deploys, and the host that builds, log in to the registry.
-    Place("/etc/koin/docker/config.json", "0600", "root:root", ("/koin/platform/registry/*",)),
+    # The managers that deploy log in to the registry to pull, and the host that builds to push.
+    Place(
+        "/etc/koin/docker/config.json",
+        "0600",
+        "root:root",
+        ("/koin/platform/registry/koin", "/koin/platform/registry/nodes"),
+    ),
+    Place(
+        "/etc/koin/docker-push/config.json",
+        "0600",
+        "root:root",
+        ("/koin/platform/registry/builder",),
+        ("bcsd-build",),
+    ),
     # --- A service's own secrets, in memory ---
     Place("/var/lib/docker/containers/*/mounts/secrets/*", "0444", "root:root", ("/koin/prod/*",), ("koin-prod",)),
     Place("/var/lib/docker/containers/*/mounts/secrets/*", "0444", "root:root", ("/koin/stage/*",), ("koin-stage",)),
