@@ -57,7 +57,7 @@ def test_nothing_is_made_twice(adopted: Adopted) -> None:
     expected = {"groups": 1, "certificates": 2, "buckets": logs.total()}
     assert {kind: count for kind, count in more.items() if count} == {kind: n for kind, n in expected.items() if n}
     assert adopted.after["buckets"] - adopted.before["buckets"] == logs
-    assert adopted.after["groups"] - adopted.before["groups"] == Counter(["DB"])
+    assert adopted.after["groups"] - adopted.before["groups"] == Counter(["DB", "Monitoring"])
     for kind in ("vpcs", "subnets", "instances", "distributions", "zones"):
         assert adopted.after[kind] == adopted.before[kind]
 
