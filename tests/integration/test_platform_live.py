@@ -52,9 +52,9 @@ def adopted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopted]:
 
 def test_nothing_is_made_twice(adopted: Adopted) -> None:
     more = {kind: adopted.after[kind].total() - counts.total() for kind, counts in adopted.before.items()}
-    # The one group that the account did not have, the certificates for whole domains, and the buckets of logs.
+    # The groups that the account did not have, the certificates for whole domains, and the buckets of logs.
     logs = Counter(action.name for action in adopted.planned.of("create") if action.kind == "bucket")
-    expected = {"groups": 1, "certificates": 2, "buckets": logs.total()}
+    expected = {"groups": 2, "certificates": 2, "buckets": logs.total()}
     assert {kind: count for kind, count in more.items() if count} == {kind: n for kind, n in expected.items() if n}
     assert adopted.after["buckets"] - adopted.before["buckets"] == logs
     assert adopted.after["groups"] - adopted.before["groups"] == Counter(["DB", "Monitoring"])
