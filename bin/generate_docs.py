@@ -177,6 +177,8 @@ def read_scopes() -> list[tuple[str, Scope]]:
 
 #: what the role secrets does
 _SECRETS = ("ssm:GetParameters", "ssm:PutParameter", "ssm:AddTagsToResource")
+#: what it does when one authority has taken the place of another
+_REPLACED = ("ssm:DeleteParameters",)
 
 
 def allowed(action: str) -> bool:
@@ -233,6 +235,10 @@ def policy() -> dict[str, Any]:
     arns = _one(f"arn:aws:ssm:{declared.region}:*:parameter/{top}/*" for top in tops)
     statements.append(_statement("Secrets", _SECRETS, arns))
     region = f"arn:aws:ssm:{declared.region}"
+    parameters = raw["secrets_parameters"].values()
+    authorities = sorted(entry["path"] for entry in parameters if entry.get("kind") == "authority")
+    below = [f"{region}:*:parameter{path}/*" for path in authorities]
+    statements.append(_statement("ReplaceAuthority", _REPLACED, below))
     statements.append(_statement("MarkProvision", mark.ACTIONS, f"{region}:*:parameter{mark.NAME}"))
     narrow: dict[str, tuple[Scope, list[str]]] = {}
     for scope, action in ((write.scope, write.action) for kind in KINDS for write in kind.writes if write.scope):

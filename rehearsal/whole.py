@@ -13,7 +13,7 @@ from rehearsal.aws.state import State
 
 INVENTORY = "inventories/rehearsal"
 #: where a configured host keeps the certificate of the authority that signs the platform's pages
-AUTHORITY = "/usr/local/share/ca-certificates/koin-platform.crt"
+AUTHORITY = "/etc/koin/tls/ca.pem"
 
 
 class Parts:

@@ -12,7 +12,7 @@ from testinfra.host import Host
 
 testinfra_hosts = ["ansible://edge"]
 
-AUTHORITY = "/usr/local/share/ca-certificates/koin-platform.crt"
+AUTHORITY = "/etc/koin/tls/ca.pem"
 SECONDS = 20
 
 

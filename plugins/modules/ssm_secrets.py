@@ -7,9 +7,9 @@ import secrets
 import string
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ansible.module_utils.platform.authority import Authority
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
@@ -23,7 +23,12 @@ short_description: Read secrets from SSM Parameter Store, and generate missing o
 description:
   - Reads parameters of type SecureString together. A missing one is generated and stored, without ever overwriting an
     existing one; two operators who start at the same time end up with the same value.
-  - A certificate authority is two parameters below its path, C(key) (SecureString) and C(certificate) (String).
+  - A certificate authority is two parameters below its path, C(key) (SecureString) and C(certificate) (String). While
+    another takes its place there are C(next/key) and C(next/certificate), then C(former/certificate).
+  - An authority is replaced in three steps, so that no connection breaks. First all hosts learn to trust the next one,
+    then it signs, and at last nobody trusts the former one. A replacement begins on request (O(rotate)), or when the
+    authority may sign for any name, does not permit a declared one, or expires within a year; O(advance) takes it a
+    step further. What a run that was killed has left half done is finished first.
   - The values are in the result. Use C(no_log).
 options:
   parameters:
@@ -40,15 +45,33 @@ options:
         type: str
         choices: [password, authority]
         default: password
+      names:
+        description: DNS names, and what is below them, that an authority may sign for; with O(parameters.addresses)
+          empty as well, it may sign for anything.
+        type: list
+        elements: str
+        default: []
+      addresses:
+        description: Ranges of IP addresses that an authority may sign for.
+        type: list
+        elements: str
+        default: []
       length:
         description: Number of characters of a password.
         type: int
         default: 32
   rotate:
-    description: Names of passwords to replace with a new value.
+    description: Names of passwords to replace with a new value, and of authorities to begin to replace.
     type: list
     elements: str
     default: []
+  advance:
+    description:
+      - Takes the replacement of an authority to its next step. By name of the authority, the C(step) that every host
+        has proven to be through with, and the C(certificate) that it was about (the next authority's, then the new
+        one's). If that is not the state (any more), nothing happens.
+    type: dict
+    default: {}
   tags:
     description: Tags of new parameters.
     type: dict
@@ -58,8 +81,8 @@ options:
     type: str
     default: ""
 notes:
-  - Needs the IAM actions C(ssm:GetParameters), C(ssm:PutParameter), C(ssm:AddTagsToResource), and C(kms:Decrypt) and
-    C(kms:Encrypt) where the key is not the account's own.
+  - Needs the IAM actions C(ssm:GetParameters), C(ssm:PutParameter), C(ssm:AddTagsToResource), to replace an authority
+    C(ssm:DeleteParameters), and C(kms:Decrypt) and C(kms:Encrypt) where the key is not the account's own.
   - In check mode a missing secret gets a value that is not stored.
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -81,11 +104,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 secrets:
-  description: The values by name; for an authority a dictionary with C(key) and C(certificate), PEM.
+  description:
+    - The values by name. For an authority a dictionary with C(key) and C(certificate), PEM; C(permits), what it may
+      sign for; C(trusted), the certificates that hosts should trust; C(next), key and certificate of the one that will
+      take its place; C(step), V(spread) or V(issue) while it is being replaced, otherwise empty.
   type: dict
   returned: always
 created:
   description: Names of secrets that were created, or would be.
+  type: list
+  elements: str
+  returned: always
+notes:
+  description: What an operator should know about authorities, in sentences.
   type: list
   elements: str
   returned: always
@@ -94,72 +125,13 @@ created:
 #: GetParameters takes no more
 _BATCH = 10
 _ALPHABET = string.ascii_letters + string.digits
-_AUTHORITY_DAYS = 3650
-_KEYS = ("path", "kind", "length")
+_KEYS = ("path", "kind", "length", "names", "addresses")
 _KINDS = ("password", "authority")
 
 
 def new_password(length: int) -> str:
     """Letters and digits: nothing that a shell, a URL or a configuration file could misread."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
-
-
-def new_key() -> str:
-    """A P-256 key, PEM."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    return (
-        ec.generate_private_key(ec.SECP256R1())
-        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        .decode()
-    )
-
-
-def new_certificate(key: str) -> str:
-    """A root certificate for the key, PEM. Its name tells one authority from the next."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.x509.oid import NameOID
-
-    private: Any = serialization.load_pem_private_key(key.encode(), None)
-    public = private.public_key()
-    identifier = x509.SubjectKeyIdentifier.from_public_key(public)
-    common = f"KOIN platform {identifier.digest.hex()[:8]}"
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-    now = datetime.now(UTC)
-    usage = x509.KeyUsage(
-        digital_signature=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(public)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=_AUTHORITY_DAYS))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(identifier, critical=False)
-        .sign(private, hashes.SHA256())
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def paths(entry: Mapping[str, Any]) -> list[str]:
-    """The parameters of an entry, in the order in which they are made."""
-    if entry["kind"] == "authority":
-        return [f"{entry['path']}/key", f"{entry['path']}/certificate"]
-    return [entry["path"]]
 
 
 class Store:
@@ -169,6 +141,7 @@ class Store:
         self.module = module
         self.client = module.client("ssm", retry_decorator=AWSRetry.jittered_backoff())
         self.values: dict[str, str] = {}
+        self.changed = False
 
     def read(self, names: Sequence[str]) -> None:
         """Remember the values of those that exist."""
@@ -186,6 +159,7 @@ class Store:
 
     def put(self, path: str, value: str, *, secret: bool = True, overwrite: bool = False) -> None:
         """Store a value. Somebody else's, stored a moment ago, wins."""
+        self.changed = True
         if self.module.check_mode:
             self.values[path] = value
             return
@@ -206,17 +180,38 @@ class Store:
             )
         self.values[path] = value
 
+    def delete(self, paths: Sequence[str]) -> None:
+        """Remove those that exist."""
+        present = [path for path in paths if path in self.values]
+        if not present:
+            return
+        self.changed = True
+        if not self.module.check_mode:
+            try:
+                self.client.delete_parameters(Names=present, aws_retry=True)
+            except (BotoCoreError, ClientError) as error:
+                self.module.fail_json_aws(
+                    error, msg=f"Cannot delete the parameters {', '.join(present)}; check ssm:DeleteParameters"
+                )
+        for path in present:
+            del self.values[path]
 
-def make(store: Store, entry: Mapping[str, Any]) -> None:
-    """Store what of an entry is missing. A key without its certificate is what a killed run has left."""
-    if entry["kind"] == "password":
-        store.put(entry["path"], new_password(entry["length"]))
-        return
-    key, certificate = paths(entry)
-    if key not in store.values:
-        store.put(key, new_key())
-    if certificate not in store.values:
-        store.put(certificate, new_certificate(store.values[key]), secret=False)
+
+def replace(name: str, authority: Authority, asked: bool, proven: Mapping[str, str]) -> list[str]:
+    """Begin or go on to replace an authority; what to tell about it."""
+    if proven:
+        done = authority.advance(proven["step"], proven["certificate"])
+        return [f"{name}: {done}"] if done else []
+    reasons = authority.reasons()
+    if not authority.step and (asked or reasons):
+        authority.begin()
+        why = "as asked" if asked else "the present one " + ", and ".join(reasons)
+        return [f"{name}: another authority takes its place ({why}); hosts learn to trust both"]
+    if authority.step == "spread":
+        return [f"{name}: is being replaced; hosts learn to trust the next one, which does not sign yet"]
+    if authority.step == "issue":
+        return [f"{name}: has replaced the former one, which hosts trust until every certificate is by the new one"]
+    return []
 
 
 def check_account(module: AnsibleAWSModule) -> None:
@@ -244,6 +239,7 @@ def main() -> None:
         argument_spec={
             "parameters": {"type": "dict", "required": True},
             "rotate": {"type": "list", "elements": "str", "default": []},
+            "advance": {"type": "dict", "default": {}},
             "tags": {"type": "dict", "default": {}},
             "account": {"type": "str", "default": ""},
         },
@@ -260,22 +256,39 @@ def main() -> None:
             )
         if entries[name]["kind"] not in _KINDS:
             module.fail_json(msg=f"secret {name}: kind is `{entry['kind']}`; write password or authority")
-    rotate = module.params["rotate"]
-    if wrong := sorted(name for name in rotate if entries.get(name, {}).get("kind") != "password"):
-        module.fail_json(msg=f"cannot rotate {', '.join(wrong)}: not the name of a declared password")
+    rotate, advance = module.params["rotate"], module.params["advance"]
+    if wrong := sorted(set(rotate) - set(entries)):
+        module.fail_json(msg=f"cannot rotate {', '.join(wrong)}: not the name of a declared secret")
+    if wrong := sorted(name for name in advance if entries.get(name, {}).get("kind") != "authority"):
+        module.fail_json(msg=f"cannot advance {', '.join(wrong)}: not the name of a declared authority")
     check_account(module)
     store = Store(module)
-    store.read([path for entry in entries.values() for path in paths(entry)])
-    missing = [name for name, entry in entries.items() if not set(paths(entry)) <= set(store.values)]
-    for name in missing:
-        make(store, entries[name])
-    for name in sorted(set(rotate) - set(missing)):
-        store.put(entries[name]["path"], new_password(entries[name]["length"]), overwrite=True)
-    values: dict[str, Any] = {}
-    for name, entry in entries.items():
-        found = [store.values[path] for path in paths(entry)]
-        values[name] = found[0] if entry["kind"] == "password" else {"key": found[0], "certificate": found[1]}
-    module.exit_json(changed=bool(missing or rotate), secrets=values, created=sorted(missing))
+    authorities = {
+        name: Authority(store, entry["path"], entry.get("names", ()), entry.get("addresses", ()))
+        for name, entry in entries.items()
+        if entry["kind"] == "authority"
+    }
+    passwords = {name: entry for name, entry in entries.items() if name not in authorities}
+    required = {name: [entry["path"]] for name, entry in passwords.items()}
+    required |= {name: authority.required for name, authority in authorities.items()}
+    store.read(
+        [entry["path"] for entry in passwords.values()]
+        + [path for authority in authorities.values() for path in authority.paths]
+    )
+    missing = [name for name in entries if not set(required[name]) <= set(store.values)]
+    notes: list[str] = []
+    for name, entry in passwords.items():
+        if name in missing or name in rotate:
+            store.put(entry["path"], new_password(entry["length"]), overwrite=name not in missing)
+    for name, authority in authorities.items():
+        authority.settle()
+        if problem := authority.problem():
+            module.fail_json(msg=f"secret {name}: {problem}")
+        if name not in missing:
+            notes += replace(name, authority, name in rotate, advance.get(name, {}))
+    values: dict[str, Any] = {name: store.values[entry["path"]] for name, entry in passwords.items()}
+    values |= {name: authority.result() for name, authority in authorities.items()}
+    module.exit_json(changed=store.changed, secrets=values, created=sorted(missing), notes=notes)
 
 
 if __name__ == "__main__":

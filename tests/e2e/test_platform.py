@@ -23,7 +23,7 @@ from tests.support.local_hosts import LocalHosts
 HOSTS = ["bcsd-build", "bcsdlab-internal", "koin-db", "koin-prod", "koin-stage"]
 #: tasks that changed something, in a run that changed nothing; localhost looks at the inventory
 UNCHANGED = dict.fromkeys([*HOSTS, "localhost"], 0)
-AUTHORITY = "/usr/local/share/ca-certificates/koin-platform.crt"
+AUTHORITY = "/etc/koin/tls/ca.pem"
 
 
 def recap(output: str) -> dict[str, dict[str, int]]:

@@ -88,7 +88,7 @@ def test_there_is_something_to_look_for(parameters: dict[str, str], private_keys
 
 def test_nothing_public_is_taken_for_a_secret(hosts: LocalHosts, patterns: Patterns) -> None:
     """A line of a key's PEM may hold its public half, which is in every certificate."""
-    public = "/usr/local/share/ca-certificates/*.crt /etc/koin/tls/*/cert.pem /etc/ssh/*.pub /etc/ssl/certs/*.crt"
+    public = "/usr/local/share/ca-certificates/koin/*.crt /etc/koin/tls/*/cert.pem /etc/ssh/*.pub /etc/ssl/certs/*.crt"
     for host in HOSTS:
         shown = hosts.inside(host, "sh", "-c", f"cat {public} 2>/dev/null").stdout
         assert "BEGIN CERTIFICATE" in shown

@@ -84,6 +84,56 @@ def test_only_what_is_named_is_rotated(local_aws: LocalAws) -> None:
     assert written(local_aws) == ["PutParameter"]
 
 
+CONSTRAINED = {
+    "authority": {"path": "/koin/authority", "kind": "authority", "names": ["koin-db"], "addresses": ["172.31.0.0/16"]}
+}
+
+
+def test_an_authority_of_yesterday_is_replaced_step_by_step(local_aws: LocalAws) -> None:
+    yesterday = run(local_aws)["secrets"]["authority"]
+    assert (yesterday["permits"], yesterday["trusted"]) == ([], [yesterday["certificate"]])
+    begun = run(local_aws, parameters=CONSTRAINED)
+    spread = begun["secrets"]["authority"]
+    assert begun["changed"]
+    assert "may sign for any name" in begun["notes"][0]
+    assert (spread["step"], spread["certificate"]) == ("spread", yesterday["certificate"])
+    assert spread["trusted"] == [yesterday["certificate"], spread["next"]["certificate"]]
+    assert stored(local_aws)["/koin/authority/next/key"] == ("SecureString", spread["next"]["key"])
+    # Another run in the meantime changes nothing.
+    again = run(local_aws, parameters=CONSTRAINED, rotate=["authority"])
+    assert (again["changed"], again["secrets"]["authority"]) == (False, spread)
+    proven = {"step": "spread", "certificate": spread["next"]["certificate"]}
+    assert run(local_aws, parameters=CONSTRAINED, advance={"authority": proven})["changed"]
+    issue = run(local_aws, parameters=CONSTRAINED)["secrets"]["authority"]
+    assert (issue["step"], issue["key"], issue["trusted"]) == (
+        "issue",
+        spread["next"]["key"],
+        [spread["next"]["certificate"], yesterday["certificate"]],
+    )
+    # Two runs may end at the same time: the second has proven what is over.
+    late = run(local_aws, parameters=CONSTRAINED, advance={"authority": proven})
+    assert (late["changed"], late["notes"]) == (False, [])
+    proven["step"] = "issue"
+    assert run(local_aws, parameters=CONSTRAINED, advance={"authority": proven})["changed"]
+    rest = run(local_aws, parameters=CONSTRAINED)
+    assert (rest["changed"], rest["notes"]) == (False, [])
+    assert rest["secrets"]["authority"]["trusted"] == [spread["next"]["certificate"]]
+    assert set(rest["secrets"]["authority"]["permits"]) == {"koin-db", "172.31.0.0/16"}
+    assert {"/koin/authority/key", "/koin/authority/certificate"} == {
+        path for path in stored(local_aws) if path.startswith("/koin/authority")
+    }
+
+
+def test_an_authority_is_replaced_on_request(local_aws: LocalAws) -> None:
+    before = run(local_aws, parameters=CONSTRAINED)["secrets"]["authority"]
+    checked = run(local_aws, check=True, parameters=CONSTRAINED, rotate=["authority"])
+    assert (checked["changed"], written(local_aws)) == (True, [])
+    asked = run(local_aws, parameters=CONSTRAINED, rotate=["authority"])
+    assert "as asked" in asked["notes"][0]
+    assert asked["secrets"]["authority"]["certificate"] == before["certificate"]
+    assert len(asked["secrets"]["authority"]["trusted"]) == 2
+
+
 def test_of_two_operators_the_first_wins(local_aws: LocalAws) -> None:
     def answers() -> Iterator[Callable[[Any], Any]]:
         """The module asks before the other operator has stored a value, and stores its own afterwards."""
@@ -105,7 +155,7 @@ def test_of_two_operators_the_first_wins(local_aws: LocalAws) -> None:
         ({"parameters": {"a": {"path": "koin/a"}}}, "begins with a slash"),
         ({"parameters": {"a": {"path": "/a", "colour": "red"}}}, "secret a: unknown colour"),
         ({"parameters": {"a": {"path": "/a", "kind": "word"}}}, "secret a: kind is `word`"),
-        ({"rotate": ["authority"]}, "cannot rotate authority"),
+        ({"advance": {"mariadb": {}}}, "cannot advance mariadb"),
         ({"rotate": ["nobody"]}, "cannot rotate nobody"),
         ({"account": "999999999999"}, "aws_account_id is 999999999999, but the credentials are for 123456789012"),
     ],

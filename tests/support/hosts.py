@@ -43,7 +43,9 @@ def _found(instance: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 def _secret(name: str, entry: Mapping[str, Any]) -> Any:
     """A value that says which secret it is."""
     if entry.get("kind") == "authority":
-        return {"certificate": "certificate of the authority", "key": "key of the authority"}
+        certificate = "certificate of the authority"
+        others: dict[str, Any] = {"trusted": [certificate], "permits": [], "next": {}, "step": ""}
+        return {"certificate": certificate, "key": "key of the authority", **others}
     return f"secret {name}"
 
 

@@ -397,7 +397,7 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "node_exporter_collectors.systemd",
         "remove it",
     ),
-    ("renew", put("tls", "tls_renew_days", value=400), "tls_renew_days", "write fewer than 397"),
+    ("renew", put("tls", "tls_renew_days", value=400), "tls_renew_days", "write fewer than 90"),
     (
         "path",
         put("secrets", "secrets_parameters", "x", "path", value="koin/x"),

@@ -159,7 +159,8 @@ def test_a_service_behind_the_edge_takes_two_edits(koin: DeclaredHosts, tmp_path
         "aws_dns_records": before["account"]["aws_dns_records"] | {"notice.koreatech.in": record}
     }
     prod = difference(before["hosts"]["koin-prod"], after_["hosts"]["koin-prod"])
-    assert set(prod) == {"app_stacks", "edge_sites", "verify_listening", "verify_names"}
+    # In the rehearsal the platform's authority signs for public names.
+    assert set(prod) == {"app_stacks", "edge_sites", "secrets_parameters", "verify_listening", "verify_names"}
     assert prod["edge_sites"]["notice"] == {"names": ["notice.koreatech.in"], "upstreams": ["172.31.0.20:8090"]}
     assert "tcp 8090" in prod["verify_listening"]
     assert "tcp 8090" not in after_["hosts"]["koin-stage"]["verify_listening"]
@@ -181,9 +182,11 @@ def test_a_service_with_a_database_takes_three(koin: DeclaredHosts, tmp_path: Pa
     before, after_ = follows(koin)["hosts"]["koin-db"], follows(new)["hosts"]["koin-db"]
     changed = difference(before, after_)
     assert set(changed) == {"app_stacks", "mariadb_databases", "mariadb_users", "secrets_parameters"}
-    assert difference(before["secrets_parameters"], after_["secrets_parameters"]) == {
-        "mariadb_koin_notice": {"path": "/koin/prod/mariadb/notice"}
+    parameters = difference(before["secrets_parameters"], after_["secrets_parameters"])
+    assert set(parameters.pop("authority")["names"]) - set(before["secrets_parameters"]["authority"]["names"]) == {
+        "notice.koreatech.in"
     }
+    assert parameters == {"mariadb_koin_notice": {"path": "/koin/prod/mariadb/notice"}}
     assert difference(before["mariadb_databases"], after_["mariadb_databases"]) == {"koin_notice": {}}
     assert difference(before["mariadb_users"], after_["mariadb_users"]) == {
         "koin_notice": {

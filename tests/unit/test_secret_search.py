@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.platform.authority import new_certificate, new_key
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from tests.support.files import load_file
 from tests.support.process_watch import ProcessWatch
 from tests.support.secret_search import needles, on_host, places
 
@@ -84,9 +84,8 @@ def test_the_last_line_of_a_key_is_its_public_half() -> None:
 
 
 def test_a_certificate_of_the_platform_tells_nothing() -> None:
-    module = load_file("plugins/modules/ssm_secrets.py")
-    key = module.new_key()
-    certificate = module.new_certificate(key)
+    key = new_key()
+    certificate = new_certificate(key)
     assert x509.load_pem_x509_certificate(certificate.encode())
     assert on_host.names_in(certificate.encode(), {"it": needles.value_forms(key)}) == []
     assert on_host.names_in(key.encode(), {"it": needles.value_forms(key)}) == ["it"]

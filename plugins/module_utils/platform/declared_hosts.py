@@ -27,6 +27,10 @@ _SECRET = "placeholder-of-a-secret-0123456789"
 _AUTHORITY = {
     "certificate": "-----BEGIN CERTIFICATE-----\nplaceholder\n-----END CERTIFICATE-----",
     "key": "-----BEGIN PRIVATE KEY-----\nplaceholder\n-----END PRIVATE KEY-----",
+    "trusted": ["-----BEGIN CERTIFICATE-----\nplaceholder\n-----END CERTIFICATE-----"],
+    "permits": [],
+    "next": {},
+    "step": "",
 }
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
 
@@ -239,5 +243,9 @@ def _plays(playbook: Path) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
         for section in ("pre_tasks", "tasks", "post_tasks"):
             for task in play.get(section, ()):
                 for action in ("ansible.builtin.import_role", "ansible.builtin.include_role"):
-                    roles |= {task[action]["name"]: task.get("vars", {})} if action in task else {}
+                    if action in task and "tasks_from" in task[action]:
+                        # Its variables are those of another entry point.
+                        roles.setdefault(task[action]["name"], {})
+                    elif action in task:
+                        roles[task[action]["name"]] = task.get("vars", {})
         yield str(play["hosts"]), roles

@@ -55,7 +55,7 @@ HOST = (
         Origin.ROOT,
         _KEY_OF,
         Control(Origin.ROOT, {"certificate": "/etc/koin/tls/node-exporter/cert.pem"}),
-        {"certificate": "/usr/local/share/ca-certificates/koin*.crt"},
+        {"certificate": "/etc/koin/tls/ca.pem"},
     ),
     Move(
         "find production's host key",

@@ -11,6 +11,9 @@ from .rules import RoleInput, Values, ranges
 class Input(RoleInput):
     """tls_*."""
 
+    records = {"tls_ca_next": "authority"}
+    secrets = ("tls_ca_next.key",)
+
     def problems(self, values: Values) -> Iterator[Problem]:
         yield from ranges(values, tls_days=(1, 3650), tls_renew_days=(1, 3650))
         days, renew = values.get("tls_days"), values.get("tls_renew_days")
