@@ -52,7 +52,7 @@ def unused(policy: Mapping[str, Any], asked: Iterable[str]) -> set[tuple[str, st
 
 
 #: how a message of ours names an action that is missing
-_NAMED = re.compile(r"(?:may not|Grant) ([a-z0-9]+:[A-Za-z]+\*?)[ ;]")
+_NAMED = re.compile(r"(?:may not|Grant|you lack) ([a-z0-9]+:[A-Za-z0-9]+\*?)(?![\w*])")
 
 
 def named(text: str) -> set[str]:
