@@ -38,6 +38,12 @@ def checked_inventory(
     return {"all": {"hosts": hosts, "children": children}}
 
 
+def people(admins: Mapping[str, Entry], login_user: str, login_keys: Iterable[str]) -> dict[str, list[str]]:
+    """Who may log in to a host, and with which keys: the image's own user and the administrators."""
+    stay = {name: entry for name, entry in admins.items() if entry.get("state", "present") == "present"}
+    return {login_user: list(login_keys), **{name: list(entry.get("keys", [])) for name, entry in stay.items()}}
+
+
 # --- Offers: who listens where, for whom -----------------------------------------------------------------------------
 
 
@@ -368,6 +374,7 @@ class FilterModule:
             offer_probes,
             offered_rules,
             password_parameters,
+            people,
             published_ports,
             site_names,
             site_origins,

@@ -131,3 +131,19 @@ def unit(handler: dict[str, Any]) -> str:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value] if value else []
+
+
+def test_what_docker_runs_is_audited_where_auditd_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    docker = REPOSITORY / "roles/docker"
+    assert rendered(docker, MACHINES[0])["__docker_audited"] == "False"
+    monkeypatch.setitem(FACTS, "installed_packages", ["auditd", "docker.io"])
+    assert rendered(docker, MACHINES[0])["__docker_audited"] == "True"
+    rules = (docker / "templates/audit.rules.j2").read_text()
+    # CIS Docker 1.1.3 to 1.1.18, for what Debian's packages have.
+    watched = set(re.findall(r"(?:-w |path=)(\S+)", rules))
+    assert {"/usr/sbin/dockerd", "/run/containerd/containerd.sock", "/var/lib/docker", "/etc/docker/"} <= watched
+    assert {"/usr/lib/systemd/system/docker.service", "/usr/lib/systemd/system/docker.socket"} <= watched
+    assert {"/run/docker.sock", "/etc/default/docker", "/etc/containerd/", "/usr/bin/containerd"} <= watched
+    assert {"/usr/bin/containerd-shim-runc-v2", "/usr/sbin/runc"} <= watched
+    # Recursively, every file that a container writes would be reported.
+    assert "-w /var/lib/docker" not in rules

@@ -336,6 +336,14 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "base_admins.root",
         "an account of the system",
     ),
+    (
+        "login-user",
+        put("base", "base_admins", value={"admin": {"keys": [KEY]}}),
+        "base_admins.admin",
+        "declare its keys in base_login_keys",
+    ),
+    ("login-key", put("base", "base_login_keys", value=["ssh-ed25519 AAAA"]), "base_login_keys.0", ".pub"),
+    ("login-nobody", put("base", "base_login_user", value=""), "base_login_user", "write the image's user"),
     ("zone", put("base", "base_timezone", value="Aisa/Seoul"), "base_timezone", "write Asia/Seoul"),
     (
         "admins-list",

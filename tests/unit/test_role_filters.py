@@ -35,13 +35,6 @@ SECRETS = {"state": "directory", "group": "prometheus", "mode": "0750"}
 @pytest.mark.parametrize(
     ("role", "name", "arguments", "expected"),
     [
-        ("base", "base_admin_keys", [{}], {}),
-        (
-            "base",
-            "base_admin_keys",
-            [{"a": {"keys": ["k"]}, "b": {"state": "absent", "keys": ["k"]}, "c": {"state": "present"}}],
-            {"a": ["k"], "c": []},
-        ),
         (
             "docker",
             "docker_certificates",

@@ -15,6 +15,7 @@ from tests.support.files import load_file
 REPOSITORY = Path(__file__).resolve().parents[2]
 EDGE = load_file("checks/verify/test_edge.py")
 HOSTS = load_file("checks/verify/test_hosts.py")
+PEOPLE = load_file("checks/verify/test_people.py")
 MONITORING = load_file("checks/verify/test_monitoring.py")
 NOW = 1_800_000_000
 
@@ -129,3 +130,63 @@ def test_a_part_of_the_platform_is_refused(tmp_path: Path) -> None:
     refused = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert "Run it without `--limit koin-prod`" in refused.stdout + refused.stderr
+
+
+def people(**answers: str) -> Any:
+    """A host that answers so: to sshd, to the question for keys, and to those about root."""
+    known = {
+        "sshd -T": "port 22\nallowusers admin\nallowusers minsu\n",
+        PEOPLE._KEYS: 'admin ssh-ed25519 AAAAone koin\nminsu ssh-ed25519 AAAAtwo\nroot command="x" ssh-rsa AAAAaws\n',
+        PEOPLE._SUDO: "root\nadmin\nminsu\n",
+        PEOPLE._NAMED_BY_SUDO: "Defaults use_pty\nroot ALL=(ALL) ALL\n%admins ALL=(ALL) ALL\nadmin ALL=(ALL) ALL\n",
+        "getent group": "root:x:0:\nadmins:x:998:minsu\ndocker:x:997:\nutmp:x:43:games\n",
+    } | answers
+    return SimpleNamespace(check_output=lambda command: known.get(command, "root\n"))
+
+
+DECLARED = {"verify_people": {"admin": ["ssh-ed25519 AAAAone other"], "minsu": ["ssh-ed25519 AAAAtwo"]}}
+
+
+def test_people_as_declared_pass() -> None:
+    PEOPLE.test_who_can_log_in_is_who_is_declared(people(), DECLARED)
+    PEOPLE.test_who_can_become_root_is_who_is_declared(people(), DECLARED)
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ("admin ssh-ed25519 AAAAone\n", "minsu is declared and cannot log in"),
+        (
+            "admin ssh-ed25519 AAAAone\nminsu ssh-ed25519 AAAAnew\n",
+            "minsu cannot log in with a declared key: …ssh-ed255",
+        ),
+        ("admin ssh-ed25519 AAAAone\nadmin ssh-ed25519 AAAAtwo\nminsu ssh-ed25519 AAAAtwo\n", "not declared: …ssh-ed2"),
+        ('admin ssh-ed25519 AAAAone\nminsu from="::1" ssh-ed25519 AAAAtwo\n', "minsu cannot log in with a declared"),
+    ],
+)
+def test_keys_that_are_not_the_declared_ones_are_noticed(shown: str, said: str) -> None:
+    with pytest.raises(AssertionError, match=said):
+        PEOPLE.test_who_can_log_in_is_who_is_declared(people(**{PEOPLE._KEYS: shown}), DECLARED)
+
+
+def test_a_stranger_who_can_log_in_is_noticed() -> None:
+    shown = "admin ssh-ed25519 AAAAone\nminsu ssh-ed25519 AAAAtwo\neve ssh-ed25519 AAAAeve\n"
+    # Whom sshd does not let in may have keys.
+    PEOPLE.test_who_can_log_in_is_who_is_declared(people(**{PEOPLE._KEYS: shown}), DECLARED)
+    with pytest.raises(AssertionError, match="eve can log in and is not declared"):
+        PEOPLE.test_who_can_log_in_is_who_is_declared(people(**{PEOPLE._KEYS: shown, "sshd -T": "port 22"}), DECLARED)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {PEOPLE._SUDO: "root\nadmin\nminsu\neve\n"},
+        {PEOPLE._SUDO: "root\nadmin\n"},
+        {PEOPLE._NAMED_BY_SUDO: "eve ALL=(ALL) NOPASSWD:ALL\n"},
+        {"getent group": "docker:x:997:minsu,eve\n"},
+        {"awk -F: '$3 == 0 { print $1 }' /etc/passwd": "root\ntoor\n"},
+    ],
+)
+def test_a_stranger_who_can_become_root_is_noticed(answers: dict[str, str]) -> None:
+    with pytest.raises(AssertionError):
+        PEOPLE.test_who_can_become_root_is_who_is_declared(people(**answers), DECLARED)

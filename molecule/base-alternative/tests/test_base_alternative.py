@@ -22,11 +22,6 @@ def test_an_administrator_gets_in_and_becomes_root(host: Host) -> None:
     assert (keys.user, keys.mode, len(keys.content_string.splitlines())) == ("minsu", 0o600, 1)
 
 
-def test_an_account_that_is_absent_is_gone_and_its_home_is_not(host: Host) -> None:
-    assert not host.user("gone").exists
-    assert host.file("/home/gone").is_directory
-
-
 @pytest.mark.parametrize("package", ["htop", "tmux", "auditd"])
 def test_what_is_not_asked_for_is_not_installed(host: Host, package: str) -> None:
     assert not host.package(package).is_installed
@@ -38,6 +33,10 @@ def test_updates_are_left_to_people(host: Host) -> None:
 
 def test_a_setting_of_the_kernel_wins_over_the_roles(host: Host) -> None:
     assert host.sysctl("net.ipv4.conf.all.log_martians") == 0
+
+
+def test_idle_shells_stay(host: Host) -> None:
+    assert host.check_output("bash --login -c 'echo -$TMOUT-'") == "--"
 
 
 def test_the_journals_limits(host: Host) -> None:

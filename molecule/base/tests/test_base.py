@@ -54,6 +54,33 @@ def test_the_kernel_has_the_settings(host: Host, name: str, value: int) -> None:
     assert host.sysctl(name) == value
 
 
+@pytest.mark.parametrize("setting", ["ipv4 accept_redirects", "ipv4 secure_redirects", "ipv4 send_redirects"])
+def test_every_interface_has_the_settings_after_a_boot_as_well(host: Host, setting: str) -> None:
+    version, name = setting.split()
+    values = f"cat /proc/sys/net/{version}/conf/*/{name}"
+    assert set(host.check_output(values).split()) == {"0"}
+    # At boot an interface may exist before the settings are applied.
+    host.check_output(f"echo 1 > /proc/sys/net/{version}/conf/eth0/{name} && systemctl restart systemd-sysctl.service")
+    assert set(host.check_output(values).split()) == {"0"}
+    # Or appear later.
+    host.check_output("ip link add later type dummy")
+    try:
+        assert set(host.check_output(values).split()) == {"0"}
+    finally:
+        host.check_output("ip link delete later")
+
+
+def test_an_idle_login_shell_ends(host: Host) -> None:
+    assert host.check_output("bash --login -c 'echo $TMOUT'") == "3600"
+    assert host.check_output("TMUX=x bash --login -c 'echo -$TMOUT-'") == "--"
+    assert host.check_output("bash --login -c 'ulimit -c'") == "0"
+
+
+def test_the_keys_of_the_images_user_are_left_alone_unless_declared(host: Host) -> None:
+    assert len(host.check_output("cat /home/admin/.ssh/authorized_keys").splitlines()) == 1
+    assert not host.file("/home/admin/.ssh/authorized_keys.former").exists
+
+
 def test_the_journal_stays_and_has_its_limit(host: Host) -> None:
     assert host.run("journalctl --directory=/var/log/journal --lines=1").rc == 0
     assert "SystemMaxUse=200M" in host.check_output("systemd-analyze cat-config systemd/journald.conf")

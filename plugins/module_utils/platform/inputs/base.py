@@ -10,7 +10,7 @@ from typing import Any
 from ..engine.errors import Problem
 from ..engine.options import nearest
 from ..engine.public_key import wrong_key
-from .rules import LABEL, Look, RoleInput, Values, address, debian_only, keys_spelled, ranges, spelled
+from .rules import LABEL, Look, Platform, RoleInput, Values, address, debian_only, keys_spelled, ranges, spelled
 
 #: as Debian's useradd accepts it
 _LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -64,7 +64,7 @@ class Input(RoleInput):
     entries = {"base_admins": "admin"}
 
     def problems(self, values: Values) -> Iterator[Problem]:
-        yield from ranges(values, base_journal_days=(1, 3650), base_swap_mib=(0, 65536))
+        yield from ranges(values, base_journal_days=(1, 3650), base_swap_mib=(0, 65536), base_idle_minutes=(0, 1440))
         yield from _timezone(values.get("base_timezone"))
         fix = "write lower-case letters, digits and hyphens, at most 63"
         yield from spelled("base_hostname", values.get("base_hostname"), LABEL, "the name of a host", fix)
@@ -82,6 +82,19 @@ class Input(RoleInput):
         yield from keys_spelled("base_sysctl", values.get("base_sysctl", {}), _SETTING, "a kernel setting", fix)
         for name, admin in values.get("base_admins", {}).items():
             yield from _admin(f"base_admins.{name}", name, admin)
+        login = values.get("base_login_user")
+        if login and login in values.get("base_admins", {}):
+            fix = "declare its keys in base_login_keys, and the people by names of their own"
+            yield Problem(f"base_admins.{login}", "is the image's own user (base_login_user)", fix)
+        if values.get("base_login_keys") and not login:
+            yield Problem("base_login_user", "is empty, so base_login_keys belong to nobody", "write the image's user")
+
+    def across(self, host: str, values: Values, platform: Platform) -> Iterator[Problem]:
+        # One that aws_compute_public_key holds is reported there.
+        there = str(platform.aws.get("aws_compute_public_key", ""))
+        for number, key in enumerate(values.get("base_login_keys") or () if platform.aws else ()):
+            if str(key) != there and (wrong := wrong_key(str(key))):
+                yield Problem(f"base_login_keys.{number}", *wrong)
 
     def on_host(self, values: Values, facts: Mapping[str, Any], look: Look) -> Iterator[Problem]:
         yield from debian_only("base", facts)
