@@ -32,12 +32,13 @@ class Account:
 
 @dataclass(frozen=True)
 class Process:
-    """A process: its parent, its users (real, effective, saved, file system) and its control group."""
+    """A process: its parent, its users (real, effective, saved, file system), control group, and who logged in."""
 
     pid: int
     parent: int
     uids: frozenset[int]
     cgroup: str
+    login: int
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,12 @@ def locked_out(
 
 
 def belonging(processes: Iterable[Process], uid: int, spared: Collection[int] = ()) -> set[int]:
-    """The processes of a user: their own, those of their sessions, and what descends from these, sudo included."""
+    """The processes of a user: their own, those of their sessions, what sudo started, and what descends from these."""
     table = {process.pid: process for process in processes if not _CONTAINER.search(process.cgroup)}
     found = {
-        process.pid for process in table.values() if uid in process.uids or f"/user-{uid}.slice/" in process.cgroup
+        process.pid
+        for process in table.values()
+        if uid in process.uids or uid == process.login or f"/user-{uid}.slice/" in process.cgroup
     }
     while more := {process.pid for process in table.values() if process.parent in found} - found:
         found |= more

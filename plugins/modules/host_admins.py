@@ -133,12 +133,14 @@ def processes() -> Iterator[Process]:
         try:
             status = (folder / "status").read_text(errors="replace")
             cgroup = (folder / "cgroup").read_text(errors="replace")
+            # Kept through sudo, and when the parent ends. Services have none.
+            login = int(read(folder / "loginuid") or -1)
         except OSError:
             continue
         fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
         if not fields.get("State", "").startswith("Z"):
             uids = frozenset(map(int, fields["Uid"].split()))
-            yield Process(int(folder.name), int(fields["PPid"]), uids, cgroup)
+            yield Process(int(folder.name), int(fields["PPid"]), uids, cgroup, login)
 
 
 def ancestors() -> list[int]:

@@ -108,9 +108,11 @@ def test_keys_of_the_images_user_that_nobody_declares_lock_nobody_out() -> None:
     assert locked_out(Login("admin", PRINT), {}, "admin", [], []) == ""
 
 
-def process(pid: int, parent: int, uid: int, cgroup: str = "0::/system.slice/ssh.service") -> Process:
+def process(
+    pid: int, parent: int, uid: int, cgroup: str = "0::/system.slice/ssh.service", login: int = 4294967295
+) -> Process:
     """A process."""
-    return Process(pid, parent, frozenset({uid}), cgroup)
+    return Process(pid, parent, frozenset({uid}), cgroup, login)
 
 
 def test_processes_of_a_leaver_are_found_wherever_they_went() -> None:
@@ -125,11 +127,14 @@ def test_processes_of_a_leaver_are_found_wherever_they_went() -> None:
         process(23, 22, 0),
         # In the background, its parent is gone.
         process(30, 1, 1001),
+        # The same by sudo.
+        process(31, 1, 0, login=1001),
+        process(32, 1, 0, login=1002),
         # A container's user with the same number, and others.
         process(40, 1, 1001, container),
         process(41, 40, 1001, container),
         process(50, 1, 1002, "0::/user.slice/user-10010.slice/session-5.scope"),
     ]
-    assert belonging(table, 1001) == {20, 21, 22, 23, 30}
-    assert belonging(table, 1001, spared=[21]) == {20, 22, 23, 30}
+    assert belonging(table, 1001) == {20, 21, 22, 23, 30, 31}
+    assert belonging(table, 1001, spared=[21]) == {20, 22, 23, 30, 31}
     assert belonging(table, 1003) == set()
