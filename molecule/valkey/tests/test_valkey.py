@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,23 @@ def test_the_certificate_is_for_the_address_and_the_name(client: Host, address: 
     assert client.run(f"{check} -tls1_2").rc == 0
 
 
+@pytest.mark.parametrize(
+    ("cipher", "spoken"),
+    [
+        ("ECDHE-ECDSA-AES128-GCM-SHA256", True),
+        ("ECDHE-ECDSA-CHACHA20-POLY1305", True),
+        ("ECDHE-ECDSA-AES128-SHA256", False),
+        ("ECDHE-ECDSA-AES256-SHA", False),
+    ],
+)
+def test_tls_12_is_spoken_with_authenticated_encryption_alone(
+    client: Host, address: str, cipher: str, spoken: bool
+) -> None:
+    answer = client.run("openssl s_client -connect %s:6379 -tls1_2 -cipher %s </dev/null", address, cipher)
+    assert (f"Cipher is {cipher}" in answer.stdout) is spoken, answer.stderr
+    assert ("alert handshake failure" in answer.stderr) is not spoken
+
+
 def test_older_tls_is_not_spoken(client: Host, address: str) -> None:
     older = client.run(f"openssl s_client -connect {address}:6379 -tls1_1 -cipher DEFAULT:@SECLEVEL=0 </dev/null")
     assert older.rc != 0
@@ -197,9 +215,49 @@ def test_the_kernel_takes_others_first(host: Host) -> None:
 # --- The exporter ----------------------------------------------------------------------------------------------------
 
 
-def test_the_exporter_answers_over_https_with_what_it_needs(host: Host, client: Host, address: str) -> None:
+LISTENER = """
+import socket
+listener = socket.create_server(("", 7777))
+while True:
+    connection, _ = listener.accept()
+    connection.settimeout(3)
+    with open("/run/caught", "ab") as file:
+        file.write(b"connected\\n")
+        try:
+            while got := connection.recv(4096):
+                file.write(got)
+                connection.sendall(b"+OK\\r\\n")
+        except OSError:
+            pass
+"""
+
+
+@pytest.fixture
+def listener(client: Host) -> Iterator[str]:
+    """Where the client's host writes down who connects to it."""
+    script = base64.b64encode(LISTENER.encode()).decode()
+    client.check_output(f"rm -f /run/caught; echo {script} | base64 --decode > /run/listener.py")
+    client.check_output("systemd-run --collect --unit=listener python3 /run/listener.py")
+    here = f"{client.check_output('hostname --all-ip-addresses').strip()}:7777"
+    client.check_output("timeout 10 sh -c 'until ss --listening --tcp --numeric | grep -q :7777; do sleep 0.1; done'")
+    yield here
+    client.check_output("systemctl stop listener")
+
+
+def ask_exporter(client: Host, address: str, path: str = "/metrics", name: str = "client") -> CommandResult:
+    """As one who has the certificate of that name; without any when it is empty."""
+    folder = f"/etc/koin/tls/{name}"
+    certificate = f"--cert {folder}/cert.pem --key {folder}/key.pem" if name else ""
+    return client.run(
+        f"curl --noproxy '*' --silent --fail --max-time 20 {certificate} %s", f"https://{address}:9121{path}"
+    )
+
+
+def test_the_exporter_answers_with_what_it_needs(host: Host, client: Host, address: str) -> None:
     host.check_output("valkey-admin ACL LOG RESET")
-    metrics = client.check_output("curl --noproxy '*' --silent --fail https://%s:9121/metrics", address).splitlines()
+    answer = ask_exporter(client, address)
+    assert answer.rc == 0, answer.stderr
+    metrics = answer.stdout.splitlines()
     assert "redis_up 1" in metrics
     assert 'redis_exporter_last_scrape_error{err=""} 0' in metrics
     assert "redis_memory_max_bytes 2.68435456e+08" in metrics
@@ -207,36 +265,31 @@ def test_the_exporter_answers_over_https_with_what_it_needs(host: Host, client: 
     assert host.check_output("valkey-admin ACL LOG") == ""
 
 
+def test_the_exporter_answers_no_one_else(client: Host, address: str) -> None:
+    answer = ask_exporter(client, address, name="")
+    # 56: the server ends the handshake.
+    assert (answer.rc, answer.stdout) == (56, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "spoken"),
+    [
+        ("-tls1_3", True),
+        ("-tls1_2 -cipher ECDHE-ECDSA-AES128-GCM-SHA256", True),
+        ("-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-ECDSA-AES128-SHA256", False),
+        ("-tls1_1 -cipher DEFAULT:@SECLEVEL=0", False),
+    ],
+)
+def test_the_exporter_encrypts_with_authentication_alone(
+    client: Host, address: str, options: str, spoken: bool
+) -> None:
+    certificate = "-cert /etc/koin/tls/client/cert.pem -key /etc/koin/tls/client/key.pem"
+    answer = client.run(f"openssl s_client -connect %s:9121 {options} {certificate} </dev/null", address)
+    assert (answer.rc == 0) is spoken, answer.stderr
+
+
 def test_the_exporter_answers_nobody_without_tls(client: Host, address: str) -> None:
     assert client.run("curl --noproxy '*' --silent --fail http://%s:9121/metrics", address).stdout == ""
-
-
-LISTENER = """
-import socket
-listener = socket.create_server(("", 7777))
-connection, _ = listener.accept()
-connection.settimeout(3)
-with open("/run/caught", "wb") as file:
-    try:
-        while got := connection.recv(4096):
-            file.write(got)
-            connection.sendall(b"+OK\\r\\n")
-    except TimeoutError:
-        pass
-"""
-
-
-def test_the_exporter_takes_its_password_nowhere_else(client: Host, address: str) -> None:
-    # Anyone who can reach it may name another server to query.
-    script = base64.b64encode(LISTENER.encode()).decode()
-    client.check_output(f"echo {script} | base64 --decode > /run/listener.py")
-    client.check_output("systemd-run --unit=listener python3 /run/listener.py")
-    target = f"redis://{client.check_output('hostname --all-ip-addresses').strip()}:7777"
-    client.run(f"sleep 1; curl --noproxy '*' --silent --max-time 5 'https://{address}:9121/scrape?target={target}'")
-    client.run("systemctl stop listener")
-    caught = client.file("/run/caught").content_string
-    assert caught.startswith("*")
-    assert "throwaway" not in caught
 
 
 # --- Passwords -------------------------------------------------------------------------------------------------------
@@ -307,6 +360,6 @@ def test_it_comes_back_when_the_host_restarts(host: Host, client: Host, address:
         time.sleep(0.2)
     wait_for(client, address, "GET prod:kept", "7\n")
     assert host.check_output("cat /proc/sys/kernel/random/boot_id") != before
-    while client.run("curl --noproxy '*' --silent --fail https://%s:9121/metrics", address).rc != 0:
+    while ask_exporter(client, address).rc != 0:
         assert time.monotonic() < deadline
         time.sleep(0.5)
