@@ -1,4 +1,4 @@
-"""An empty account gets the whole declared platform; a second run writes nothing."""
+"""An empty account gets the whole declared platform; a second run writes nothing: with an operator's rights."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.support.drift import DELETIONS, DRIFTS, RENAMED, Account
 from tests.support.local_aws import LocalAws
 from tests.support.plan_calls import mismatches
 from tests.support.platform import Platform, Run, declared, fields, specs
+from tests.support.rights import OPERATOR
 from tests.support.strange import STRANGE
 
 
@@ -35,8 +36,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="module")
 def platform(aws: LocalAws) -> Platform:
-    """The platform on it."""
-    return Platform(aws)
+    """The platform on it, for an operator who may do what docs/iam-policy.json says, and nothing else."""
+    return Platform(aws, keys=aws.user("operator", OPERATOR))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,8 @@ def test_plan_lists_every_declared_resource_and_writes_nothing(plan_file: tuple[
     assert {(item["kind"], item["name"]) for item in content["actions"]} == _everything_declared()
     for item in content["actions"]:
         assert item["action"] == ("change" if KINDS.named(item["kind"]).everywhere else "create"), item
-    assert not [request for request in aws.requests(0) if request["write"]]
+    # The root has made the operator; the operator has made nothing.
+    assert not [request for request in aws.requests(0) if request["write"] and request.get("principal")]
     for kind, name in _everything_declared():
         assert f"{'~' if KINDS.named(kind).everywhere else '+'} {kind} {name}" in run.output
 
@@ -104,7 +106,7 @@ def test_every_declared_field_is_in_the_drift_table(built: tuple[Platform, list[
 @pytest.fixture(scope="module")
 def strange(built: tuple[Platform, list[str]]) -> Platform:
     """The platform, of which everything that nobody declares has a value other than AWS's default."""
-    platform = built[0]
+    platform = Platform(built[0].aws)
     account = Account(platform.aws, platform.plan().registry)
     for change in STRANGE.values():
         change(account)
@@ -138,7 +140,7 @@ def test_what_is_changed_behind_the_back_is_named_and_repaired(strange: Platform
 
 
 def test_what_is_deleted_behind_the_back_is_created_again(built: tuple[Platform, list[str]]) -> None:
-    platform = built[0]
+    platform = Platform(built[0].aws)
     account = Account(platform.aws, platform.plan().registry)
     for delete in DELETIONS.values():
         delete(account)
