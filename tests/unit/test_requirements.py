@@ -1,9 +1,14 @@
-"""requirements.yml and docs/dependencies.md say what requirements.txt installs."""
+"""requirements.yml and docs/dependencies.md say what requirements.txt installs, and hashes hold it to that."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
+import shutil
+import subprocess
+import zipfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -64,3 +69,56 @@ def test_dependencies_are_documented_with_their_versions() -> None:
 
 def test_the_pins_are_what_runs_here() -> None:
     assert {name: metadata.version(name) for name in direct_pins()} == direct_pins()
+
+
+def pins(name: str) -> dict[str, str]:
+    """Versions by normalised name, without extras."""
+    found = re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[^]]*])?==([^\s;]+)", (REPOSITORY / name).read_text(), re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in found}
+
+
+def test_every_pin_has_hashes_and_no_host_is_named() -> None:
+    assert pins("requirements-hashes.txt") == pins("requirements.txt")
+    text = (REPOSITORY / "requirements-hashes.txt").read_text()
+    blocks = re.split(r"\n(?=[a-z])", text.partition("\n")[2])
+    assert [block for block in blocks if not re.fullmatch(r"\S+( \\\n    --hash=sha256:[0-9a-f]{64})+\n?", block)] == []
+
+
+def test_setup_installs_nothing_with_another_hash(tmp_path: Path) -> None:
+    """A package made here, offered by a folder; then another one in its place."""
+    wheel = tmp_path / "index/koin_probe-1-py3-none-any.whl"
+    wheel.parent.mkdir()
+    files = {
+        "koin_probe.py": "",
+        "koin_probe-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: koin-probe\nVersion: 1\n",
+        "koin_probe-1.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "koin_probe-1.dist-info/RECORD": "",
+    }
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    (tmp_path / "bin").mkdir()
+    shutil.copy(REPOSITORY / "bin/setup", tmp_path / "bin/setup")
+    right = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    # The shell of the test decides where packages come from; setup names no index.
+    environment = {
+        **os.environ,
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(wheel.parent),
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+
+    def setup(digest: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "requirements-hashes.txt").write_text(f"koin-probe==1 \\\n    --hash=sha256:{digest}\n")
+        return subprocess.run(
+            [str(tmp_path / "bin/setup")], env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    refused = setup("0" * 64)
+    assert refused.returncode == 1
+    assert "DO NOT MATCH THE HASHES" in refused.stderr and right in refused.stderr, refused.stderr
+    assert "do not go on" in refused.stderr
+    assert not (tmp_path / ".venv/stamp").exists()
+    installed = setup(right)
+    assert installed.returncode == 0, installed.stderr
+    assert (tmp_path / ".venv/stamp").exists()
