@@ -9,7 +9,7 @@ import pytest
 from testinfra.host import Host
 
 TEXTFILES = "/var/lib/prometheus/node-exporter"
-CERTIFICATE = "/etc/koin/tls/node-exporter"
+CERTIFICATE = "/etc/koin/tls/client"
 CLIENT = f"--cert {CERTIFICATE}/cert.pem --key {CERTIFICATE}/key.pem"
 COLLECTORS = {
     *("conntrack", "cpu", "diskstats", "filefd", "filesystem", "loadavg", "meminfo", "netdev", "netstat", "os"),
@@ -57,6 +57,11 @@ def test_it_refuses_a_certificate_of_another_authority(host: Host, address: str)
         " -keyout /tmp/stranger.key -out /tmp/stranger.pem 2>/dev/null"
     )
     assert ask(host, address, options="--cert /tmp/stranger.pem --key /tmp/stranger.key")[0] != 0
+
+
+def test_it_refuses_the_certificate_of_a_server(host: Host, address: str) -> None:
+    own = "/etc/koin/tls/node-exporter"
+    assert ask(host, address, options=f"--cert {own}/cert.pem --key {own}/key.pem")[0] != 0
 
 
 def test_exactly_the_declared_collectors_work(host: Host, address: str) -> None:
