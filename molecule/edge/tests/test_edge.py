@@ -157,6 +157,20 @@ def test_websockets(host: Host) -> None:
     assert get(host, "https://office.koin.test/", f"--user koin:correct-horse-battery {options}").status == 200
 
 
+def test_browsers_write_websocket_as_they_like(host: Host) -> None:
+    options = "--http1.1 --header 'Upgrade: WebSocket' --header 'Connection: keep-alive, Upgrade'"
+    shaken = host.run(f"curl {ALL} --include --max-time 2 {options} https://api.koin.test/")
+    assert shaken.stdout.startswith("HTTP/1.1 101")
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "TLS/1.0", "websocket, h2c", "websocketx"])
+def test_nothing_else_is_upgraded(host: Host, protocol: str) -> None:
+    options = f"--http1.1 --header 'Upgrade: {protocol}' --header 'Connection: Upgrade, HTTP2-Settings'"
+    answer = get(host, "https://api.koin.test/", f"{options} --header 'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA'")
+    assert answer.status == 200
+    assert not {"upgrade", "connection", "http2-settings"} & answer.sent.keys()
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "br"])
 @pytest.mark.parametrize("url", ["https://api.koin.test/", "https://koin.test/assets/app.js"])
 def test_compression(host: Host, encoding: str, url: str) -> None:
@@ -195,6 +209,16 @@ def test_who_may_come_in(host: Host) -> None:
     entered = get(host, "https://office.koin.test/", "--user koin:correct-horse-battery")
     assert entered.status == 200
     assert "authorization" not in entered.sent
+
+
+def test_passwords_are_not_guessed(host: Host) -> None:
+    guesses = " ".join(f"https://koin:guess-{number}@vault.koin.test/" for number in range(15))
+    statuses = host.check_output(f"curl {ALL} --output /dev/null --write-out '%{{http_code}}\\n' {guesses}").split()
+    # One and the burst, and those that time has let in.
+    assert 1 <= statuses.count("401") <= 8
+    assert set(statuses) == {"401", "429"}
+    # Not even the right one is looked at now.
+    assert get(host, "https://vault.koin.test/", "--user koin:correct-horse-battery").status == 429
 
 
 def test_passwords_cannot_be_read(host: Host) -> None:
