@@ -64,6 +64,13 @@ def test_it_refuses_the_certificate_of_a_server(host: Host, address: str) -> Non
     assert ask(host, address, options=f"--cert {own}/cert.pem --key {own}/key.pem")[0] != 0
 
 
+@pytest.mark.parametrize(("option", "spoken"), [("-tls1_3", True), ("-tls1_2", False)])
+def test_it_speaks_tls_13_alone(host: Host, address: str, option: str, spoken: bool) -> None:
+    certificate = f"-cert {CERTIFICATE}/cert.pem -key {CERTIFICATE}/key.pem"
+    answer = host.run(f"openssl s_client -connect {address}:9100 {option} {certificate} </dev/null")
+    assert (answer.rc == 0) is spoken, answer.stderr
+
+
 def test_exactly_the_declared_collectors_work(host: Host, address: str) -> None:
     states = {
         match[1]: value
