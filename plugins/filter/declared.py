@@ -258,6 +258,11 @@ def _published(where: str, service: str, stacks: Mapping[str, Entry]) -> int:
     return int(ports[0])
 
 
+def _runs_on(service: Entry, labels: Mapping[str, str]) -> bool:
+    """Whether tasks of a service may be placed on a node with these labels."""
+    return all(labels.get(label) == value for label, value in service.get("placement", {}).items())
+
+
 def published_ports(stacks: Mapping[str, Entry], labels: Mapping[str, str]) -> list[str]:
     """The ports of services that run on a node with these labels, as `tcp 8080`."""
     return sorted(
@@ -265,7 +270,7 @@ def published_ports(stacks: Mapping[str, Entry], labels: Mapping[str, str]) -> l
             f"tcp {port}"
             for stack in stacks.values()
             for service in stack["services"].values()
-            if all(labels.get(label) == value for label, value in service.get("placement", {}).items())
+            if _runs_on(service, labels)
             for port in service.get("publish", {})
         }
     )
@@ -279,23 +284,54 @@ def password_parameters(entries: Mapping[str, Entry], server: str) -> dict[str, 
     return {f"{server}_{name}": {"path": entry["password"]} for name, entry in entries.items()}
 
 
+def database_parameters(databases: Mapping[str, Entry]) -> dict[str, dict[str, str]]:
+    """The SSM parameters of the passwords of both users of every database, by the name of the secret."""
+    applications = {_application(name): {"password": entry["app_password"]} for name, entry in databases.items()}
+    return password_parameters({**databases, **applications}, "mariadb")
+
+
+def _application(database: str) -> str:
+    return f"{database}_app"
+
+
+def database_clients(
+    stacks: Mapping[str, Entry], hosts: Iterable[str], hostvars: Mapping[str, Entry], addresses: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """The addresses of the hosts on which services with a database can run, by database."""
+    labels = {host: hostvars[host].get("swarm_labels", {}) for host in hosts}
+    found: dict[str, set[str]] = {}
+    for stack in stacks.values():
+        for service in stack["services"].values():
+            if "database" in service:
+                found.setdefault(service["database"], set()).update(
+                    addresses[host] for host, known in labels.items() if _runs_on(service, known)
+                )
+    return {database: sorted(clients) for database, clients in found.items()}
+
+
 def declared_databases(databases: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
     """The databases, as the role mariadb takes them."""
     return {name: {} for name in databases}
 
 
+#: what an application does with its tables; it makes and changes none that last
+_ROWS = "SELECT,INSERT,UPDATE,DELETE,EXECUTE,CREATE TEMPORARY TABLES"
+
+
 def database_users(
-    databases: Mapping[str, Entry], secrets: Mapping[str, str], hosts: Iterable[str]
+    databases: Mapping[str, Entry], secrets: Mapping[str, str], clients: Mapping[str, Iterable[str]]
 ) -> dict[str, dict[str, Any]]:
-    """The user of every database, as the role mariadb takes them."""
+    """Owner and application of every database, as the role mariadb takes them; none before a service uses it."""
     return {
-        name: {
-            "password": secrets[f"mariadb_{name}"],
-            "hosts": list(hosts),
-            "privileges": {f"{name}.*": "ALL"},
-            **{key: value for key, value in entry.items() if key != "password"},
+        user: {
+            "password": secrets[f"mariadb_{user}"],
+            "hosts": list(clients[name]),
+            "privileges": {f"{name}.*": privileges},
+            **{key: value for key, value in entry.items() if key not in ("password", "app_password")},
         }
         for name, entry in databases.items()
+        if clients.get(name)
+        for user, privileges in ((name, "ALL"), (_application(name), _ROWS))
     }
 
 
@@ -330,8 +366,10 @@ def app_stacks(
 def _with_database(
     where: str, service: Entry, databases: Mapping[str, Entry], server: Entry, secrets: Mapping[str, str]
 ) -> dict[str, Any]:
-    plain = {key: value for key, value in service.items() if key != "database"}
+    plain = {key: value for key, value in service.items() if key not in ("database", "migrates")}
     if "database" not in service:
+        if service.get("migrates"):
+            raise AnsibleFilterError(f"{where}.migrates: it has no database; add `database`, or remove `migrates`")
         return plain
     database = service["database"]
     if database not in databases:
@@ -341,13 +379,17 @@ def _with_database(
         "DATABASE_HOST": server["name"],
         "DATABASE_PORT": server["port"],
         "DATABASE_NAME": database,
-        "DATABASE_USER": database,
+        "DATABASE_USER": _application(database),
         "DATABASE_PASSWORD_FILE": "/run/secrets/database",
     }
+    passwords = {"database": secrets[f"mariadb_{_application(database)}"]}
+    if service.get("migrates"):
+        connection |= {"DATABASE_OWNER": database, "DATABASE_OWNER_PASSWORD_FILE": "/run/secrets/database-owner"}
+        passwords["database-owner"] = secrets[f"mariadb_{database}"]
     return plain | {
         "environment": connection | dict(service.get("environment", {})),
         "extra_hosts": {server["name"]: server["address"]} | dict(service.get("extra_hosts", {})),
-        "secrets": {"database": secrets[f"mariadb_{database}"]} | dict(service.get("secrets", {})),
+        "secrets": passwords | dict(service.get("secrets", {})),
     }
 
 
@@ -360,6 +402,8 @@ class FilterModule:
             app_stacks,
             cache_users,
             checked_inventory,
+            database_clients,
+            database_parameters,
             database_users,
             declared_databases,
             edge_sites,

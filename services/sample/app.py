@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,14 @@ from pymysql.cursors import DictCursor
 PORT = int(os.environ.get("PORT", "8080"))
 
 
-def connect() -> pymysql.Connection[DictCursor]:
+def connect(role: str = "USER", password: str = "PASSWORD_FILE") -> pymysql.Connection[DictCursor]:
     """A connection whose server has to prove who it is."""
     return pymysql.connect(
         host=os.environ["DATABASE_HOST"],
         port=int(os.environ.get("DATABASE_PORT", "3306")),
-        user=os.environ["DATABASE_USER"],
+        user=os.environ[f"DATABASE_{role}"],
         # Read each time: a file can be replaced.
-        password=Path(os.environ["DATABASE_PASSWORD_FILE"]).read_text().rstrip("\n"),
+        password=Path(os.environ[f"DATABASE_{password}"]).read_text().rstrip("\n"),
         database=os.environ["DATABASE_NAME"],
         ssl_ca=os.environ["DATABASE_CA_FILE"],
         ssl_verify_cert=True,
@@ -39,10 +40,17 @@ def connect() -> pymysql.Connection[DictCursor]:
     )
 
 
+@cache
+def migrate() -> None:
+    """Make the table, once, as the user who may."""
+    with connect("OWNER", "OWNER_PASSWORD_FILE") as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS visits (host VARCHAR(64) PRIMARY KEY, number BIGINT NOT NULL)")
+
+
 def visit() -> dict[str, Any]:
     """Count this visit; what the database then says."""
+    migrate()
     with connect() as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE IF NOT EXISTS visits (host VARCHAR(64) PRIMARY KEY, number BIGINT NOT NULL)")
         cursor.execute(
             "INSERT INTO visits VALUES (%s, 1) ON DUPLICATE KEY UPDATE number = number + 1", (socket.gethostname(),)
         )

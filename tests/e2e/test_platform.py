@@ -156,17 +156,22 @@ def mariadb(hosts: LocalHosts, user: str, password: str, *, tls: bool = True) ->
 
 
 def test_a_user_logs_in_over_tls(hosts: LocalHosts, secrets: dict[str, str]) -> None:
-    found = mariadb(hosts, "koin_prod", secrets["/koin/prod/mariadb/password"])
-    assert found == ["koin_prod@172.31.%", "koin-db"]
+    found = mariadb(hosts, "koin_prod_app", secrets["/koin/prod/mariadb/app"])
+    assert found == ["koin_prod_app@172.31.0.20", "koin-db"]
 
 
 def test_a_wrong_password_is_refused(hosts: LocalHosts) -> None:
-    assert "Access denied" in mariadb(hosts, "koin_prod", "x" * 32)
+    assert "Access denied" in mariadb(hosts, "koin_prod_app", "x" * 32)
 
 
 def test_a_password_without_tls_is_refused(hosts: LocalHosts, secrets: dict[str, str]) -> None:
-    refusal = mariadb(hosts, "koin_prod", secrets["/koin/prod/mariadb/password"], tls=False)
+    refusal = mariadb(hosts, "koin_prod_app", secrets["/koin/prod/mariadb/app"], tls=False)
     assert "secure" in refusal or "Access denied" in refusal
+
+
+def test_a_user_of_stage_is_refused_from_production(hosts: LocalHosts, secrets: dict[str, str]) -> None:
+    for user, parameter in (("koin_stage", "password"), ("koin_stage_app", "app")):
+        assert "Access denied" in mariadb(hosts, user, secrets[f"/koin/stage/mariadb/{parameter}"])
 
 
 # --- Image registry --------------------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ STACK = (
 DATABASE = (
     "all/databases.yml",
     "platform_databases:\n",
-    "  koin_notice: {password: /koin/prod/mariadb/notice}\n",
+    "  koin_notice: {password: /koin/prod/mariadb/notice, app_password: /koin/prod/mariadb/notice-app}\n",
 )
 
 
@@ -186,25 +186,75 @@ def test_a_service_with_a_database_takes_three(koin: DeclaredHosts, tmp_path: Pa
     assert set(parameters.pop("authority")["names"]) - set(before["secrets_parameters"]["authority"]["names"]) == {
         "notice.koreatech.in"
     }
-    assert parameters == {"mariadb_koin_notice": {"path": "/koin/prod/mariadb/notice"}}
+    assert parameters == {
+        "mariadb_koin_notice": {"path": "/koin/prod/mariadb/notice"},
+        "mariadb_koin_notice_app": {"path": "/koin/prod/mariadb/notice-app"},
+    }
     assert difference(before["mariadb_databases"], after_["mariadb_databases"]) == {"koin_notice": {}}
     assert difference(before["mariadb_users"], after_["mariadb_users"]) == {
         "koin_notice": {
             "password": "secret mariadb_koin_notice",
-            "hosts": ["172.31.%"],
+            "hosts": ["172.31.0.20"],
             "privileges": {"koin_notice.*": "ALL"},
-        }
+        },
+        "koin_notice_app": {
+            "password": "secret mariadb_koin_notice_app",
+            "hosts": ["172.31.0.20"],
+            "privileges": {"koin_notice.*": "SELECT,INSERT,UPDATE,DELETE,EXECUTE,CREATE TEMPORARY TABLES"},
+        },
     }
     service = after_["app_stacks"]["koin-notice"]["services"]["web"]
-    assert service["secrets"] == {"database": "secret mariadb_koin_notice"}
+    assert service["secrets"] == {"database": "secret mariadb_koin_notice_app"}
     assert service["extra_hosts"] == {"koin-db": "172.31.32.20"}
     assert service["environment"] == {
         "DATABASE_HOST": "koin-db",
         "DATABASE_PORT": 3306,
         "DATABASE_NAME": "koin_notice",
-        "DATABASE_USER": "koin_notice",
+        "DATABASE_USER": "koin_notice_app",
         "DATABASE_PASSWORD_FILE": "/run/secrets/database",
     }
+
+
+def test_users_of_a_database_come_from_the_hosts_of_its_services_only(koin: DeclaredHosts) -> None:
+    users = koin.value("koin-db", "mariadb_users")
+    assert {name: user["hosts"] for name, user in users.items()} == {
+        "koin_stage": ["172.31.32.10"],
+        "koin_stage_app": ["172.31.32.10"],
+        "koin_prod": ["172.31.0.20"],
+        "koin_prod_app": ["172.31.0.20"],
+    }
+    assert "ALTER" not in users["koin_prod_app"]["privileges"]["koin_prod.*"]
+    assert users["koin_stage_app"]["max_connections"] == 25
+
+
+def test_a_service_that_migrates_gets_the_owner_as_well(koin: DeclaredHosts) -> None:
+    service = koin.value("koin-prod", "app_stacks")["koin-prod"]["services"]["api"]
+    assert (
+        service["environment"].items()
+        >= {
+            "DATABASE_USER": "koin_prod_app",
+            "DATABASE_OWNER": "koin_prod",
+            "DATABASE_OWNER_PASSWORD_FILE": "/run/secrets/database-owner",
+        }.items()
+    )
+    assert service["secrets"] == {
+        "database": "secret mariadb_koin_prod_app",
+        "database-owner": "secret mariadb_koin_prod",
+    }
+    assert "migrates" not in service
+
+
+def test_a_database_that_no_service_uses_lets_nobody_in() -> None:
+    databases = {"x": {"password": "/x", "app_password": "/y"}}
+    secrets = {"mariadb_x": "x", "mariadb_x_app": "y"}
+    assert FILTERS.database_users(databases, secrets, {}) == {}
+    stacks = {"a": {"services": {"web": {"database": "x", "placement": {"env": "prod"}}, "job": {"database": "x"}}}}
+    hostvars = {"p": {"swarm_labels": {"env": "prod"}}, "s": {"swarm_labels": {"env": "stage"}}, "b": {}}
+    clients = FILTERS.database_clients(stacks, hostvars, hostvars, {"p": "1", "s": "2", "b": "3"})
+    # A service without placement runs anywhere.
+    assert clients == {"x": ["1", "2", "3"]}
+    del stacks["a"]["services"]["job"]
+    assert FILTERS.database_clients(stacks, hostvars, hostvars, {"p": "1", "s": "2", "b": "3"}) == {"x": ["1"]}
 
 
 # --- Mistakes --------------------------------------------------------------------------------------------------------
@@ -234,6 +284,10 @@ STACKS = {"a": {"services": {"web": {"publish": {8080: 80}}, "job": {}}}}
         (
             lambda: FILTERS.app_stacks({"a": {"services": {"web": {"database": "x"}}}}, {"y": {}}, {}, {}),
             "platform_stacks.a.services.web.database: `x` is not declared",
+        ),
+        (
+            lambda: FILTERS.app_stacks({"a": {"services": {"web": {"migrates": True}}}}, {}, {}, {}),
+            "platform_stacks.a.services.web.migrates: it has no database",
         ),
         (
             lambda: FILTERS.offered_rules({"http": {"groups": ["Web"], "clients": "Web"}}, "Web", []),

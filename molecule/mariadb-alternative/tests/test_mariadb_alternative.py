@@ -63,6 +63,14 @@ def test_those_who_are_gone_are_refused(host: Host, user: str, password: str) ->
     assert "Access denied" in query(host, "SELECT 1", user, password).stderr
 
 
+def test_a_user_that_moves_from_a_pattern_to_an_address_logs_in_throughout(host: Host) -> None:
+    host.run("systemctl stop watch-logins")
+    said = host.file("/var/tmp/logins").content_string
+    address = host.check_output("hostname --all-ip-addresses").strip()
+    assert {"koin_kept@10.%", f"koin_kept@{address}"} <= set(said.splitlines())
+    assert "Access denied" not in said
+
+
 def test_root_has_no_password_any_more(host: Host) -> None:
     answer = host.run(
         "MYSQL_PWD=throwaway-root-0123456789"
@@ -75,6 +83,7 @@ def test_exactly_these_accounts_and_databases_exist(host: Host) -> None:
     # wiki is not declared: somebody's.
     assert set(root(host, "SELECT CONCAT(User, '@', Host) FROM mysql.global_priv")) == {
         *("koin_prod@10.%", "koin_prod@172.%"),
+        f"koin_kept@{host.check_output('hostname --all-ip-addresses').strip()}",
         *("mariadb.sys@localhost", "mysql@localhost", "root@localhost", "wiki@localhost"),
     }
     assert set(root(host, "SHOW DATABASES")) == {

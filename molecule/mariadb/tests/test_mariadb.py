@@ -15,6 +15,7 @@ from testinfra.host import Host
 
 testinfra_hosts = ["ansible://koin-db"]
 
+APP = "throwaway-prod-app-0123456789"
 STAGE, PROD = "throwaway-stage-0123456789", "throwaway-prod-'\"\\$%-0123"
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -170,6 +171,40 @@ def test_a_name_that_is_like_the_users_own_is_not_its_own(client: Host, address:
     assert query(client, address, "CREATE OR REPLACE TABLE koin_stage.own (a INT)", "koin_stage", STAGE).rc == 0
 
 
+def test_an_application_reads_and_writes_rows_and_changes_no_table(host: Host, client: Host, address: str) -> None:
+    root(host, "CREATE OR REPLACE TABLE koin_prod.rows_only (a INT)")
+    sql = "INSERT INTO koin_prod.rows_only VALUES (7); UPDATE koin_prod.rows_only SET a = 8; SELECT * FROM rows_only"
+    rows = query(client, address, f"USE koin_prod; {sql}; DELETE FROM rows_only", "koin_prod_app", APP)
+    assert rows.stdout == "8\n", rows.stderr
+    temporary = "CREATE TEMPORARY TABLE koin_prod.own (a INT); DROP TEMPORARY TABLE koin_prod.own"
+    assert query(client, address, temporary, "koin_prod_app", APP).rc == 0
+    for sql in (
+        "CREATE TABLE koin_prod.other (a INT)",
+        "ALTER TABLE koin_prod.rows_only ADD b INT",
+        "DROP TABLE koin_prod.rows_only",
+        "TRUNCATE TABLE koin_prod.rows_only",
+        "CREATE INDEX i ON koin_prod.rows_only (a)",
+        "CREATE VIEW koin_prod.v AS SELECT 1",
+        "CREATE TRIGGER koin_prod.t BEFORE INSERT ON koin_prod.rows_only FOR EACH ROW SET @a = 1",
+        "DROP DATABASE koin_prod",
+    ):
+        answer = query(client, address, sql, "koin_prod_app", APP)
+        assert answer.rc == 1, sql
+        assert any(f"ERROR {code}" in answer.stderr for code in (1044, 1142)), answer.stderr
+
+
+def test_a_user_comes_from_its_own_address_only(host: Host, client: Host, address: str) -> None:
+    assert query(client, address, "SELECT CURRENT_USER()", "koin_prod_app", APP).stdout.startswith("koin_prod_app@10.")
+    # The server's own host is another one, in the same network.
+    elsewhere = host.run(
+        f"MYSQL_PWD=%s mariadb --no-defaults --ssl-ca={BUNDLE} --protocol=tcp --host=%s --user=koin_prod_app"
+        " --execute='SELECT 1'",
+        APP,
+        address,
+    )
+    assert "ERROR 1045" in elsewhere.stderr
+
+
 def test_root_comes_by_the_socket_and_as_root_only(host: Host) -> None:
     assert root(host, "SELECT CURRENT_USER()") == "root@localhost"
     for user in ("root", "mysql", "koin_prod", "prometheus"):
@@ -178,9 +213,10 @@ def test_root_comes_by_the_socket_and_as_root_only(host: Host) -> None:
         assert "Access denied" in answer.stderr
 
 
-def test_exactly_these_accounts_and_databases_exist(host: Host, address: str) -> None:
+def test_exactly_these_accounts_and_databases_exist(host: Host, client: Host) -> None:
     accounts = root(host, "SELECT CONCAT(User, '@', Host) FROM mysql.global_priv").splitlines()
     users = {f"{user}@{network}" for user in ("koin_prod", "koin_stage") for network in ("10.%", "172.%")}
+    users.add(f"koin_prod_app@{client.check_output('hostname --all-ip-addresses').strip()}")
     assert set(accounts) == users | {f"{user}@localhost" for user in ("mariadb.sys", "mysql", "prometheus", "root")}
     assert set(root(host, "SHOW DATABASES").splitlines()) == {
         *("information_schema", "mysql", "performance_schema", "sys"),
