@@ -93,8 +93,8 @@ def test_tls(host: Host, registry: str) -> None:
     )
     assert refused.rc == 60
     # 35: too old.
-    old = "--tls-max 1.1 --ciphers DEFAULT:@SECLEVEL=0"
-    assert host.run(f"curl --noproxy '*' --silent {old} https://{registry}/v2/").rc == 35
+    for old in ("--tls-max 1.1 --ciphers DEFAULT:@SECLEVEL=0", "--tls-max 1.2"):
+        assert host.run(f"curl --noproxy '*' --silent {old} https://{registry}/v2/").rc == 35
     assert status(host, f"http://{registry}/v2/") == 400
     named = f"https://host:5000/v2/ --connect-to host:5000:{registry}"
     assert status(host, named) == 200
