@@ -1,4 +1,4 @@
-"""The Swarm as its managers see it."""
+"""Each Swarm as its managers see it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def nodes(host: Host) -> dict[str, dict[str, Any]]:
 
 
 def test_members_are_the_declared_ones_and_ready(host: Host, variables: dict[str, Any]) -> None:
-    declared = dict.fromkeys(variables["swarm_managers"], "manager") | dict.fromkeys(
-        variables["swarm_workers"], "worker"
-    )
     found = nodes(host)
+    own = variables["inventory_hostname"]
+    (cluster,) = (known for known in variables["swarm_clusters"].values() if own in known["managers"])
+    declared = dict.fromkeys(cluster["managers"], "manager") | dict.fromkeys(cluster["workers"], "worker")
     assert {name: node["Spec"]["Role"] for name, node in found.items()} == declared
     assert {name for name, node in found.items() if node["Status"]["State"] == "ready"} == set(declared)
     assert {name for name, node in found.items() if node["Spec"]["Availability"] == "active"} == set(declared)

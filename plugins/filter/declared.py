@@ -61,9 +61,12 @@ def offered_rules(offers: Mapping[str, Entry], group: str, administrators: Itera
             rule["cidrs"] = ["0.0.0.0/0"]
         elif clients == "administrators":
             rule["cidrs"] = list(administrators)
+        elif clients == "members":
+            rule["groups"] = [group]
         elif isinstance(clients, str):
             raise AnsibleFilterError(
-                f"platform_offers.{name}.clients is `{clients}`: write internet, administrators or [SECURITY GROUP]"
+                f"platform_offers.{name}.clients is `{clients}`: write internet, administrators, members or "
+                "[SECURITY GROUP]"
             )
         else:
             rule["groups"] = list(clients)
@@ -86,6 +89,54 @@ def listening_sometimes(offers: Mapping[str, Entry]) -> list[str]:
     return sorted({_port(offer) for offer in offers.values() if offer.get("listens") == "sometimes"})
 
 
+# --- Swarms ----------------------------------------------------------------------------------------------------------
+
+
+def swarm_clusters(
+    swarms: Mapping[str, Entry], instances: Mapping[str, Entry], groups: Mapping[str, Iterable[str]]
+) -> dict[str, dict[str, Any]]:
+    """The Swarms, as the role swarm takes them: the members are the hosts whose entries name it."""
+    own = {name: entry.get("security_group", "") for name, entry in swarms.items()}
+    clusters: dict[str, dict[str, Any]] = {}
+    for name, entry in swarms.items():
+        members: dict[str, list[str]] = {}
+        for kind in ("managers", "workers"):
+            present = set(groups.get(f"swarm_{kind}", ()))
+            named = {host_name(other) for other, instance in instances.items() if instance.get("swarm") == name}
+            members[kind] = sorted(present & named)
+        clusters[name] = {**members, "inherits": entry.get("inherits", False)}
+    for instance, entry in instances.items():
+        where, swarm = f"aws_compute_instances.{instance}", entry.get("swarm")
+        if swarm and swarm not in swarms:
+            raise AnsibleFilterError(
+                f"{where}.swarm: `{swarm}` is not in platform_swarms; write one of {', '.join(swarms)}"
+            )
+        listed = entry.get("security_groups", ())
+        if swarm and own[swarm] not in listed:
+            raise AnsibleFilterError(f"{where}.security_groups: add {own[swarm]}, the group of its Swarm {swarm}")
+        for other, group in own.items():
+            if other != swarm and group in listed:
+                raise AnsibleFilterError(
+                    f"{where}.security_groups: {group} is the group of the Swarm {other}, which this host is not in; "
+                    "remove it"
+                )
+    return clusters
+
+
+def swarm_stacks(stacks: Mapping[str, Entry], swarm: str) -> dict[str, dict[str, Any]]:
+    """The stacks that run in a Swarm."""
+    return {
+        name: {key: value for key, value in stack.items() if key != "swarm"}
+        for name, stack in stacks.items()
+        if swarm and stack.get("swarm") == swarm
+    }
+
+
+def stacks_elsewhere(stacks: Mapping[str, Entry], swarm: str) -> list[str]:
+    """The stacks that run in another Swarm than this host's."""
+    return sorted(name for name, stack in stacks.items() if swarm and stack.get("swarm") != swarm)
+
+
 # --- Monitoring ------------------------------------------------------------------------------------------------------
 
 
@@ -93,13 +144,14 @@ def host_labels(
     instances: Mapping[str, Entry], hostvars: Mapping[str, Entry], hosts: Iterable[str], environments: Entry
 ) -> dict[str, dict[str, str]]:
     """The labels of every host of the platform."""
-    roles = {host_name(name): entry["role"] for name, entry in instances.items()}
+    entries = {host_name(name): entry for name, entry in instances.items()}
     return {
         host: {
             "host": host,
-            "role": roles[host],
-            "env": environments.get(roles[host], "shared"),
+            "role": entries[host]["role"],
+            "env": environments.get(entries[host]["role"], "shared"),
             "arch": hostvars[host]["ec2_architecture"],
+            **({"swarm": entries[host]["swarm"]} if entries[host].get("swarm") else {}),
         }
         for host in hosts
     }
@@ -298,13 +350,15 @@ def database_clients(
     stacks: Mapping[str, Entry], hosts: Iterable[str], hostvars: Mapping[str, Entry], addresses: Mapping[str, str]
 ) -> dict[str, list[str]]:
     """The addresses of the hosts on which services with a database can run, by database."""
-    labels = {host: hostvars[host].get("swarm_labels", {}) for host in hosts}
+    known = {host: (hostvars[host].get("platform_swarm"), hostvars[host].get("swarm_labels", {})) for host in hosts}
     found: dict[str, set[str]] = {}
     for stack in stacks.values():
         for service in stack["services"].values():
             if "database" in service:
                 found.setdefault(service["database"], set()).update(
-                    addresses[host] for host, known in labels.items() if _runs_on(service, known)
+                    addresses[host]
+                    for host, (swarm, labels) in known.items()
+                    if swarm == stack["swarm"] and _runs_on(service, labels)
                 )
     return {database: sorted(clients) for database, clients in found.items()}
 
@@ -348,9 +402,29 @@ def cache_users(users: Mapping[str, Entry], secrets: Mapping[str, str]) -> dict[
 
 
 def app_stacks(
-    stacks: Mapping[str, Entry], databases: Mapping[str, Entry], server: Entry, secrets: Mapping[str, str]
+    stacks: Mapping[str, Entry],
+    databases: Mapping[str, Entry],
+    server: Entry,
+    secrets: Mapping[str, str],
+    clusters: Mapping[str, Entry],
+    swarm: str,
 ) -> dict[str, dict[str, Any]]:
-    """The stacks, as the role app takes them; a service with a `database` is told where it is and gets its password."""
+    """The stacks of a Swarm, as the role app takes them.
+
+    A service with a `database` is told where it is and gets its password.
+    """
+    for stack, entry in stacks.items():
+        named = entry.get("swarm", "")
+        if named not in clusters:
+            what = f"`{named}` is not in platform_swarms" if named else "is missing"
+            raise AnsibleFilterError(
+                f"platform_stacks.{stack}.swarm: {what}; write the Swarm that it runs in: {', '.join(clusters)}"
+            )
+        if not clusters[named]["managers"]:
+            raise AnsibleFilterError(
+                f"platform_stacks.{stack}.swarm: no host is a manager of {named}; in aws_compute_instances, write "
+                f"`swarm: {named}` and the function swarm_managers for one"
+            )
     return {
         stack: {
             **entry,
@@ -359,7 +433,7 @@ def app_stacks(
                 for name, service in entry["services"].items()
             },
         }
-        for stack, entry in stacks.items()
+        for stack, entry in swarm_stacks(stacks, swarm).items()
     }
 
 
@@ -424,5 +498,8 @@ class FilterModule:
             site_origins,
             site_probes,
             site_records,
+            stacks_elsewhere,
+            swarm_clusters,
+            swarm_stacks,
         )
         return {function.__name__: function for function in known}

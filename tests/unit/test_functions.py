@@ -23,9 +23,10 @@ BATCH = """\
   KOIN_BATCH:
     role: BATCH
     functions: [swarm_workers, database]
+    swarm: stage
     subnet: BCSDLab-a
     private_ip: 172.31.0.30
-    security_groups: [SSH, DockerSwarm]
+    security_groups: [SSH, StageSwarm]
 """
 
 
@@ -42,12 +43,15 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> DeclaredHosts:
 @pytest.mark.parametrize(
     ("host", "groups"),
     [
-        ("bcsd-build", ["BCSD_Build", "containers", "edge", "platform", "registry", "swarm_managers"]),
-        ("bcsdlab-internal", ["INTERNAL", "containers", "edge", "monitoring", "platform", "swarm_workers"]),
-        ("koin-batch", ["BATCH", "containers", "database", "platform", "swarm_workers"]),
+        ("bcsd-build", ["BCSD_Build", "containers", "edge", "platform", "registry"]),
+        (
+            "bcsdlab-internal",
+            ["INTERNAL", "containers", "edge", "monitoring", "platform", "swarm_members", "swarm_workers"],
+        ),
+        ("koin-batch", ["BATCH", "containers", "database", "platform", "swarm_members", "swarm_workers"]),
         ("koin-db", ["DB", "cache", "database", "platform"]),
-        ("koin-prod", ["PROD", "containers", "edge", "platform", "swarm_managers"]),
-        ("koin-stage", ["STAGE", "containers", "edge", "platform", "swarm_managers"]),
+        ("koin-prod", ["PROD", "containers", "edge", "platform", "swarm_managers", "swarm_members"]),
+        ("koin-stage", ["STAGE", "containers", "edge", "platform", "swarm_managers", "swarm_members"]),
     ],
 )
 def test_functions_are_groups(hosts: DeclaredHosts, host: str, groups: list[str]) -> None:
@@ -71,7 +75,7 @@ def test_a_host_of_a_new_role_is_watched_like_the_others(hosts: DeclaredHosts) -
 
 def test_a_host_of_a_new_role_gets_what_its_functions_need(hosts: DeclaredHosts) -> None:
     assert set(hosts.value("koin-batch", "mariadb_databases")) == {"koin_prod", "koin_stage"}
-    assert hosts.value("koin-batch", "swarm_workers") == ["bcsdlab-internal", "koin-batch"]
+    assert hosts.value("koin-batch", "swarm_clusters")["stage"]["workers"] == ["bcsdlab-internal", "koin-batch"]
 
 
 def test_nodes_of_the_swarm_report_it(hosts: DeclaredHosts) -> None:
@@ -87,9 +91,11 @@ def test_nodes_of_the_swarm_report_it(hosts: DeclaredHosts) -> None:
             "functions",
             ["databse"],
             ".functions.0",
-            "cache, database, edge, monitoring, registry, swarm_managers, swarm_workers",
+            "cache, containers, database, edge, monitoring, registry, swarm_managers, swarm_workers",
         ),
         ("functions", ["swarm_managers", "swarm_workers"], ".functions", "keep swarm_managers"),
+        ("functions", ["edge"], ".swarm", "is no member of a Swarm"),
+        ("swarm", "", "", "add `swarm: NAME`"),
     ],
 )
 def test_an_unknown_role_or_function_is_refused(key: str, value: Any, where: str, said: str) -> None:

@@ -45,6 +45,9 @@ def put(role: str, *path: str | int, value: Any, host: str = "") -> Change:
         for name, roles in raw.items():
             if role not in roles or (host and name != host):
                 continue
+            # A stack is one of the hosts of its Swarm.
+            if len(path) > 1 and path[0] == "app_stacks" and path[1] not in roles[role]["app_stacks"] and not host:
+                continue
             inner: Any = roles[role]
             for step in path[:-1]:
                 inner = inner.setdefault(step, {}) if isinstance(inner, dict) else inner[step]
@@ -55,6 +58,8 @@ def put(role: str, *path: str | int, value: Any, host: str = "") -> Change:
 
 API = ("app_stacks", "koin-prod", "services", "api")
 AT = "app_stacks.koin-prod.services.api"
+PROD = "koin-prod"
+WEB = {"image": "nginx:1.27", "publish": {"8080": 80}}
 
 
 def image(name: str) -> Change:
@@ -63,7 +68,7 @@ def image(name: str) -> Change:
     def change(raw: Raw) -> None:
         put("app", *API, "image", value=name)(raw)
         for roles in raw.values():
-            if "app" in roles:
+            if "koin-prod" in roles.get("app", {}).get("app_stacks", {}):
                 del roles["app"]["app_stacks"]["koin-prod"]["services"]["api"]["build"]
 
     return change
@@ -92,9 +97,17 @@ ROWS: list[tuple[str, Change, str, str]] = [
     ("publish-text", put("app", *API, "publish", value="8080:8080"), f"{AT}.publish", "write {8080: 8080}"),
     (
         "taken",
+        put(
+            "app", "app_stacks", "other", value={"services": {"web": {**WEB, "placement": {"env": "prod"}}}}, host=PROD
+        ),
+        "app_stacks.other.services.web.publish.8080",
+        "is already used by koin-prod.api",
+    ),
+    (
+        "other-swarm",
         put("app", *API, "placement", value={"env": "stage"}),
-        f"{AT}.publish.8080",
-        "is already used by koin-stage.api",
+        f"{AT}.placement.env",
+        "the `env` of any node of its Swarm",
     ),
     (
         "taken-by-edge",
@@ -111,8 +124,8 @@ ROWS: list[tuple[str, Change, str, str]] = [
     ),
     (
         "not-together",
-        put("app", *API, "placement", value={"env": "prod", "role": "build"}),
-        f"{AT}.placement",
+        put("app", "app_stacks", "koin-stage", *API[2:], "placement", value={"env": "stage", "role": "internal"}),
+        "app_stacks.koin-stage.services.api.placement",
         "together",
     ),
     ("placement-text", put("app", *API, "placement", value="prod"), f"{AT}.placement", "is not a mapping"),
@@ -365,18 +378,42 @@ ROWS: list[tuple[str, Change, str, str]] = [
     # swarm
     (
         "managers",
-        put("swarm", "swarm_managers", value=["koin-prdo", "koin-stage", "koin-prod"]),
-        "swarm_managers.0",
+        put("swarm", "swarm_clusters", "production", "managers", value=["koin-prdo"]),
+        "swarm_clusters.production.managers.0",
         "write `koin-prod`",
     ),
     (
         "quorum",
-        put("swarm", "swarm_managers", value=["koin-prod", "koin-stage"]),
-        "swarm_managers",
+        put("swarm", "swarm_clusters", "stage", value={"managers": ["koin-stage", "bcsdlab-internal"]}),
+        "swarm_clusters.stage.managers",
         "one, three or five",
     ),
     ("pool", put("swarm", "swarm_address_pools", value=["10.202.0.0/99"]), "swarm_address_pools.0", "not a range"),
-    ("both-members", put("swarm", "swarm_workers", value=["koin-prod"]), "swarm_workers", "in swarm_managers, too"),
+    (
+        "both-members",
+        put("swarm", "swarm_clusters", "production", "workers", value=["koin-prod"]),
+        "swarm_clusters.production.workers",
+        "is a manager, too",
+    ),
+    (
+        "two-swarms",
+        put("swarm", "swarm_clusters", "stage", "workers", value=["bcsdlab-internal", "koin-prod"]),
+        "swarm_clusters.stage",
+        "koin-prod is declared in the Swarm production, too",
+    ),
+    (
+        "no-manager",
+        put("swarm", "swarm_clusters", "stage", "managers", value=[]),
+        "swarm_clusters.stage.managers",
+        "a Swarm needs a manager",
+    ),
+    (
+        "heirs",
+        put("swarm", "swarm_clusters", "stage", "inherits", value=True),
+        "swarm_clusters",
+        "keep `inherits` for one of them",
+    ),
+    ("move", put("swarm", "swarm_move", value="koin-stage,koin-prdo"), "swarm_move", "write `koin-prod`"),
     # docker
     (
         "bridge",

@@ -29,8 +29,16 @@ ACCOUNT = ("aws_dns_records", "aws_security_groups")
 HOST = (
     *("ansible_port", "app_registry", "app_stacks", "base_hosts", "docker_registries", "edge_sites"),
     *("mariadb_databases", "mariadb_users", "monitoring_jobs", "monitoring_probes", "node_exporter_clients"),
-    *("node_exporter_swarm", "registry_users", "secrets_parameters", "sshd_port", "swarm_labels", "swarm_managers"),
-    *("swarm_workers", "valkey_users", "verify_listening", "verify_listening_sometimes", "verify_names"),
+    *("node_exporter_swarm", "registry_users", "secrets_parameters", "sshd_port", "swarm_clusters", "swarm_labels"),
+    *(
+        "app_managers",
+        "app_stacks_elsewhere",
+        "app_swarm",
+        "valkey_users",
+        "verify_listening",
+        "verify_listening_sometimes",
+        "verify_names",
+    ),
     "verify_names_elsewhere",
     "verify_names_login",
 )
@@ -110,6 +118,7 @@ STACK = (
     "platform_stacks:\n",
     """\
   koin-notice:
+    swarm: production
     services:
       web: {image: "bcsd-build:5000/koin/notice:1", publish: {8090: 8080}, placement: {env: prod}DATABASE}
 """,
@@ -181,7 +190,7 @@ def test_a_service_with_a_database_takes_three(koin: DeclaredHosts, tmp_path: Pa
     planned(new)
     before, after_ = follows(koin)["hosts"]["koin-db"], follows(new)["hosts"]["koin-db"]
     changed = difference(before, after_)
-    assert set(changed) == {"app_stacks", "mariadb_databases", "mariadb_users", "secrets_parameters"}
+    assert set(changed) == {"mariadb_databases", "mariadb_users", "secrets_parameters"}
     parameters = difference(before["secrets_parameters"], after_["secrets_parameters"])
     assert set(parameters.pop("authority")["names"]) - set(before["secrets_parameters"]["authority"]["names"]) == {
         "notice.koreatech.in"
@@ -203,7 +212,7 @@ def test_a_service_with_a_database_takes_three(koin: DeclaredHosts, tmp_path: Pa
             "privileges": {"koin_notice.*": "SELECT,INSERT,UPDATE,DELETE,EXECUTE,CREATE TEMPORARY TABLES"},
         },
     }
-    service = after_["app_stacks"]["koin-notice"]["services"]["web"]
+    service = follows(new)["hosts"]["koin-prod"]["app_stacks"]["koin-notice"]["services"]["web"]
     assert service["secrets"] == {"database": "secret mariadb_koin_notice_app"}
     assert service["extra_hosts"] == {"koin-db": "172.31.32.20"}
     assert service["environment"] == {
@@ -248,17 +257,53 @@ def test_a_database_that_no_service_uses_lets_nobody_in() -> None:
     databases = {"x": {"password": "/x", "app_password": "/y"}}
     secrets = {"mariadb_x": "x", "mariadb_x_app": "y"}
     assert FILTERS.database_users(databases, secrets, {}) == {}
-    stacks = {"a": {"services": {"web": {"database": "x", "placement": {"env": "prod"}}, "job": {"database": "x"}}}}
-    hostvars = {"p": {"swarm_labels": {"env": "prod"}}, "s": {"swarm_labels": {"env": "stage"}}, "b": {}}
+    services = {"web": {"database": "x", "placement": {"env": "prod"}}, "job": {"database": "x"}}
+    stacks = {"a": {"swarm": "z", "services": services}}
+    prod, stage = ({"platform_swarm": "z", "swarm_labels": {"env": env}} for env in ("prod", "stage"))
+    hostvars = {"p": prod, "s": stage, "b": {}}
     clients = FILTERS.database_clients(stacks, hostvars, hostvars, {"p": "1", "s": "2", "b": "3"})
-    # A service without placement runs anywhere.
-    assert clients == {"x": ["1", "2", "3"]}
+    # A service without placement runs anywhere in its Swarm.
+    assert clients == {"x": ["1", "2"]}
     del stacks["a"]["services"]["job"]
     assert FILTERS.database_clients(stacks, hostvars, hostvars, {"p": "1", "s": "2", "b": "3"}) == {"x": ["1"]}
 
 
+# --- Swarms ----------------------------------------------------------------------------------------------------------
+
+
+def test_only_members_reach_the_ports_of_a_swarm(koin: DeclaredHosts) -> None:
+    """Root on stage or on the build host must not reach production's Swarm: not by a group, and not by a range."""
+    groups = koin.value("localhost", "aws_security_groups")
+    instances = koin.value("localhost", "aws_compute_instances")
+    swarm = {("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", 4789), ("esp", None)}
+
+    def reaching(host: str) -> set[str]:
+        """Who may send to the Swarm's ports of a host, by the groups that it has."""
+        rules = [rule for group in instances[host]["security_groups"] for rule in groups[group]["ingress"].values()]
+        mine = [rule for rule in rules if (rule["protocol"], rule.get("port")) in swarm or rule["protocol"] == "all"]
+        assert not any(rule.get("cidrs") for rule in mine)
+        named = {group for rule in mine for group in rule["groups"]}
+        return {name for name, entry in instances.items() if named & set(entry["security_groups"])}
+
+    assert reaching("KOIN_PROD") == {"KOIN_PROD"}
+    assert reaching("KOIN_STAGE") == reaching("BCSDLAB_INTERNAL") == {"KOIN_STAGE", "BCSDLAB_INTERNAL"}
+    assert reaching("BCSD_Build") == reaching("KOIN_DB") == set()
+
+
+def test_a_stack_is_deployed_in_its_swarm_only(koin: DeclaredHosts) -> None:
+    assert set(koin.value("koin-prod", "app_stacks")) == {"koin-prod"}
+    assert set(koin.value("koin-stage", "app_stacks")) == {"koin-stage"}
+    assert koin.value("koin-prod", "app_managers") == ["koin-prod"]
+    assert koin.value("koin-stage", "app_managers") == ["koin-stage"]
+    # Its secrets are not sent there, and what was deployed there goes.
+    assert "mariadb_koin_prod" not in json.dumps(koin.value("koin-stage", "app_stacks"))
+    assert koin.value("koin-prod", "app_stacks_elsewhere") == ["koin-stage"]
+    assert koin.value("bcsd-build", "app_stacks") == {}
+
+
 # --- Mistakes --------------------------------------------------------------------------------------------------------
 
+SWARMS: dict[str, Any] = {"s": {"managers": ["h"]}, "empty": {"managers": []}}
 STACKS = {"a": {"services": {"web": {"publish": {8080: 80}}, "job": {}}}}
 
 
@@ -282,12 +327,40 @@ STACKS = {"a": {"services": {"web": {"publish": {8080: 80}}, "job": {}}}}
             "a/job publishes 0 ports",
         ),
         (
-            lambda: FILTERS.app_stacks({"a": {"services": {"web": {"database": "x"}}}}, {"y": {}}, {}, {}),
+            lambda: FILTERS.app_stacks(
+                {"a": {"swarm": "s", "services": {"web": {"database": "x"}}}}, {"y": {}}, {}, {}, SWARMS, "s"
+            ),
             "platform_stacks.a.services.web.database: `x` is not declared",
         ),
         (
-            lambda: FILTERS.app_stacks({"a": {"services": {"web": {"migrates": True}}}}, {}, {}, {}),
+            lambda: FILTERS.app_stacks(
+                {"a": {"swarm": "s", "services": {"web": {"migrates": True}}}}, {}, {}, {}, SWARMS, "s"
+            ),
             "platform_stacks.a.services.web.migrates: it has no database",
+        ),
+        (
+            lambda: FILTERS.app_stacks({"a": {"services": {}}}, {}, {}, {}, SWARMS, "s"),
+            "platform_stacks.a.swarm: is missing; write the Swarm that it runs in: s, empty",
+        ),
+        (
+            lambda: FILTERS.app_stacks({"a": {"swarm": "x", "services": {}}}, {}, {}, {}, SWARMS, "s"),
+            "platform_stacks.a.swarm: `x` is not in platform_swarms",
+        ),
+        (
+            lambda: FILTERS.app_stacks({"a": {"swarm": "empty", "services": {}}}, {}, {}, {}, SWARMS, "s"),
+            "platform_stacks.a.swarm: no host is a manager of empty",
+        ),
+        (
+            lambda: FILTERS.swarm_clusters({"s": {}}, {"A_B": {"swarm": "t"}}, {}),
+            "aws_compute_instances.A_B.swarm: `t` is not in platform_swarms; write one of s",
+        ),
+        (
+            lambda: FILTERS.swarm_clusters({"s": {"security_group": "S"}}, {"A": {"swarm": "s"}}, {}),
+            "aws_compute_instances.A.security_groups: add S, the group of its Swarm s",
+        ),
+        (
+            lambda: FILTERS.swarm_clusters({"s": {"security_group": "S"}}, {"A": {"security_groups": ["S"]}}, {}),
+            "aws_compute_instances.A.security_groups: S is the group of the Swarm s, which this",
         ),
         (
             lambda: FILTERS.offered_rules({"http": {"groups": ["Web"], "clients": "Web"}}, "Web", []),

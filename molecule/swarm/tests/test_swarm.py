@@ -111,6 +111,7 @@ def test_networks_are_the_declared_ones_and_clear_of_the_vpc(host: Host) -> None
 def test_the_swarm_says_what_the_kernels_can_do(host: Host) -> None:
     labels = json.loads(host.check_output("docker info --format '{{json .Swarm.Cluster.Spec.Labels}}'"))
     ipvs = host.file("/proc/net/ip_vs").exists or host.run("modprobe --dry-run --quiet ip_vs").rc == 0
+    assert labels["swarm"] == "one"
     assert labels["ingress"] == ("true" if ipvs else "false")
     encrypted = json.loads(host.check_output("docker network inspect backend"))[0]["Options"]
     assert ("encrypted" in encrypted) == (labels["encryption"] == "true")
@@ -171,7 +172,7 @@ def test_a_node_that_has_left_comes_back_and_makes_no_second_swarm(host: Host, s
     worker.check_output("docker swarm leave")
     result = again("--limit", "worker")
     assert result.returncode != 0
-    assert "no manager of the Swarm takes part in this run" in said(result)
+    assert "no manager of the Swarm one takes part in this run" in said(result)
     assert worker.check_output("docker info --format '{{.Swarm.LocalNodeState}}'") == "inactive"
     put_right()
     assert roles(host) == AS_DECLARED
@@ -194,7 +195,8 @@ def test_lost_majority_is_reported_and_nothing_is_done(host: Host) -> None:
 
 
 def test_managers_come_are_replaced_and_go(host: Host) -> None:
-    three = ("--extra-vars", '{"swarm_managers": ["manager-a", "manager-b", "worker"], "swarm_workers": []}')
+    clusters = {"one": {"managers": list(NAMES)}}
+    three = ("--extra-vars", json.dumps({"swarm_clusters": clusters}))
     put_right(*three)
     assert roles(host)["worker"] == ("manager", "ready")
     before = nodes(host)["manager-b"]["ID"]

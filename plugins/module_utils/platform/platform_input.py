@@ -11,15 +11,19 @@ from .engine.formats import hostname_fault, port
 from .engine.options import Options, check_options, check_value, nearest
 from .kinds.dns import holding
 
-#: groups of hosts that are no function: every host, and those that run containers
-_GROUPS = ("containers", "platform")
-_CLIENTS = ("administrators", "internet")
+#: groups of hosts that are no function: every host, and those that are in a Swarm
+_GROUPS = ("platform", "swarm_members")
+_CLIENTS = ("administrators", "internet", "members")
 _OFFER: Options = {
     "function": {"type": "str", "required": True, "description": "The hosts that offer it, a group of the inventory."},
     "port": {"type": "int", "description": "The one port on which they listen."},
     "protocol": {"type": "str", "choices": ["tcp", "udp", "esp"], "description": "The protocol, tcp by default."},
     "groups": {"type": "list", "elements": "str", "required": True, "description": "Groups that let clients in."},
-    "clients": {"type": "raw", "required": True, "description": "internet, administrators, or security groups."},
+    "clients": {
+        "type": "raw",
+        "required": True,
+        "description": "internet, administrators, members, or security groups.",
+    },
     "listens": {"type": "str", "choices": ["always", "sometimes"], "description": "Whether it may be silent."},
     "metrics": {
         "type": "dict",

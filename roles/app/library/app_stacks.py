@@ -38,6 +38,11 @@ options:
         description: Image and number of replicas (C(image), C(replicas)) of each service.
         type: dict
         required: true
+  elsewhere:
+    description: Stacks to remove, with the secrets that were made for them.
+    type: list
+    elements: str
+    default: []
   secrets:
     description: Values by stack and by full name.
     type: dict
@@ -71,6 +76,11 @@ EXAMPLES = r"""
 RETURN = r"""
 deployed:
   description: Stacks that were deployed, or would be.
+  returned: success
+  type: list
+  elements: str
+removed:
+  description: Stacks that were removed, or would be.
   returned: success
   type: list
   elements: str
@@ -296,11 +306,30 @@ def prune(module: AnsibleModule, engine: Engine, name: str) -> None:
             module.warn(str(problem))
 
 
+def remove(module: AnsibleModule, engine: Engine) -> list[str]:
+    """Remove the stacks that run in another Swarm; which ones there were."""
+    found = engine.services() if module.params["elsewhere"] else {}
+    gone = []
+    for name in module.params["elsewhere"]:
+        secrets = own_secrets(engine, name)
+        if name not in found and not secrets:
+            continue
+        gone.append(name)
+        if module.check_mode:
+            continue
+        if name in found:
+            engine.run("stack", "rm", name)
+        for secret in sorted(secrets):
+            engine.run("secret", "rm", secret)
+    return gone
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "stacks": {"type": "dict", "required": True},
+            "elsewhere": {"type": "list", "elements": "str", "default": []},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "registry": {
                 "type": "dict",
@@ -321,6 +350,7 @@ def main() -> None:
     problems: list[str] = []
     try:
         changed = login(module, engine)
+        removed = remove(module, engine)
         found = engine.services() if module.params["stacks"] else {}
     except DeployError as problem:
         module.fail_json(msg=str(problem), deployed=deployed)
@@ -340,7 +370,7 @@ def main() -> None:
             problems.append(str(problem))
     if problems:
         module.fail_json(msg="; ".join(problems), deployed=deployed)
-    module.exit_json(changed=changed or bool(deployed), deployed=deployed)
+    module.exit_json(changed=changed or bool(deployed or removed), deployed=deployed, removed=removed)
 
 
 if __name__ == "__main__":

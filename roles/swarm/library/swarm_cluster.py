@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,12 +20,22 @@ description:
     and changes what differs.
   - Never removes a manager if the rest could not form a majority.
 options:
+  name:
+    description: Name of the Swarm; kept as its label C(swarm).
+    type: str
+    default: ""
   members:
     description:
-      - Hosts by name, as M(swarm_member) returns them. A host whose role is C(none) loses its entry.
-      - Only entries with the host name of one of these are ever removed.
+      - Hosts by name, as M(swarm_member) returns them. A host whose role is C(none) is not declared in this Swarm; if
+        it still is a member, it is left alone.
+      - Only entries with the host name of one of these are ever removed, and only those that are not the host any more.
     type: dict
     required: true
+  departing:
+    description:
+      - A member that is about to leave. Does nothing but move its tasks to other nodes and make it a worker.
+    type: str
+    default: ""
   replaced_only:
     description:
       - Whether to remove only the entries of replaced hosts. Done before their successors join, so that no lost manager
@@ -75,6 +86,8 @@ actions:
 
 #: seconds until a member that has just joined is ready, and one that is gone counts as down
 _PATIENCE = 60.0
+#: states of a task that has a container, or is about to
+_ALIVE = ("assigned", "accepted", "preparing", "ready", "starting", "running")
 
 
 class RefusedError(Exception):
@@ -109,7 +122,12 @@ class Cluster:
             if time.monotonic() > deadline:
                 raise RefusedError(f"{what} did not happen within {_PATIENCE:.0f} s; look at `docker node ls`")
             time.sleep(0.5)
-            self.read_nodes()
+            try:
+                self.read_nodes()
+            except EngineError:
+                # A manager that steps down was the leader, perhaps; the others take a moment to choose another.
+                if time.monotonic() > deadline:
+                    raise
 
     # --- Nodes ---
 
@@ -158,6 +176,25 @@ class Cluster:
         if not self.check and node_id != self.own_id:
             self.wait(lambda: not self.is_manager(node_id), f"{name} becoming a worker")
 
+    def busy(self, node_id: str) -> bool:
+        """Whether a node runs tasks."""
+        tasks = self.engine.get("/tasks", filters=json.dumps({"node": [node_id]}))
+        return any(task["Status"]["State"] in _ALIVE for task in tasks)
+
+    def depart(self, name: str, member: dict[str, Any]) -> None:
+        """Drain a member, then demote it."""
+        node_id = member["node_id"]
+        if node_id not in self.nodes:
+            return
+        if self.nodes[node_id]["Spec"]["Availability"] != "drain":
+            self.do(f"{name}: drain it", partial(self.write, node_id, Availability="drain"))
+        # Tasks that have not stopped by then end when it leaves.
+        deadline = time.monotonic() + _PATIENCE
+        while not self.check and self.busy(node_id) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        if self.nodes[node_id]["Spec"]["Role"] == "manager":
+            self.demote(node_id, name)
+
     def await_members(self, members: dict[str, dict[str, Any]]) -> None:
         """Members that have just joined turn up a moment later."""
         for name, member in members.items():
@@ -204,7 +241,7 @@ class Cluster:
         for name, member in members.items():
             node_id = member["node_id"]
             now = self.nodes[node_id]["Spec"].get("Labels") or {}
-            if member["role"] != "none" and now != member["labels"]:
+            if now != member["labels"]:
                 listed = ", ".join(f"{key}={value}" for key, value in sorted(member["labels"].items())) or "none"
                 self.do(
                     f"{name}: labels {listed}",
@@ -212,13 +249,10 @@ class Cluster:
                 )
 
     def dismiss(self, members: dict[str, dict[str, Any]]) -> None:
-        """Managers that are to be workers or nothing, this one last; then the entries of the latter."""
+        """Managers that are to be workers, this one last."""
         for name, member in sorted(members.items(), key=lambda item: item[1]["node_id"] == self.own_id):
-            if member["role"] != "manager" and self.nodes[member["node_id"]]["Spec"]["Role"] == "manager":
+            if member["role"] == "worker" and self.nodes[member["node_id"]]["Spec"]["Role"] == "manager":
                 self.demote(member["node_id"], name)
-        for name, member in members.items():
-            if member["role"] == "none" and member["node_id"] != self.own_id:
-                self.do(f"{name}: remove its entry", partial(self.remove, member["node_id"]))
 
     # --- The rest ---
 
@@ -227,6 +261,8 @@ class Cluster:
         swarm = self.engine.get("/swarm")
         spec = swarm["Spec"]
         labels = {**(spec.get("Labels") or {}), **self.features(members, spec.get("Labels") or {})}
+        if self.parameters["name"]:
+            labels["swarm"] = self.parameters["name"]
         wanted = {
             **spec,
             "Labels": labels,
@@ -252,7 +288,7 @@ class Cluster:
         """What every member's kernel can do; for those who deploy services."""
         kernels = {}
         for feature in ("ingress", "encryption"):
-            can = all(member[feature] for member in members.values() if member["role"] != "none")
+            can = all(member[feature] for member in members.values())
             if not self.parameters["complete"]:
                 can = can and now.get(feature, "true") == "true"
             kernels[feature] = "true" if can else "false"
@@ -327,18 +363,22 @@ def make(cluster: Cluster) -> None:
     """Everything, in an order in which no step needs a later one."""
     members = cluster.parameters["members"]
     cluster.read_nodes()
+    if departing := cluster.parameters["departing"]:
+        cluster.depart(departing, members[departing])
+        return
     if cluster.parameters["replaced_only"]:
         cluster.remove_replaced(members)
         return
+    own = {name: member for name, member in members.items() if member["role"] != "none"}
     if not cluster.check:
-        cluster.await_members({name: member for name, member in members.items() if member["role"] != "none"})
-    # In check mode those who would join first are not there; others may be members of some other Swarm.
-    members = {name: member for name, member in members.items() if member["node_id"] in cluster.nodes}
-    cluster.promote(members)
+        cluster.await_members(own)
+    cluster.promote({name: member for name, member in own.items() if member["node_id"] in cluster.nodes})
     cluster.remove_replaced(members)
+    # In check mode those who would join first are not there; others may be members of some other Swarm.
+    members = {name: member for name, member in own.items() if member["node_id"] in cluster.nodes}
     cluster.label(members)
     cluster.settle(members)
-    cluster.connect(all(member["encryption"] for member in members.values() if member["role"] != "none"))
+    cluster.connect(all(member["encryption"] for member in members.values()))
     cluster.dismiss(members)
 
 
@@ -346,7 +386,9 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
+            "name": {"default": ""},
             "members": {"type": "dict", "required": True},
+            "departing": {"default": ""},
             "replaced_only": {"type": "bool", "default": False},
             "complete": {"type": "bool", "default": True},
             "networks": {"type": "dict", "default": {}},

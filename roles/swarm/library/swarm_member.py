@@ -36,6 +36,10 @@ options:
     description: Declared labels of its node; returned unchanged.
     type: dict
     default: {}
+  unlockable:
+    description: Whether there is a key to unlock the host's data with; returned unchanged.
+    type: bool
+    default: false
   address:
     description: Address at which other members reach this host, and on which its manager listens.
     type: str
@@ -120,7 +124,7 @@ def read(engine: Engine) -> dict[str, Any]:
     try:
         info = engine.get("/info")
     except EngineError as error:
-        return {"state": "absent", "error": str(error), "control": False, "quorum": False, "managers": [], "nodes": []}
+        return {"state": "absent", "error": str(error), "control": False, "quorum": False, "managers": [], "nodes": {}}
     swarm = info["Swarm"]
     found = {
         "state": swarm["LocalNodeState"],
@@ -132,12 +136,15 @@ def read(engine: Engine) -> dict[str, Any]:
         "control": bool(swarm.get("ControlAvailable")),
         "managers": sorted(manager["Addr"] for manager in swarm.get("RemoteManagers") or []),
         "quorum": False,
-        "nodes": [],
+        "nodes": {},
+        "swarm": "",
     }
     if found["control"]:
         try:
-            found["nodes"] = sorted(node["ID"] for node in engine.get("/nodes"))
-            found["cluster_id"] = engine.get("/swarm")["ID"]
+            found["nodes"] = {node["ID"]: node["Description"].get("Hostname", "") for node in engine.get("/nodes")}
+            cluster = engine.get("/swarm")
+            found["cluster_id"] = cluster["ID"]
+            found["swarm"] = (cluster["Spec"].get("Labels") or {}).get("swarm", "")
             found["quorum"] = True
         except EngineError as error:
             found["error"] = str(error)
@@ -223,6 +230,7 @@ def main() -> None:
             },
             "role": {"choices": ["manager", "worker", "none"], "default": "none"},
             "labels": {"type": "dict", "default": {}},
+            "unlockable": {"type": "bool", "default": False},
             "address": {},
             "data_path_address": {},
             "remote_addresses": {"type": "list", "elements": "str", "default": []},
@@ -252,7 +260,12 @@ def main() -> None:
     except EngineError as error:
         module.fail_json(msg=f"{parameters['state']}: {error}")
     labels = {name: str(value) for name, value in parameters["labels"].items()}
-    declared = {"role": parameters["role"], "labels": labels, "own_address": parameters["address"]}
+    declared = {
+        "role": parameters["role"],
+        "labels": labels,
+        "own_address": parameters["address"],
+        "unlockable": parameters["unlockable"],
+    }
     module.exit_json(changed=changed, member={**found, "ingress": has_ipvs(), "encryption": has_esp(), **declared})
 
 

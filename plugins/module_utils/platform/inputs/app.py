@@ -9,6 +9,7 @@ from typing import Any
 
 from ..engine.errors import Problem
 from .rules import LABEL, Platform, RoleInput, Values, address, in_range, keys_spelled, one_of, port, ranges
+from .swarm import swarm_of
 
 _TAGGED = re.compile(r".*:[A-Za-z0-9_][A-Za-z0-9_.-]*|.*@sha256:[0-9a-f]{64}")
 _REPOSITORY = re.compile(r"[^/]+[.:][^/]*/[a-z0-9/._-]+")
@@ -105,7 +106,7 @@ class Input(RoleInput):
                     yield Problem(where, what, "give another port, or set app_publish_mode: host")
 
     def across(self, host: str, values: Values, platform: Platform) -> Iterator[Problem]:
-        labels = _labels(platform)
+        labels = _labels(platform, host)
         yield from _placements(values, labels)
         if values.get("app_publish_mode") == "host":
             yield from _ports_on_nodes(values, labels, platform)
@@ -199,14 +200,15 @@ def _amounts(where: str, service: Values) -> Iterator[Problem]:
 # --- Against the rest of the platform --------------------------------------------------------------------------------
 
 
-def _labels(platform: Platform) -> dict[str, dict[str, str]]:
-    """The labels of every node of the Swarm, by host."""
-    found = {}
-    for host, roles in platform.hosts.items():
-        swarm = roles.get("swarm", {})
-        if host in (*swarm.get("swarm_managers", ()), *swarm.get("swarm_workers", ())):
-            found[host] = {str(key): str(value) for key, value in swarm.get("swarm_labels", {}).items()}
-    return found
+def _labels(platform: Platform, manager: str) -> dict[str, dict[str, str]]:
+    """The labels of every node of a manager's Swarm, by host."""
+    clusters = platform.values(manager, "swarm")
+    own = swarm_of(clusters, manager)
+    return {
+        host: {str(key): str(value) for key, value in roles.get("swarm", {}).get("swarm_labels", {}).items()}
+        for host, roles in platform.hosts.items()
+        if own and swarm_of(clusters, host) == own
+    }
 
 
 def _nodes(service: Values, labels: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -225,15 +227,21 @@ def _placements(values: Values, labels: Mapping[str, Mapping[str, str]]) -> Iter
             if all(label not in own for own in labels.values()):
                 unmet = True
                 known = {other for own in labels.values() for other in own}
-                yield from one_of(at, label, known, "a label of any node", declare="add it to swarm_labels of a host")
+                yield from one_of(
+                    at, label, known, "a label of any node of its Swarm", declare="add it to swarm_labels of a host"
+                )
             elif str(wanted) not in (known := {own[label] for own in labels.values() if label in own}):
                 unmet = True
                 yield from one_of(
-                    at, str(wanted), known, f"the `{label}` of any node", declare="set swarm_labels of a host"
+                    at,
+                    str(wanted),
+                    known,
+                    f"the `{label}` of any node of its Swarm",
+                    declare="set swarm_labels of a host",
                 )
         if not unmet and not _nodes(service, labels):
             listed = "; ".join(f"{host}: {_pairs(own)}" for host, own in sorted(labels.items()))
-            what = f"no node has {_pairs(service['placement'])} together ({listed})"
+            what = f"no node of its Swarm has {_pairs(service['placement'])} together ({listed})"
             yield Problem(f"{where}.placement", what, "write labels of one node")
 
 

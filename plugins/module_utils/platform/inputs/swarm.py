@@ -15,12 +15,25 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 class Input(RoleInput):
     """swarm_*."""
 
-    entries = {"swarm_networks": "network"}
+    entries = {"swarm_networks": "network", "swarm_clusters": "cluster"}
     needs = ("swarm",)
 
     def problems(self, values: Values) -> Iterator[Problem]:
-        managers, workers = values.get("swarm_managers") or [], values.get("swarm_workers") or []
-        yield from _members(managers, workers)
+        clusters = values.get("swarm_clusters", {})
+        fix = "write lower-case letters, digits, `_`, `.` and `-`"
+        yield from keys_spelled("swarm_clusters", clusters, _NETWORK, "the name of a Swarm", fix)
+        taken: dict[str, str] = {}
+        for name, cluster in clusters.items():
+            where = f"swarm_clusters.{name}"
+            yield from _members(where, cluster.get("managers") or [], cluster.get("workers") or [])
+            for host in dict.fromkeys(_declared_in(cluster)):
+                if taken.setdefault(host, name) != name:
+                    what = f"{host} is declared in the Swarm {taken[host]}, too"
+                    yield Problem(where, what, "keep it in one of them: a host is in one Swarm")
+        inheriting = [name for name, cluster in clusters.items() if cluster.get("inherits")]
+        if len(inheriting) > 1:
+            what = f"{' and '.join(inheriting)} inherit the hosts' former Swarm, which only one can be"
+            yield Problem("swarm_clusters", what, "keep `inherits` for one of them")
         for name in ("swarm_address", "swarm_data_path_address"):
             # An interface is allowed here, too.
             if "." in str(values.get(name)):
@@ -43,33 +56,50 @@ class Input(RoleInput):
                 yield Problem(f"swarm_networks.{name}", f"Docker reserves `{name}`", "choose another name")
 
     def across(self, host: str, values: Values, platform: Platform) -> Iterator[Problem]:
-        count = len(values.get("swarm_managers") or ())
-        if count and count % 2 == 0:
-            what = f"{count} managers tolerate no more failures than {count - 1}: {count // 2 + 1} have to be up"
-            yield Problem("swarm_managers", what, "name one, three or five hosts; the others are swarm_workers")
-        for variable in ("swarm_managers", "swarm_workers"):
-            for number, name in enumerate(values.get(variable) or ()):
-                where = f"{variable}.{number}"
-                if name in platform.hosts and not platform.values(name, "swarm"):
-                    what = f"{name} does not run containers, so it cannot be a member"
-                    yield Problem(where, what, "remove it, or give the host that function")
-                else:
-                    declare = "declare it in aws_compute_instances"
-                    yield from one_of(where, str(name), platform.hosts, "a declared host", declare=declare)
+        known = {*platform.hosts, "true"}
+        for name in filter(None, (item.strip() for item in str(values.get("swarm_move", "")).split(","))):
+            declare = "write `true` for every host that is in another Swarm than declared"
+            yield from one_of("swarm_move", name, known, "a declared host", declare=declare)
+        for name, cluster in values.get("swarm_clusters", {}).items():
+            where = f"swarm_clusters.{name}"
+            count = len(cluster.get("managers") or ())
+            if count and count % 2 == 0:
+                what = f"{count} managers tolerate no more failures than {count - 1}: {count // 2 + 1} have to be up"
+                yield Problem(f"{where}.managers", what, "name one, three or five hosts; the others are workers")
+            for variable in ("managers", "workers"):
+                for number, host_ in enumerate(cluster.get(variable) or ()):
+                    at = f"{where}.{variable}.{number}"
+                    if host_ in platform.hosts and not platform.values(host_, "swarm"):
+                        what = f"{host_} does not run containers, so it cannot be a member"
+                        yield Problem(at, what, "remove it, or give the host that function")
+                    else:
+                        declare = "declare it in aws_compute_instances"
+                        yield from one_of(at, str(host_), platform.hosts, "a declared host", declare=declare)
 
     def listens(self, values: Values) -> Iterator[tuple[int, str, str]]:
         for number in (2377, 7946):
             yield number, str(values.get("swarm_address")), "swarm_address"
 
 
-def _members(managers: Sequence[str], workers: Sequence[str]) -> Iterator[Problem]:
+def _declared_in(cluster: Values) -> list[str]:
+    return [*(cluster.get("managers") or ()), *(cluster.get("workers") or ())]
+
+
+def swarm_of(values: Values, host: str) -> str:
+    """The Swarm in which swarm_clusters names a host; empty for none."""
+    clusters = values.get("swarm_clusters") or {}
+    return next((name for name, cluster in clusters.items() if host in _declared_in(cluster)), "")
+
+
+def _members(where: str, managers: Sequence[str], workers: Sequence[str]) -> Iterator[Problem]:
     if not managers:
-        yield Problem("swarm_managers", "is empty: a Swarm needs a manager", "name one, three or five hosts")
+        yield Problem(f"{where}.managers", "is empty: a Swarm needs a manager", "name one, three or five hosts")
     elif len(managers) > 7:
-        yield Problem("swarm_managers", f"{len(managers)} managers are slow to agree", "name three or five hosts")
-    for variable, names in (("swarm_managers", managers), ("swarm_workers", workers)):
+        what = f"{len(managers)} managers are slow to agree"
+        yield Problem(f"{where}.managers", what, "name three or five hosts")
+    for variable, names in (("managers", managers), ("workers", workers)):
         for name in sorted({name for name in names if list(names).count(name) > 1}):
-            yield Problem(variable, f"{name} is named twice", "name it once")
+            yield Problem(f"{where}.{variable}", f"{name} is named twice", "name it once")
     for name in sorted(set(managers) & set(workers)):
-        what = f"{name} is in swarm_managers, too; a manager runs tasks anyway"
-        yield Problem("swarm_workers", what, "keep one of them")
+        what = f"{name} is a manager, too; a manager runs tasks anyway"
+        yield Problem(f"{where}.workers", what, "keep one of them")

@@ -335,6 +335,15 @@ def _roles_and_functions(where: str, instance: Mapping[str, Any], roles: Sequenc
     if {"swarm_managers", "swarm_workers"} <= set(instance["functions"]):
         what = "is a manager and a worker of the Swarm"
         yield Problem(f"{where}.functions", what, "keep swarm_managers: a manager runs containers as well")
+    member = {"swarm_managers", "swarm_workers"} & set(instance["functions"])
+    if member and not instance.get("swarm"):
+        what = f"has {', '.join(sorted(member))}, but names no Swarm"
+        yield Problem(
+            where, what, "add `swarm: NAME`, one of platform_swarms, or write `containers` for an engine alone"
+        )
+    if instance.get("swarm") and not member:
+        what = f"`{instance['swarm']}` is named, but the host is no member of a Swarm"
+        yield Problem(f"{where}.swarm", what, "add swarm_managers or swarm_workers to `functions`, or remove it")
 
 
 def _private_ip(
