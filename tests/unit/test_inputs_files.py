@@ -48,7 +48,7 @@ def line(file: str, text: str) -> int:
             "replicas: 1",
             "replicas: -1",
             "app_stacks.koin-stage.services.api.replicas",
-            ["koin-prod", "from 0 to 100"],
+            ["koin-stage", "from 0 to 100"],
         ),
         (
             "group_vars/all/base.yml",
@@ -73,8 +73,8 @@ def line(file: str, text: str) -> int:
         ),
         (
             "group_vars/all/aws_compute.yml",
-            "functions: [swarm_managers, edge]\n    subnet: BCSDLab-a",
-            "functions: edge\n    subnet: BCSDLab-a",
+            "functions: [swarm_managers, edge]\n    swarm: production",
+            "functions: edge\n    swarm: production",
             "aws_compute_instances.KOIN_PROD.functions",
             ["write [edge]"],
         ),

@@ -28,8 +28,8 @@ from .platform_input import offer_problems, site_problems
 _REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-#: what decides which roles a host gets: its name, its role, its functions
-_DECIDES_ROLES = re.compile(r"aws_compute_(roles|instances)(\.[^.]*|\..*\.(role|functions)(\.\d+)?)?")
+#: what decides which roles a host gets: its name, its role, its functions, its Swarm
+_DECIDES_ROLES = re.compile(r"aws_compute_(roles|instances)(\.[^.]*|\..*\.(role|functions|swarm)(\.\d+)?)?")
 #: variables that others follow from
 _FOLLOWED = ("platform_offers", "platform_sites")
 #: how a filter of ours reports a declared variable: where, what is wrong, what to do

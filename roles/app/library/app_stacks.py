@@ -306,6 +306,19 @@ def prune(module: AnsibleModule, engine: Engine, name: str) -> None:
             module.warn(str(problem))
 
 
+def prune_networks(module: AnsibleModule, engine: Engine, name: str) -> None:
+    """Remove the stack's network that its services were on before they changed between a plain and an encrypted one."""
+    services = engine.services(name).get(name, {}).values()
+    used = {entry["Target"] for service in services for entry in service["Spec"]["TaskTemplate"].get("Networks", [])}
+    for line in engine.lines("network", "ls", "--no-trunc", "--filter", f"label={NAMESPACE}={name}"):
+        if line["ID"] not in used and line["Name"] in (f"{name}_default", f"{name}_encrypted"):
+            try:
+                engine.run("network", "rm", line["ID"])
+            except DeployError as problem:
+                # Tasks of the former version are still stopping; the next deployment tries again.
+                module.warn(str(problem))
+
+
 def remove(module: AnsibleModule, engine: Engine) -> list[str]:
     """Remove the stacks that run in another Swarm; which ones there were."""
     found = engine.services() if module.params["elsewhere"] else {}
@@ -362,6 +375,7 @@ def main() -> None:
                 if not module.check_mode:
                     deploy(module, engine, name, stack)
                     prune(module, engine, name)
+                    prune_networks(module, engine, name)
             elif not module.check_mode and any(unsettled(s) for s in services.values()):
                 # What is declared, but it may still be on its way.
                 wait(engine, name, module.params["timeout"])

@@ -1,0 +1,61 @@
+"""The file of a stack as the role app renders it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import filter_loader
+from ansible.template import Templar
+
+from rehearsal import REPOSITORY
+
+ROLE = REPOSITORY / "roles/app"
+SERVICE = {"image": "r:5000/web:1", "placement": {"env": "prod"}}
+
+
+def stack(found: list[str], networks: list[str] | None = None, **options: Any) -> Any:
+    """The stack `koin` with one service; found: what the deploying manager has answered."""
+    loader = DataLoader()
+    known: dict[str, Any] = {}
+    for path in ("defaults/main.yml", "vars/main.yml"):
+        known |= loader.load_from_file(str(ROLE / path), trusted_as_template=True)
+    service = SERVICE | ({"networks": networks} if networks else {})
+    known |= {
+        "app_stacks": {"koin": {"services": {"web": service}}},
+        "inventory_hostname": "koin-prod",
+        "ansible_play_hosts": ["koin-prod"],
+        "ansible_search_path": [str(ROLE)],
+        "role_path": str(ROLE),
+        "__app_found": {"stdout_lines": found},
+    } | options
+    filter_loader.add_directory(str(ROLE / "filter_plugins"))
+    content = Templar(loader=loader, variables=known).template(known["__app_content"])
+    return yaml.safe_load(content["koin"])
+
+
+ENCRYPTED = {"name": "koin_encrypted", "driver_opts": {"encrypted": ""}}
+
+
+@pytest.mark.parametrize(
+    ("found", "option", "default"),
+    [
+        (["manager", "encryption=true", "swarm=production"], "auto", ENCRYPTED),
+        (["manager", "encryption=false", "swarm=production"], "auto", None),
+        (["manager"], "auto", None),
+        (["manager", "encryption=false"], "yes", ENCRYPTED),
+        (["manager", "encryption=true"], "no", None),
+    ],
+)
+def test_the_network_of_a_stack_is_encrypted_where_all_kernels_can(found: list[str], option: str, default: Any) -> None:
+    networks = stack(found, app_network_encryption=option).get("networks", {})
+    assert networks.get("default") == default
+
+
+def test_other_networks_are_joined_beside_it() -> None:
+    content = stack(["manager", "encryption=true"], networks=["shared"])
+    assert content["networks"] == {"default": ENCRYPTED, "shared": {"external": True}}
+    assert content["services"]["web"]["networks"] == ["default", "shared"]
+    assert stack(["manager"], networks=["shared"])["networks"]["default"] == {}
