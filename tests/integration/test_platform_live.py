@@ -54,10 +54,10 @@ def test_nothing_is_made_twice(adopted: Adopted) -> None:
     more = {kind: adopted.after[kind].total() - counts.total() for kind, counts in adopted.before.items()}
     # The groups that the account did not have, the certificates for whole domains, and the buckets of logs.
     logs = Counter(action.name for action in adopted.planned.of("create") if action.kind == "bucket")
-    expected = {"groups": 2, "certificates": 2, "buckets": logs.total()}
+    expected = {"groups": 4, "certificates": 2, "buckets": logs.total()}
     assert {kind: count for kind, count in more.items() if count} == {kind: n for kind, n in expected.items() if n}
     assert adopted.after["buckets"] - adopted.before["buckets"] == logs
-    assert adopted.after["groups"] - adopted.before["groups"] == Counter(["DB", "Monitoring"])
+    assert adopted.after["groups"] - adopted.before["groups"] == Counter(["DB", "Monitoring", "Registry", "StageSwarm"])
     for kind in ("vpcs", "subnets", "instances", "distributions", "zones"):
         assert adopted.after[kind] == adopted.before[kind]
 

@@ -42,8 +42,10 @@ ENCRYPTED = {"name": "koin_encrypted", "driver_opts": {"encrypted": ""}}
 @pytest.mark.parametrize(
     ("found", "option", "default"),
     [
-        (["manager", "encryption=true", "swarm=production"], "auto", ENCRYPTED),
-        (["manager", "encryption=false", "swarm=production"], "auto", None),
+        (["manager", "several", "encryption=true", "swarm=production"], "auto", ENCRYPTED),
+        # Nothing leaves the only node, and its tasks need not start again.
+        (["manager", "encryption=true", "swarm=production"], "auto", None),
+        (["manager", "several", "encryption=false", "swarm=production"], "auto", None),
         (["manager"], "auto", None),
         (["manager", "encryption=false"], "yes", ENCRYPTED),
         (["manager", "encryption=true"], "no", None),
@@ -55,7 +57,7 @@ def test_the_network_of_a_stack_is_encrypted_where_all_kernels_can(found: list[s
 
 
 def test_other_networks_are_joined_beside_it() -> None:
-    content = stack(["manager", "encryption=true"], networks=["shared"])
+    content = stack(["manager", "several", "encryption=true"], networks=["shared"])
     assert content["networks"] == {"default": ENCRYPTED, "shared": {"external": True}}
     assert content["services"]["web"]["networks"] == ["default", "shared"]
     assert stack(["manager"], networks=["shared"])["networks"]["default"] == {}
