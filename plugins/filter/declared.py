@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -315,17 +315,55 @@ def _runs_on(service: Entry, labels: Mapping[str, str]) -> bool:
     return all(labels.get(label) == value for label, value in service.get("placement", {}).items())
 
 
+def _placed(stacks: Mapping[str, Entry], labels: Mapping[str, str]) -> Iterator[tuple[str, Entry]]:
+    """The services that run on a node with these labels, by where they are declared."""
+    for stack, entry in stacks.items():
+        for name, service in entry["services"].items():
+            if _runs_on(service, labels):
+                yield f"platform_stacks.{stack}.services.{name}", service
+
+
 def published_ports(stacks: Mapping[str, Entry], labels: Mapping[str, str]) -> list[str]:
     """The ports of services that run on a node with these labels, as `tcp 8080`."""
-    return sorted(
-        {
-            f"tcp {port}"
-            for stack in stacks.values()
-            for service in stack["services"].values()
-            if _runs_on(service, labels)
-            for port in service.get("publish", {})
-        }
-    )
+    return sorted({f"tcp {port}" for _, service in _placed(stacks, labels) for port in service.get("publish", {})})
+
+
+# --- What containers need --------------------------------------------------------------------------------------------
+
+#: the offer that a service with a `database` needs
+_DATABASE_OFFER = "mysql"
+
+
+def containers_reach(
+    stacks: Mapping[str, Entry],
+    labels: Mapping[str, str],
+    offers: Mapping[str, Entry],
+    groups: Mapping[str, Iterable[str]],
+    addresses: Mapping[str, str],
+) -> dict[str, dict[str, Any]]:
+    """The offers that services on a node with these labels need, and those to anybody, as role docker takes them."""
+    wanted = {name for name, offer in offers.items() if offer["clients"] == "internet"}
+    known = sorted(name for name, offer in offers.items() if "port" in offer)
+    for where, service in _placed(stacks, labels):
+        if "database" in service:
+            wanted.add(_DATABASE_OFFER)
+        for number, name in enumerate(service.get("uses", ())):
+            if name not in known:
+                raise AnsibleFilterError(
+                    f"{where}.uses.{number}: `{name}` is no offer with a port; write one of {', '.join(known)}"
+                )
+            wanted.add(name)
+    found = {}
+    for name, offer in offers.items():
+        members = [addresses[host] for host in sorted(groups.get(offer["function"], [])) if host in addresses]
+        if name in wanted and members:
+            found[name] = {"protocol": offer.get("protocol", "tcp"), "port": offer["port"], "addresses": members}
+    return found
+
+
+def containers_ask_metadata(stacks: Mapping[str, Entry], labels: Mapping[str, str]) -> bool:
+    """Whether a service on a node with these labels needs the permissions of its instance."""
+    return any(service.get("metadata", False) for _, service in _placed(stacks, labels))
 
 
 # --- Databases and what uses them ------------------------------------------------------------------------------------
@@ -440,7 +478,7 @@ def app_stacks(
 def _with_database(
     where: str, service: Entry, databases: Mapping[str, Entry], server: Entry, secrets: Mapping[str, str]
 ) -> dict[str, Any]:
-    plain = {key: value for key, value in service.items() if key not in ("database", "migrates")}
+    plain = {key: value for key, value in service.items() if key not in ("database", "migrates", "uses")}
     if "database" not in service:
         if service.get("migrates"):
             raise AnsibleFilterError(f"{where}.migrates: it has no database; add `database`, or remove `migrates`")
@@ -476,6 +514,8 @@ class FilterModule:
             app_stacks,
             cache_users,
             checked_inventory,
+            containers_ask_metadata,
+            containers_reach,
             database_clients,
             database_parameters,
             database_users,

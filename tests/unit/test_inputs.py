@@ -428,6 +428,37 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "`base`",
     ),
     ("log", put("docker", "docker_log_max_size", value="10MB"), "docker_log_max_size", "e.g. 10m"),
+    (
+        "guarded",
+        put("docker", "docker_guarded_networks", value=["172.31.0.1/16"]),
+        "docker_guarded_networks.0",
+        "172.31.0.0/16",
+    ),
+    (
+        "reachable-port",
+        put("docker", "docker_reachable", value={"x": {"port": 0, "addresses": ["10.0.0.1"]}}),
+        "docker_reachable.x.port",
+        "from 1 to 65535",
+    ),
+    (
+        "reachable-nobody",
+        put("docker", "docker_reachable", value={"x": {"port": 25, "addresses": []}}),
+        "docker_reachable.x.addresses",
+        "is empty",
+    ),
+    (
+        "reachable-name",
+        put("docker", "docker_reachable", value={"x": {"port": 25, "addresses": ["koin-db"]}}),
+        "docker_reachable.x.addresses.0",
+        "not an IP address",
+    ),
+    ("open", put("docker", "docker_open_ports", value=[8443]), "docker_open_ports.0", "tcp 8443"),
+    (
+        "hops-missing",
+        put("docker", "docker_metadata", value=True, host="koin-prod"),
+        "aws_compute_instances.KOIN_PROD.metadata.hop_limit",
+        "write metadata: {hop_limit: 2}",
+    ),
     # registry, node_exporter, tls, secrets
     (
         "pusher",
@@ -517,6 +548,18 @@ def test_every_host_is_checked_for_every_role_that_plays_give_it() -> None:
 def test_a_mistake_that_hosts_share_is_said_once() -> None:
     found = problems(put("base", "base_timezone", value="Seoul"))
     assert [sorted(hosts) for hosts in found.values()] == [sorted(_gathered()[2])]
+
+
+def test_more_hops_than_containers_need_are_refused() -> None:
+    text, aws, instances = _gathered()
+    raw: Raw = json.loads(text)
+    wide = copy.deepcopy(aws)
+    wide["aws_compute_instances"]["KOIN_STAGE"].setdefault("metadata", {})["hop_limit"] = 2
+    (problem,) = check_hosts(raw, wide, instances)
+    assert problem.where == "aws_compute_instances.KOIN_STAGE.metadata.hop_limit"
+    assert "2 hops lead into the containers of koin-stage" in problem.what
+    put("docker", "docker_metadata", value=True, host="koin-stage")(raw)
+    assert check_hosts(raw, wide, instances) == {}
 
 
 @pytest.mark.parametrize(

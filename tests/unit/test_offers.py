@@ -27,7 +27,8 @@ FIXTURE = REPOSITORY / "tests/fixtures/koin.json"
 #: what follows on the controller, and on every host that has it
 ACCOUNT = ("aws_dns_records", "aws_security_groups")
 HOST = (
-    *("ansible_port", "app_registry", "app_stacks", "base_hosts", "docker_registries", "edge_sites"),
+    *("ansible_port", "app_registry", "app_stacks", "base_hosts", "docker_guarded_networks"),
+    *("docker_metadata", "docker_open_ports", "docker_reachable", "docker_registries", "edge_sites"),
     *("mariadb_databases", "mariadb_users", "monitoring_jobs", "monitoring_probes", "node_exporter_clients"),
     *("node_exporter_swarm", "registry_users", "secrets_parameters", "sshd_port", "swarm_clusters", "swarm_labels"),
     *(
@@ -301,6 +302,22 @@ def test_a_stack_is_deployed_in_its_swarm_only(koin: DeclaredHosts) -> None:
     assert koin.value("bcsd-build", "app_stacks") == {}
 
 
+def test_containers_reach_what_their_services_declare(koin: DeclaredHosts, tmp_path: Path) -> None:
+    file, after, text = STACK
+    service = text.replace("DATABASE", ", uses: [redis], metadata: true")
+    new = edited(tmp_path, (file, after, service))
+    before, after_ = follows(koin)["hosts"], follows(new)["hosts"]
+    assert set(before["koin-prod"]["docker_reachable"]) == {"http", "https", "mysql"}
+    prod = difference(before["koin-prod"], after_["koin-prod"])
+    redis = {"protocol": "tcp", "port": 6379, "addresses": ["172.31.32.20"]}
+    assert difference(before["koin-prod"]["docker_reachable"], prod["docker_reachable"]) == {"redis": redis}
+    assert prod["docker_metadata"] is True
+    assert set(prod["app_stacks"]["koin-notice"]["services"]["web"]) == {"image", "publish", "placement", "metadata"}
+    stage = after_["koin-stage"]
+    assert (stage["docker_reachable"], stage["docker_metadata"]) == (before["koin-stage"]["docker_reachable"], False)
+    assert set(after_["bcsd-build"]["docker_reachable"]) == {"http", "https"}
+
+
 # --- Mistakes --------------------------------------------------------------------------------------------------------
 
 SWARMS: dict[str, Any] = {"s": {"managers": ["h"]}, "empty": {"managers": []}}
@@ -361,6 +378,16 @@ STACKS = {"a": {"services": {"web": {"publish": {8080: 80}}, "job": {}}}}
         (
             lambda: FILTERS.swarm_clusters({"s": {"security_group": "S"}}, {"A": {"security_groups": ["S"]}}, {}),
             "aws_compute_instances.A.security_groups: S is the group of the Swarm s, which this",
+        ),
+        (
+            lambda: FILTERS.containers_reach(
+                {"a": {"services": {"web": {"uses": ["redsi"]}}}},
+                {},
+                {"redis": {"port": 1, "function": "cache", "clients": []}, "esp": {"clients": []}},
+                {},
+                {},
+            ),
+            "platform_stacks.a.services.web.uses.0: `redsi` is no offer with a port; write one of redis",
         ),
         (
             lambda: FILTERS.offered_rules({"http": {"groups": ["Web"], "clients": "Web"}}, "Web", []),

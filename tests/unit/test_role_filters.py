@@ -41,6 +41,13 @@ SECRETS = {"state": "directory", "group": "prometheus", "mode": "0750"}
             [{"r:5000": {"ca": "\nPEM\n\n"}}],
             {"/etc/docker/certs.d/r:5000/ca.crt": {"content": "PEM\n"}},
         ),
+        (
+            "docker",
+            "docker_families",
+            [["10.0.0.0/8", "fd00::/8", "172.31.0.2"]],
+            [("ip", ["10.0.0.0/8", "172.31.0.2"]), ("ip6", ["fd00::/8"])],
+        ),
+        ("docker", "docker_families", [["fd00::1"]], [("ip6", ["fd00::1"])]),
         ("edge", "edge_roots", [{"a": {"root": "/srv/a"}, "b": {"redirect": "https://x.in"}}], {"/srv/a": ROOT}),
         (
             "edge",

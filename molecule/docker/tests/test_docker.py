@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+testinfra_hosts = ["host"]
+
 VPC = ipaddress.IPv4Network("172.31.0.0/16")
 
 
