@@ -182,6 +182,14 @@ ROWS: list[tuple[str, Change, str, str]] = [
     ("nothing", put("app", "app_stacks", value=None), "app_stacks", "is empty, not a mapping"),
     ("null", put("app", *API, "replicas", value=None), f"{AT}.replicas", "has no value"),
     ("mount", put("app", *API, "mounts", value={"data": {"source": "x"}}), f"{AT}.mounts.data", "write /data"),
+    ("tmpfs", put("app", *API, "tmpfs", value={"tmp": {}}), f"{AT}.tmpfs.tmp", "write /tmp"),
+    ("tmpfs-size", put("app", *API, "tmpfs", value={"/tmp": {"size_mib": 0}}), f"{AT}.tmpfs./tmp.size_mib", "1 to"),
+    (
+        "tmpfs-mount",
+        put("app", *API, "mounts", value={"/tmp": {"source": "x"}}),
+        f"{AT}.tmpfs./tmp",
+        "something is mounted there, too",
+    ),
     (
         "login",
         put("app", "app_registry", value={"address": "bcsd-build:5000", "user": "koin"}),

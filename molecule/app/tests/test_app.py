@@ -8,18 +8,30 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import testinfra
 from testinfra.host import Host
 
+testinfra_hosts = ["host"]
+
+INVENTORY = os.environ["MOLECULE_INVENTORY_FILE"]
 SERVICE = "koin-stage_api"
+#: with `metadata: true`
+UPLOADS = "koin-uploads_api"
 # Patterns, for sudo writes down these very commands.
 PASSWORDS = "first-h[o]rse|second-h[o]rse|registry-h[o]rse"
 
 
-def get(host: Host, path: str, *more: str) -> tuple[int, dict[str, Any]]:
+def address(host: Host) -> str:
+    """The host's own."""
+    found: str = host.check_output("hostname -I").split()[0]
+    return found
+
+
+def get(host: Host, path: str, *more: str, port: int = 8080) -> tuple[int, dict[str, Any]]:
     """A status and JSON, through the published port on the host's own address."""
-    address = host.check_output("ip -4 -json address show dev eth0 | grep -o '10[.][0-9.]*' | head -1")
     said = host.check_output(
-        f"curl --noproxy '*' --silent --max-time 10 --write-out '\\n%{{http_code}}' {' '.join(more)} http://{address}:8080{path}"
+        f"curl --noproxy '*' --silent --max-time 10 --write-out '\\n%{{http_code}}' {' '.join(more)} "
+        f"http://{address(host)}:{port}{path}"
     )
     body, _, status = said.rpartition("\n")
     return int(status), json.loads(body)
@@ -31,7 +43,7 @@ def play(**variables: Any) -> subprocess.CompletedProcess[str]:
         [
             "ansible-playbook",
             "-i",
-            os.environ["MOLECULE_INVENTORY_FILE"],
+            INVENTORY,
             "--extra-vars",
             json.dumps(variables),
             str(Path(__file__).parents[1] / "changed.yml"),
@@ -43,9 +55,9 @@ def play(**variables: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
-def containers(host: Host) -> list[str]:
+def containers(host: Host, service: str = SERVICE) -> list[str]:
     """What runs of the service."""
-    return host.check_output(f"docker ps --quiet --filter label=com.docker.swarm.service.name={SERVICE}").split()
+    return host.check_output(f"docker ps --quiet --filter label=com.docker.swarm.service.name={service}").split()
 
 
 def secrets(host: Host) -> list[str]:
@@ -78,7 +90,8 @@ def test_without_a_database_it_says_so(host: Host) -> None:
 
 def test_exactly_one_runs(host: Host) -> None:
     assert len(containers(host)) == 1
-    assert host.check_output("docker service ls --format '{{.Name}} {{.Replicas}}'") == f"{SERVICE} 1/1"
+    listed = host.check_output("docker service ls --format '{{.Name}} {{.Replicas}}'")
+    assert sorted(listed.splitlines()) == [f"{SERVICE} 1/1", f"{UPLOADS} 1/1"]
 
 
 def test_it_is_confined(host: Host) -> None:
@@ -90,6 +103,20 @@ def test_it_is_confined(host: Host) -> None:
     status = host.file(f"/proc/{pid}/status").content_string
     assert "CapEff:\t0000000000000000" in status
     assert "NoNewPrivs:\t1" in status
+
+
+def test_folders_in_memory_can_be_written_to_and_are_limited(host: Host) -> None:
+    for service, path, mib in ((SERVICE, "/tmp", 64), (UPLOADS, "/tmp", 8), (UPLOADS, "/var/cache", 64)):
+        inside = f"docker exec {containers(host, service)[0]} sh -c"
+        assert host.check_output(f"{inside} 'id -u; echo kept > {path}/file && cat {path}/file'").split() == [
+            "65534",
+            "kept",
+        ]
+        blocks = host.check_output(f"{inside} 'df --block-size=1M --output=fstype,size {path} | tail -1'").split()
+        assert blocks == ["tmpfs", str(mib)]
+        assert host.run(f"{inside} 'head -c {mib + 1}M /dev/zero > {path}/big'").rc != 0
+        host.check_output(f"{inside} 'rm {path}/big'")
+    assert host.run(f"docker exec {containers(host)[0]} sh -c 'echo lost > /var/cache/file'").rc != 0
 
 
 def test_values_arrive_as_they_are_written(host: Host) -> None:
@@ -119,6 +146,70 @@ def test_only_its_own_images_are_left_by_the_build(host: Host) -> None:
     assert "koin-base" not in host.check_output("docker image ls --format '{{.Repository}}'")
     # What the next image is made of is what its tag says, and nothing left over.
     assert host.check_output("ls -A /var/lib/koin/build") == ""
+
+
+# --- The network -----------------------------------------------------------------------------------------------------
+
+
+ASK = "import urllib.request; print(urllib.request.urlopen('http://{}', timeout=3).status)"
+
+
+def asks(host: Host, service: str, url: str) -> bool:
+    """Whether a page answers a container of the service."""
+    asked = ASK.format(url)
+    return host.run(f'docker exec {containers(host, service)[0]} python3 -c "{asked}"').stdout.strip() == "200"
+
+
+def forged(host: Host, service: str, to: str) -> None:
+    """A container of the service sends seven packets of VXLAN."""
+    packets = f"[s.sendto(bytes.fromhex('0800000000100000'), ('{to}', 4789)) for _ in range(7)]"
+    send = f"import socket; s = socket.socket(2, 2); {packets}"
+    host.check_output(f'docker exec {containers(host, service)[0]} python3 -c "{send}"')
+
+
+COUNT = """
+import socket
+ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+ear.bind(("0.0.0.0", 4789))
+print(0, flush=True)
+number = 0
+while True:
+    ear.recvfrom(2000)
+    number += 1
+    print(number, flush=True)
+"""
+
+
+def test_who_is_told_what_the_instance_may(host: Host) -> None:
+    assert asks(host, UPLOADS, "169.254.169.254/")
+    assert not asks(host, SERVICE, "169.254.169.254/")
+
+
+def test_a_service_on_the_default_bridge_is_also_in_its_stack_s_network(host: Host) -> None:
+    networks = json.loads(host.check_output("docker inspect %s", *containers(host, UPLOADS)))[0]["NetworkSettings"][
+        "Networks"
+    ]
+    assert set(networks) == {"bridge", "koin-uploads_default"}
+    assert get(host, "/health", port=8081) == (200, {"status": "ok"})
+
+
+def test_forged_vxlan_does_not_arrive(host: Host) -> None:
+    peer = testinfra.get_host(f"ansible://peer?ansible_inventory={INVENTORY}", sudo=True)
+    peer.check_output("systemd-run --quiet --unit=count --property StandardOutput=file:/run/count python3 -c %s", COUNT)
+    try:
+        peer.check_output("timeout 10 sh -c 'until test -s /run/count; do sleep 0.1; done'")
+        for service in (SERVICE, UPLOADS):
+            forged(host, service, address(peer))
+        assert peer.check_output("sleep 1; tail -1 /run/count") == "0"
+    finally:
+        peer.run("systemctl stop count; rm -f /run/count")
+
+
+def test_published_ports_answer_the_edge_of_their_host_only(host: Host) -> None:
+    peer = testinfra.get_host(f"ansible://peer?ansible_inventory={INVENTORY}", sudo=True)
+    for port in (8080, 8081):
+        assert get(host, "/health", port=port)[0] == 200
+        assert peer.run(f"curl --noproxy '*' --silent --max-time 3 http://{address(host)}:{port}/health").stdout == ""
 
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------
@@ -158,6 +249,8 @@ def test_it_survives_a_restart_of_the_engine(host: Host) -> None:
     assert played.returncode == 0, played.stdout + played.stderr
     assert "changed=0" in played.stdout
     assert get(host, "/health")[0] == 200
+    assert get(host, "/health", port=8081)[0] == 200
+    test_who_is_told_what_the_instance_may(host)
 
 
 def test_a_new_value_of_a_secret_counts(host: Host) -> None:

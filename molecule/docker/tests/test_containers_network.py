@@ -16,8 +16,10 @@ testinfra_hosts = ["host"]
 INVENTORY = os.environ["MOLECULE_INVENTORY_FILE"]
 METADATA = "169.254.169.254"
 #: of the platform's hosts: SSH, Swarm, VXLAN, registry, databases, exporters; and a name server
-PORTS = ("tcp 22222", "tcp 2377", "tcp 7946", "udp 7946", "udp 4789", "tcp 5000", "tcp 3306", "tcp 6379")
-PORTS += ("tcp 9100", "tcp 9104", "tcp 9121", "tcp 53", "udp 53")
+PORTS = (
+    *("tcp 22222", "tcp 2377", "tcp 7946", "udp 7946", "udp 4789", "tcp 5000", "tcp 3306", "tcp 6379"),
+    *("tcp 9100", "tcp 9104", "tcp 9121", "tcp 53", "udp 53"),
+)
 DECLARED = {"tcp 3306", "tcp 53", "udp 53"}
 #: a packet of network 4096, as the kernel writes it
 VXLAN = "0800000000100000" + "ff" * 6 + "020000000001" + "0800" + "00" * 28

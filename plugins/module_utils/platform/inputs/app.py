@@ -35,6 +35,7 @@ class Input(RoleInput):
         "app_stacks": "stack",
         "app_stacks.*.services": "service",
         "app_stacks.*.services.*.mounts": "mount",
+        "app_stacks.*.services.*.tmpfs": "tmpfs",
         "app_builds": "build",
     }
     records = {"app_registry": "registry"}
@@ -84,9 +85,16 @@ class Input(RoleInput):
         yield from _secrets(f"{where}.secrets", stack, service.get("secrets", {}))
         for name, value in service.get("extra_hosts", {}).items():
             yield from address(f"{where}.extra_hosts.{name}", value)
-        for path in service.get("mounts", {}):
-            if not path.startswith("/"):
-                yield Problem(f"{where}.mounts.{path}", f"`{path}` is not a path in the container", f"write /{path}")
+        for kind in ("mounts", "tmpfs"):
+            for path in service.get(kind) or {}:
+                if not path.startswith("/"):
+                    what = f"`{path}` is not a path in the container"
+                    yield Problem(f"{where}.{kind}.{path}", what, f"write /{path}")
+        for path, folder in (service.get("tmpfs") or {}).items():
+            yield from in_range(f"{where}.tmpfs.{path}.size_mib", folder.get("size_mib"), 1, 1024 * 1024)
+            if path in service.get("mounts", {}):
+                what = "something is mounted there, too"
+                yield Problem(f"{where}.tmpfs.{path}", what, "keep one of the two (`tmpfs: {}` for none)")
         if service.get("health") is not None and not service["health"].get("command"):
             fix = "give the words of one that exits 0 if the service is healthy, e.g. [curl, -f, localhost:8080/health]"
             yield Problem(f"{where}.health.command", "health has no command", fix)
