@@ -178,21 +178,26 @@ def test_a_user_of_stage_is_refused_from_production(hosts: LocalHosts, secrets: 
 
 
 def test_an_image_that_one_node_pushes_another_pulls(hosts: LocalHosts, secrets: dict[str, str]) -> None:
-    login = (
-        "export DOCKER_CONFIG=$(mktemp -d); trap 'rm -rf $DOCKER_CONFIG' EXIT; "
-        f"echo {secrets['/koin/platform/registry/koin']} "
-        "| docker login --username koin --password-stdin bcsd-build:5000 >&2; "
-    )
+    def login(user: str) -> str:
+        return (
+            "export DOCKER_CONFIG=$(mktemp -d); trap 'rm -rf $DOCKER_CONFIG' EXIT; "
+            f"echo {secrets[f'/koin/platform/registry/{user}']} "
+            f"| docker login --username {user} --password-stdin bcsd-build:5000 >&2; "
+        )
+
     image = "bcsd-build:5000/koin/e2e:1"
     make = f"cd $(mktemp -d) && date +%N >made && tar -c made | docker import - {image} >&2"
     show = f"docker image inspect --format '{{{{.Id}}}}' {image}"
-    pushed = hosts.on("koin-stage", f"sudo sh -eu <<'END'\n{login}{make}; docker push {image} >&2; {show}\nEND")
+    push = f"docker push {image} >&2"
+    pushed = hosts.on("bcsd-build", f"sudo sh -eu <<'END'\n{login('builder')}{make}; {push}; {show}\nEND")
     refused = hosts.on("koin-prod", f"sudo env DOCKER_CONFIG=/nowhere docker pull {image} 2>&1 || true")
     assert "no basic auth credentials" in refused
-    pulled = hosts.on("koin-prod", f"sudo sh -eu <<'END'\n{login}docker pull {image} >&2; {show}\nEND")
+    pulled = hosts.on("koin-prod", f"sudo sh -eu <<'END'\n{login('nodes')}docker pull {image} >&2; {show}\nEND")
     assert pulled == pushed
     assert pulled.startswith("sha256:")
-    for host in ("koin-stage", "koin-prod"):
+    denied = hosts.on("koin-prod", f"sudo sh -eu <<'END'\n{login('nodes')}docker push {image} 2>&1 || true\nEND")
+    assert "this user may pull only" in denied
+    for host in ("bcsd-build", "koin-prod"):
         hosts.on(host, f"sudo docker image rm {image}")
 
 

@@ -470,10 +470,23 @@ ROWS: list[tuple[str, Change, str, str]] = [
     # registry, node_exporter, tls, secrets
     (
         "pusher",
-        put("registry", "registry_users", value={"koin": "short"}),
-        "registry_users.koin",
+        put("registry", "registry_users", value={"koin": {"password": "short", "push": True}}),
+        "registry_users.koin.password",
         "16 to 72 characters",
     ),
+    (
+        "nobody-pushes",
+        put("registry", "registry_users", "builder", "push", value=False),
+        "registry_users",
+        "`push: true`",
+    ),
+    (
+        "password-alone",
+        put("registry", "registry_users", "koin", value="x" * 32),
+        "registry_users.koin",
+        "is not a mapping",
+    ),
+    ("push", put("app", "app_push", value={"user": "builder"}), "app_push", "`password` is missing"),
     ("keep", put("registry", "registry_keep", value=["latest"]), "registry_keep.0", 'write "*:latest"'),
     (
         "collector",

@@ -27,7 +27,7 @@ FIXTURE = REPOSITORY / "tests/fixtures/koin.json"
 #: what follows on the controller, and on every host that has it
 ACCOUNT = ("aws_dns_records", "aws_security_groups")
 HOST = (
-    *("ansible_port", "app_registry", "app_stacks", "base_hosts", "docker_guarded_networks"),
+    *("ansible_port", "app_push", "app_registry", "app_stacks", "base_hosts", "docker_guarded_networks"),
     *("docker_metadata", "docker_open_ports", "docker_reachable", "docker_registries", "edge_sites"),
     *("mariadb_databases", "mariadb_users", "monitoring_jobs", "monitoring_probes", "node_exporter_clients"),
     *("node_exporter_swarm", "registry_users", "secrets_parameters", "sshd_port", "swarm_clusters", "swarm_labels"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -95,15 +96,20 @@ def test_tls(host: Host, registry: str) -> None:
     # 35: too old.
     for old in ("--tls-max 1.1 --ciphers DEFAULT:@SECLEVEL=0", "--tls-max 1.2"):
         assert host.run(f"curl --noproxy '*' --silent {old} https://{registry}/v2/").rc == 35
-    assert status(host, f"http://{registry}/v2/") == 400
+    assert host.run(f"curl --noproxy '*' --silent http://{registry}/v2/").rc != 0
     named = f"https://host:5000/v2/ --connect-to host:5000:{registry}"
     assert status(host, named) == 200
 
 
 def test_files_that_few_may_read(host: Host) -> None:
-    for path in ("/etc/docker/registry/htpasswd", "/etc/docker/registry/config.yml", "/etc/koin/tls/registry/key.pem"):
+    for path, group in (
+        ("/etc/haproxy/registry-users.cfg", "haproxy"),
+        ("/etc/docker/registry/config.yml", "docker-registry"),
+        ("/etc/koin/tls/registry/key.pem", "haproxy"),
+    ):
         file = host.file(path)
-        assert (file.user, file.group, file.mode) == ("root", "docker-registry", 0o640)
+        assert (file.user, file.group, file.mode) == ("root", group, 0o640), path
+    assert not host.file("/etc/docker/registry/htpasswd").exists
 
 
 def test_passwords_are_nowhere_in_plain(host: Host) -> None:
@@ -113,7 +119,62 @@ def test_passwords_are_nowhere_in_plain(host: Host) -> None:
     assert host.run(f"grep --recursive --files-with-matches {pattern} {places}").stdout == ""
     # Compressed, where grep does not see it.
     assert host.run(f"journalctl --no-pager --output cat | grep {pattern}").stdout == ""
-    assert "silent:$2" in host.file("/etc/docker/registry/htpasswd").content_string
+    assert "user silent password $2" in host.file("/etc/haproxy/registry-users.cfg").content_string
+
+
+NODES = "--config /srv/curl-nodes --header 'Accept: application/vnd.oci.image.manifest.v1+json'"
+
+
+def test_who_may_pull_only_is_refused_everything_else(host: Host, registry: str) -> None:
+    digest = push(host, registry, "pulled/app:1", "pulled")
+    base = f"https://{registry}/v2"
+    for path in (
+        "/",
+        "/_catalog",
+        "/pulled/app/tags/list",
+        "/pulled/app/manifests/1",
+        f"/pulled/app/manifests/{digest}",
+    ):
+        assert status(host, base + path, NODES) == 200, path
+        assert status(host, base + path, f"{NODES} --head") in (200, 405), path
+    uploads = f"{base}/pulled/app/blobs/uploads/"
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get"):
+        assert status(host, uploads, f"{NODES} --request {method}") == 403, method
+    for method in ("PUT", "DELETE"):
+        for reference in ("1", digest):
+            url = f"{base}/pulled/app/manifests/{reference}"
+            assert status(host, url, f"{NODES} --request {method} --data x") == 403, (method, reference)
+    # Names that are told apart from those of the one who pushes.
+    both = f"{NODES} --header 'Authorization: Basic {base64.b64encode(b'koin:x').decode()}' --request POST"
+    assert status(host, uploads, both) in (401, 403)
+    for user in ("koin:pulling-horse-battery", "nodes:correct-horse-battery", "KOIN:correct-horse-battery"):
+        assert status(host, uploads, f"--user {user} --request POST") == 401, user
+    assert status(host, uploads, "--config /srv/curl-koin --request POST") == 202
+    # As clients do it.
+    login(host, registry, "nodes", "pulling-horse-battery")
+    try:
+        assert pulls(host, registry, "pulled/app:1")
+        refused = host.run(
+            "skopeo --insecure-policy copy --authfile /root/auth.json "
+            f"oci:/srv/images/pulled:it docker://{registry}/pulled/other:1"
+        )
+        assert refused.rc != 0
+        assert "denied" in refused.stderr and "this user may pull only" in refused.stderr, refused.stderr
+        assert host.run(f"skopeo delete --authfile /root/auth.json docker://{registry}/pulled/app:1").rc != 0
+    finally:
+        login(host, registry, "koin", PASSWORD)
+    assert pulls(host, registry, "pulled/app:1")
+    assert tags(host, registry, "pulled/app") == ["1"]
+
+
+def test_nobody_gets_around_the_proxy(host: Host) -> None:
+    socket = host.file("/run/docker-registry/registry.sock")
+    assert (socket.user, socket.group, socket.mode) == ("docker-registry", "haproxy", 0o660)
+    ask = f"curl --noproxy '*' --silent --unix-socket {socket.path} http://registry/v2/"
+    assert host.check_output(ask) == "{}"
+    assert host.run(f"setpriv --reuid=www-data --regid=www-data --clear-groups {ask}").rc == 7
+    # The proxy reads no images but through the registry.
+    assert host.run("setpriv --reuid=haproxy --regid=haproxy --init-groups ls /var/lib/docker-registry").rc != 0
 
 
 # --- Images ----------------------------------------------------------------------------------------------------------
@@ -199,8 +260,9 @@ def test_pruning_is_planned(host: Host) -> None:
 
 
 def test_it_listens_where_it_should(host: Host, registry: str) -> None:
-    lines = host.check_output("ss --no-header --listening --tcp --numeric --processes | grep registry").splitlines()
-    assert sorted(line.split()[3] for line in lines) == sorted([registry, "127.0.0.1:5001"])
+    lines = host.check_output("ss --no-header --listening --tcp --numeric --processes").splitlines()
+    found = sorted((line.split()[3], line.split('"')[1]) for line in lines if "sshd" not in line)
+    assert found == sorted([(registry, "haproxy"), ("127.0.0.1:5001", "docker-registry")])
 
 
 def test_metrics(host: Host) -> None:
@@ -210,12 +272,16 @@ def test_metrics(host: Host) -> None:
 
 
 def test_it_is_confined(host: Host) -> None:
-    said = host.run("systemd-analyze security --no-pager docker-registry.service").stdout.splitlines()[-1]
-    assert float(said.split()[-3]) < 3, said
+    for unit in ("docker-registry", "haproxy"):
+        said = host.run(f"systemd-analyze security --no-pager {unit}.service").stdout.splitlines()[-1]
+        assert float(said.split()[-3]) < 3, said
+    process = host.check_output("systemctl show haproxy --property=MainPID --value")
+    assert host.check_output(f"stat --format %U /proc/{process}") == "haproxy"
 
 
 def test_it_survives_a_restart(host: Host, registry: str) -> None:
     assert host.service("docker-registry").is_enabled
+    assert host.service("haproxy").is_enabled
     host.check_output("systemctl restart docker-registry")
     host.check_output(
         "timeout 20 sh -c 'until curl --silent --fail http://127.0.0.1:5001/debug/health; do sleep 0.2; done'"
@@ -239,7 +305,7 @@ def play(name: str, *options: str) -> subprocess.CompletedProcess[str]:
         ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], *options, str(playbook)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert played.returncode == 0, played.stdout + played.stderr
@@ -256,7 +322,7 @@ def test_a_run_after_a_failed_one_restarts_what_runs_with_something_else(host: H
     play("converge.yml", *after_a_failure)
     assert started(host) == before
     unit = "/etc/systemd/system/docker-registry.service.d/10-platform.conf"
-    for path in ("/etc/docker/registry/config.yml", unit, "/etc/koin/tls/registry/cert.pem"):
+    for path in ("/etc/docker/registry/config.yml", unit):
         before = started(host)
         host.check_output(f"sleep 1; touch {path}")
         play("converge.yml", *after_a_failure)
@@ -270,13 +336,70 @@ def test_a_run_after_a_failed_one_restarts_what_runs_with_something_else(host: H
     host.check_output(f"rm {left}; systemctl daemon-reload")
 
 
+#: users of changed.yml
+CHANGED = {"koin": "another-horse-battery", "reader": "yet-another-horse-battery"}
+
+
 def test_another_password_counts_at_once(host: Host, registry: str) -> None:
     """Last, for the host is another one afterwards."""
     before = started(host)
     played = play("changed.yml")
     assert "horse" not in played.stdout + played.stderr
-    assert status(host, f"https://{registry}/v2/") == 401
-    assert status(host, f"https://{registry}/v2/", "--user koin:another-horse-battery") == 200
-    assert status(host, f"https://{registry}/v2/", "--user reader:yet-another-horse-battery") == 200
+    address = f"https://{registry}/v2/"
+    assert status(host, address, "--user koin:another-horse-battery") == 200
+    assert status(host, address, "--user reader:yet-another-horse-battery") == 200
+    # What has the former ones still gets its images, until it has the new ones; it pushes no more.
+    uploads = f"{address}first/blobs/uploads/"
+    for user in ("koin:correct-horse-battery", "nodes:pulling-horse-battery"):
+        assert status(host, address, f"--user {user}") == 200, user
+        assert status(host, uploads, f"--user {user} --request POST") == 403, user
+    assert status(host, uploads, "--user koin:another-horse-battery --request POST") == 202
+    # A run that is repeated leaves them; the playbook of the services ends it.
+    users = {name: {"password": word, "push": name == "koin"} for name, word in CHANGED.items()}
+    assert host.check_output(f"echo '{json.dumps(users)}' | registry-users --check") == ""
+    assert "userlist registry-former\n  user koin " in host.file("/etc/haproxy/registry-users.cfg").content_string
+    play("retire.yml")
+    for user in ("koin:correct-horse-battery", "nodes:pulling-horse-battery"):
+        assert status(host, address, f"--user {user}") == 401, user
+    assert status(host, address, "--user koin:another-horse-battery") == 200
+    assert host.check_output("registry-users --retire") == ""
     # Nobody was interrupted.
     assert started(host) == before
+
+
+def test_a_registry_that_asked_for_passwords_itself_is_taken_over(host: Host, registry: str) -> None:
+    """As it was before it had a proxy: one account, which everything pulled and pushed with."""
+    config = "/etc/docker/registry/config.yml"
+    hashed = "import bcrypt; print('shared:' + bcrypt.hashpw(b'shared-horse-battery', bcrypt.gensalt(5)).decode())"
+    host.check_output(
+        "systemctl disable --now haproxy docker-registry; "
+        "rm -rf /etc/haproxy/*.cfg /etc/systemd/system/haproxy.service.d; "
+        f'python3 -c "{hashed}" > /etc/docker/registry/htpasswd; '
+        f"sed -i '/net: unix/d; s|addr: /run.*|addr: {registry}|; "
+        "s|^  headers:|  tls: {certificate: /etc/koin/tls/registry/cert.pem, key: /etc/koin/tls/registry/key.pem}"
+        "\\n&|' "
+        f"{config}; printf 'auth: {{htpasswd: {{realm: x, path: /etc/docker/registry/htpasswd}}}}\\n' >> {config}; "
+        "printf '[Service]\\nUMask=0027\\n' > /etc/systemd/system/docker-registry.service.d/10-platform.conf; "
+        "chgrp docker-registry /etc/koin/tls/registry/key.pem /etc/docker/registry/htpasswd; "
+        "systemctl daemon-reload; systemctl start docker-registry; sleep 1"
+    )
+    shared = "--user shared:shared-horse-battery"
+    uploads = f"https://{registry}/v2/first/blobs/uploads/"
+    assert status(host, uploads, f"{shared} --request POST") == 202
+    host.check_output(
+        'systemd-run --unit watch sh -c \'while sleep 0.2; do curl --noproxy "*" --silent --max-time 5 --output '
+        f'/dev/null --write-out "%%{{http_code}}\\n" {shared} https://{registry}/v2/; done >> /tmp/watched\''
+    )
+    play("changed.yml", "--check")
+    assert status(host, uploads, f"{shared} --request POST") == 202
+    play("changed.yml")
+    host.check_output("sleep 1; systemctl stop watch")
+    seen = host.file("/tmp/watched").content_string.split()
+    # Refused connections in the second in which the port changes hands, never a refused password.
+    assert set(seen) <= {"200", "000"}
+    assert seen[-1] == "200" and seen.count("000") < 10, seen
+    assert status(host, uploads, f"{shared} --request POST") == 403
+    assert status(host, uploads, "--user koin:another-horse-battery --request POST") == 202
+    play("retire.yml")
+    assert status(host, f"https://{registry}/v2/", shared) == 401
+    assert not host.file("/etc/docker/registry/htpasswd").exists

@@ -29,7 +29,7 @@ _LOGIN_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@", re.I)
 
 
 class Input(RoleInput):
-    """app_stacks, app_builds, app_registry."""
+    """app_stacks, app_builds, app_registry, app_push."""
 
     entries = {
         "app_stacks": "stack",
@@ -38,8 +38,8 @@ class Input(RoleInput):
         "app_stacks.*.services.*.tmpfs": "tmpfs",
         "app_builds": "build",
     }
-    records = {"app_registry": "registry"}
-    secrets = ("app_stacks.*.services.*.secrets.*", "app_registry.password")
+    records = {"app_registry": "registry", "app_push": "push"}
+    secrets = ("app_stacks.*.services.*.secrets.*", "app_registry.password", "app_push.password")
     needs = ("docker", "swarm")
 
     def problems(self, values: Values) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..engine.errors import Problem
-from .rules import Look, RoleInput, Values, address, debian_only, ports, ranges, spelled
+from .rules import Look, RoleInput, Values, address, debian_only, long_enough, ports, ranges, spelled
 
 _USER = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -15,7 +15,8 @@ _USER = re.compile(r"[A-Za-z0-9._-]+")
 class Input(RoleInput):
     """registry_*."""
 
-    secrets = ("registry_users.*",)
+    entries = {"registry_users": "user"}
+    secrets = ("registry_users.*.password",)
 
     def problems(self, values: Values) -> Iterator[Problem]:
         yield from ports(values, "registry_port", "registry_metrics_port")
@@ -24,12 +25,13 @@ class Input(RoleInput):
         users = values.get("registry_users") or {}
         if not users:
             yield Problem("registry_users", "is empty: nobody could push or pull", "give names and passwords")
-        for name, password in users.items():
+        elif not any(user.get("push") for user in users.values()):
+            yield Problem("registry_users", "has nobody who may push", "write `push: true` for one that builds images")
+        for name, user in users.items():
             where = f"registry_users.{name}"
             yield from spelled(where, name, _USER, "a user's name", "write letters, digits and ._-")
             # bcrypt uses at most 72 bytes.
-            if not 16 <= len(str(password or "")) <= 72:
-                yield Problem(where, "needs a password of 16 to 72 characters", "use one from secrets_parameters")
+            yield from long_enough(f"{where}.password", user.get("password"), 16, 72)
         for number, pattern in enumerate(values.get("registry_keep", ())):
             if ":" not in pattern:
                 fix = f'write "*:{pattern}" for that tag of every repository'
