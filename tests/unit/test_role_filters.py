@@ -81,6 +81,22 @@ SECRETS = {"state": "directory", "group": "prometheus", "mode": "0750"}
             ],
             ["b"],
         ),
+        # A rebuilt image has a time after its tag; other tags are of other content.
+        (
+            "app",
+            "app_newest",
+            [
+                {"a": "r:5/x/a:t-1", "b": "r:5/b:t-2", "c": "r:5/c:t-3", "d": "r:5/d:t-4"},
+                [
+                    {"item": {"key": "a"}, "json": {"tags": ["t-1", "t-1-202611280000", "t-1-202611290000", "t-9"]}},
+                    {"item": {"key": "b"}, "json": {"tags": ["t-2", "t-2-1", "t-20-202611280000"]}},
+                    {"item": {"key": "c"}, "json": {"tags": None}},
+                    {"item": {"key": "d"}, "status": 404},
+                    {"skipped": True},
+                ],
+            ],
+            {"a": "r:5/x/a:t-1-202611290000", "b": "r:5/b:t-2"},
+        ),
         ("app", "app_secret_names", [STACKS], {"koin": {"api": {"key": KEY, "pin": PIN}, "web": {}}}),
         ("app", "app_secret_values", [STACKS], {"koin": {KEY: "one", PIN: 7}}),
         (

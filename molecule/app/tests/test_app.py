@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import subprocess
+import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ SERVICE = "koin-stage_api"
 #: with `metadata: true`
 UPLOADS = "koin-uploads_api"
 # Patterns, for sudo writes down these very commands.
+SOURCES = Path(__file__).parents[3] / "services/sample"
 PASSWORDS = "first-h[o]rse|second-h[o]rse|registry-h[o]rse"
 
 
@@ -37,7 +42,7 @@ def get(host: Host, path: str, *more: str, port: int = 8080) -> tuple[int, dict[
     return int(status), json.loads(body)
 
 
-def play(**variables: Any) -> subprocess.CompletedProcess[str]:
+def play(playbook: str = "changed.yml", *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
     """Deploy with other values."""
     return subprocess.run(
         [
@@ -46,7 +51,8 @@ def play(**variables: Any) -> subprocess.CompletedProcess[str]:
             INVENTORY,
             "--extra-vars",
             json.dumps(variables),
-            str(Path(__file__).parents[1] / "changed.yml"),
+            *options,
+            str(Path(__file__).parents[1] / playbook),
         ],
         capture_output=True,
         text=True,
@@ -145,7 +151,28 @@ def test_the_image_holds_no_settings_of_the_host(host: Host) -> None:
 def test_only_its_own_images_are_left_by_the_build(host: Host) -> None:
     assert "koin-base" not in host.check_output("docker image ls --format '{{.Repository}}'")
     # What the next image is made of is what its tag says, and nothing left over.
-    assert host.check_output("ls -A /var/lib/koin/build") == ""
+    assert host.check_output("ls -A /var/lib/koin/images").split() == ["sample", "sample.tag"]
+    sources = host.check_output("ls -A /var/lib/koin/images/sample").split()
+    assert sources == sorted(path.name for path in SOURCES.iterdir() if path.is_file())
+
+
+def test_the_image_says_what_it_consists_of(host: Host) -> None:
+    container = containers(host)[0]
+    content = json.loads(host.check_output(f"docker exec {container} cat /usr/share/koin/sbom.spdx.json"))
+    assert (content["spdxVersion"], content["dataLicense"]) == ("SPDX-2.3", "CC0-1.0")
+    top, *packages = content["packages"]
+    said = sorted(f"{package['name']} {package['versionInfo']}" for package in packages)
+    listed = f"docker exec {container} dpkg-query --show --showformat '${{Package}} ${{Version}}\n'"
+    assert said == sorted(host.check_output(listed).splitlines())
+    assert "python3-pymysql" in {package["name"] for package in packages}
+    assert f"{top['name']}:{top['versionInfo']}" == running(host)["Config"]["Image"].partition("@")[0]
+    identifiers = [package["SPDXID"] for package in content["packages"]]
+    assert len(set(identifiers)) == len(identifiers)
+    related = {relation["relatedSpdxElement"] for relation in content["relationships"]}
+    assert related == set(identifiers)
+    labels = running(host)["Config"]["Labels"]
+    assert labels["koin.sbom"] == "/usr/share/koin/sbom.spdx.json"
+    assert labels["koin.reason"] == "declared"
 
 
 # --- The network -----------------------------------------------------------------------------------------------------
@@ -235,9 +262,24 @@ def test_files_that_few_may_read(host: Host) -> None:
         ("/etc/koin/stacks/koin-stage.yml", 0o640),
         ("/etc/koin/docker", 0o700),
         ("/etc/koin/docker/config.json", 0o600),
+        ("/etc/koin/docker-push", 0o700),
+        ("/etc/koin/docker-push/config.json", 0o600),
     ):
         file = host.file(path)
         assert (file.user, file.mode) == ("root", mode), path
+
+
+def test_what_deploys_does_not_have_the_account_that_pushes(host: Host) -> None:
+    users = {}
+    for folder in ("docker", "docker-push"):
+        auths = json.loads(host.file(f"/etc/koin/{folder}/config.json").content_string)["auths"]
+        users[folder] = [base64.b64decode(auth["auth"]).decode().partition(":")[0] for auth in auths.values()]
+    assert users == {"docker": ["nodes"], "docker-push": ["builder"]}
+    # Nor do the nodes get it with a service.
+    held = host.check_output(
+        "grep --recursive --files-with-matches 'registry-horse-p[u]sh' /etc /var/lib/docker/swarm || true"
+    )
+    assert held == ""
 
 
 # --- What happens to it ----------------------------------------------------------------------------------------------
@@ -299,3 +341,126 @@ def test_it_recovers_and_undoes_what_hands_have_done(host: Host) -> None:
     assert len(secrets(host)) == 2
     steady = play()
     assert "changed=0" in steady.stdout, steady.stdout
+
+
+# --- Images that are rebuilt -----------------------------------------------------------------------------------------
+
+REGISTRY = "127.0.0.1:5000"
+METRICS = "/var/lib/prometheus/node-exporter"
+#: a security archive of one package, which is as new as can be
+PLANT = """
+set -eu
+umask 022
+mkdir -p /srv/security/tree; cd /srv/security
+rm -rf tree; mkdir fetched; cd fetched; apt-get download ca-certificates 2>/dev/null; cd ..
+dpkg-deb -R fetched/*.deb tree; sed -i 's/^Version: .*/Version: 99999999/' tree/DEBIAN/control
+dpkg-deb -b tree it.deb >/dev/null; rm -r tree fetched
+{ dpkg-deb -f it.deb; echo "Filename: ./it.deb"; echo "Size: $(stat -c %s it.deb)";
+  echo "SHA256: $(sha256sum it.deb | cut -d ' ' -f 1)"; } > Packages
+{ printf 'Origin: Debian\\nLabel: Debian-Security\\nSuite: stable-security\\nCodename: trixie-security\\n'
+  echo "Date: $(date -Ru)"; echo SHA256:
+  echo " $(sha256sum Packages | cut -d ' ' -f 1) $(stat -c %s Packages) Packages"
+} > Release
+echo 'deb [trusted=yes] copy:/srv/security ./' > /etc/apt/sources.list.d/planted.list
+"""
+
+
+def tags(host: Host) -> list[str]:
+    auth = host.check_output('sed -n \'s/.*"auth": "\\(.*\\)".*/\\1/p\' /etc/koin/docker/config.json')
+    said = host.check_output(
+        f"curl --noproxy '*' --silent --header 'Authorization: Basic {auth}' http://{REGISTRY}/v2/koin/sample/tags/list"
+    )
+    return sorted(json.loads(said)["tags"])
+
+
+def rebuild(host: Host) -> str:
+    """Run what the timer runs; what it says."""
+    done = host.run("systemctl start koin-rebuild.service")
+    run = host.check_output("systemctl show --value --property=InvocationID koin-rebuild")
+    said: str = host.check_output(f"journalctl --no-pager --output cat _SYSTEMD_INVOCATION_ID={run}")
+    assert done.rc == 0, said
+    return said
+
+
+def metric(host: Host, name: str) -> float:
+    [line] = [line for line in host.file(f"{METRICS}/images.prom").content_string.splitlines() if line.startswith(name)]
+    return float(line.split()[-1])
+
+
+def test_rebuilding_is_planned(host: Host) -> None:
+    timer = host.service("koin-rebuild.timer")
+    assert timer.is_enabled
+    assert timer.is_running
+    assert "05:40" in host.check_output("systemctl show koin-rebuild.timer --property=TimersCalendar")
+
+
+def test_without_security_updates_nothing_is_rebuilt(host: Host) -> None:
+    host.check_output(f"mkdir -p {METRICS}")
+    before = tags(host)
+    assert len(before) == 1
+    assert "has all security updates" in rebuild(host)
+    assert tags(host) == before
+    assert abs(metric(host, "koin_image_rebuild_last_success") - time.time()) < 120
+    created = host.check_output(f"docker image inspect --format '{{{{.Created}}}}' {REGISTRY}/koin/sample:{before[0]}")
+    expected = datetime.fromisoformat(created).timestamp()
+    assert (
+        abs(metric(host, f'koin_image_built_timestamp_seconds{{repository="{REGISTRY}/koin/sample"}}') - expected) < 1
+    )
+
+
+def test_a_security_update_is_built_in_and_pushed_and_not_deployed(host: Host) -> None:
+    [declared] = tags(host)
+    host.check_output(PLANT)
+    planned = host.check_output("app-rebuild --dry-run")
+    assert "would rebuild" in planned and "-> 99999999" in planned, planned
+    assert tags(host) == [declared]
+    said = rebuild(host)
+    assert re.search(r"sample: rebuilds \S+ as \S+: ca-certificates \S+ -> 99999999", said), said
+    [first, rebuilt] = tags(host)
+    assert first == declared
+    assert re.fullmatch(re.escape(declared) + r"-\d{12}", rebuilt)
+    fresh = f"{REGISTRY}/koin/sample:{rebuilt}"
+    show = "dpkg-query --show --showformat '${Version}' ca-certificates"
+    assert host.check_output(f'docker run --rm --entrypoint sh {fresh} -c "{show}"'.replace("$", "\\$")) == "99999999"
+    # The next time there is nothing left to do.
+    assert "has all security updates" in rebuild(host)
+    assert tags(host) == [declared, rebuilt]
+    assert running(host)["Config"]["Image"].partition("@")[0] == f"{REGISTRY}/koin/sample:{declared}"
+
+
+def test_the_next_deployment_takes_the_newest(host: Host) -> None:
+    [_, rebuilt] = tags(host)
+    played = play()
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert running(host)["Config"]["Image"].partition("@")[0] == f"{REGISTRY}/koin/sample:{rebuilt}"
+    assert "-> 99999999" in running(host)["Config"]["Labels"]["koin.reason"]
+    assert get(host, "/health")[0] == 200
+    whole = play("converge.yml")
+    assert "changed=0" in whole.stdout, whole.stdout
+
+
+def test_without_package_lists_it_fails_and_says_so(host: Host) -> None:
+    before = metric(host, "koin_image_rebuild_last_success")
+    host.check_output("mv /srv/security /srv/gone")
+    failed = host.run("systemctl start koin-rebuild.service")
+    host.check_output("mv /srv/gone /srv/security; systemctl reset-failed koin-rebuild")
+    assert failed.rc != 0
+    assert "/srv/security" in host.check_output("journalctl --no-pager --output cat --unit koin-rebuild --lines 5")
+    assert metric(host, "koin_image_rebuild_last_success") == before
+    host.check_output("rm -r /srv/security /etc/apt/sources.list.d/planted.list; apt-get update -qq")
+
+
+def test_a_build_host_that_did_not_rebuild_is_checked_and_set_up(host: Host) -> None:
+    """As it was before there was a timer: images are in the registry, sources are not kept."""
+    host.check_output(
+        "systemctl disable --now koin-rebuild.timer; rm -rf /etc/systemd/system/koin-rebuild.* /etc/koin/images.json "
+        "/var/lib/koin/images; systemctl daemon-reload"
+    )
+    interrupted = ("--extra-vars", json.dumps({"__run_mark": {"stdout_lines": ["found", "whole"]}}))
+    checked = play("converge.yml", "--check", *interrupted)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    played = play("converge.yml", *interrupted)
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert host.service("koin-rebuild.timer").is_running
+    assert host.check_output("ls -A /var/lib/koin/images").split() == ["sample", "sample.tag"]
+    assert "has all security updates" in rebuild(host)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,34 @@ def app_images(builds: Mapping[str, Mapping[str, Any]], repository: str, release
     return {
         name: f"{build['image']}:{release}-"
         + app_digest(f"{repository}/{build['context']}", build.get("packages", []), release, revision)
+        for name, build in builds.items()
+    }
+
+
+def app_newest(images: Mapping[str, str], results: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The newest of each image that the registry has; results: its lists of tags. Missing ones are left out."""
+    newest = {}
+    for result in results:
+        name = result.get("item", {}).get("key")
+        repository, _, tag = images.get(name, "").rpartition(":")
+        # A rebuilt one has the time after it.
+        known = re.compile(re.escape(tag) + r"(-\d{12})?")
+        tags = [found for found in (result.get("json") or {}).get("tags") or [] if known.fullmatch(found)]
+        if tags:
+            newest[name] = f"{repository}:{max(tags)}"
+    return newest
+
+
+def app_rebuilds(
+    builds: Mapping[str, Mapping[str, Any]], images: Mapping[str, str], folder: str
+) -> dict[str, dict[str, Any]]:
+    """What the build host has to know to make an image again, by name."""
+    return {
+        name: {
+            "image": images[name],
+            "packages": build.get("packages", ["ca-certificates"]),
+            "sources": f"{folder}/{name}",
+        }
         for name, build in builds.items()
     }
 
@@ -114,6 +143,8 @@ class FilterModule:
             "app_files": app_files,
             "app_images": app_images,
             "app_managers": app_managers,
+            "app_newest": app_newest,
+            "app_rebuilds": app_rebuilds,
             "app_secret_names": app_secret_names,
             "app_secret_values": app_secret_values,
         }

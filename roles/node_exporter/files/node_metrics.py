@@ -5,7 +5,8 @@ Usage: node-metrics DIRECTORY [--swarm]
 
 - host.prom: whether a reboot is due
 - updates.prom: how many updates are pending, counted again only after packages or package lists have changed
-- swarm.prom: the Swarm, as this host's Docker Engine knows it; nodes and services on managers only
+- swarm.prom: the Swarm, as this host's Docker Engine knows it; nodes and services on managers only. And how old the
+  images are that run here.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 DOCKER_SOCKET = "/run/docker.sock"
 PACKAGES = Path("/var/lib/dpkg/status")
@@ -48,6 +51,7 @@ HELP = {
     "koin_swarm_service_replicas_desired": "Tasks that the service should have; told by managers.",
     "koin_swarm_service_replicas_running": "Tasks of the service that run; told by managers.",
     "koin_swarm_service_update_failed": "1 when the last update was paused or rolled back; told by managers.",
+    "koin_image_created_timestamp_seconds": "When an image was built of which the service runs a task on this host.",
 }
 
 
@@ -142,6 +146,19 @@ def services(found: Iterable[dict[str, Any]]) -> Iterator[Sample]:
         yield "koin_swarm_service_update_failed", labels, state in ("paused", "rollback_paused", "rollback_completed")
 
 
+def images(engine: Engine) -> Iterator[Sample]:
+    """How old the images of the services are of which a task runs here."""
+    label = "com.docker.swarm.service.name"
+    seen = set()
+    for container in engine.ask(f"/containers/json?filters={quote(json.dumps({'label': [label]}))}") or ():
+        key = container["Labels"][label], container["Image"].partition("@")[0]
+        created = (engine.ask(f"/images/{container['ImageID']}/json") or {}).get("Created")
+        if created and key not in seen:
+            seen.add(key)
+            labels = dict(zip(("service", "image"), key, strict=True))
+            yield "koin_image_created_timestamp_seconds", labels, datetime.fromisoformat(created).timestamp()
+
+
 def swarm() -> Iterator[Sample]:
     """What the Engine of this host knows."""
     engine = Engine("localhost", timeout=10)
@@ -155,6 +172,7 @@ def swarm() -> Iterator[Sample]:
     yield "koin_swarm_active", {}, swarm_info.get("LocalNodeState") == "active"
     manager = bool(swarm_info.get("ControlAvailable"))
     yield "koin_swarm_manager", {}, manager
+    yield from images(engine)
     if not manager:
         return
     # Without a leader these are refused, or wait for one.
