@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,3 +64,18 @@ def test_other_networks_are_joined_beside_it() -> None:
     assert content["networks"] == {"default": ENCRYPTED, "shared": {"external": True}}
     assert content["services"]["web"]["networks"] == ["default", "shared"]
     assert stack(["manager"], networks=["shared"])["networks"]["default"] == {}
+
+
+def test_a_manager_is_asked_for_the_labels_of_its_swarm(tmp_path: Path) -> None:
+    """The shell must leave the variables of the format alone."""
+    loader = DataLoader()
+    tasks = loader.load_from_file(str(ROLE / "tasks/main.yml"), trusted_as_template=True)
+    asking = next(task for task in tasks if task.get("register") == "__app_found")
+    asked = Templar(loader=loader).template(asking["ansible.builtin.command"]["argv"])
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$*\" >> {tmp_path}/calls\n")
+    docker.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(asked, env=environment, check=True, capture_output=True)
+    calls = (tmp_path / "calls").read_text()
+    assert "range $key, $value := .Spec.Labels}}{{$key}}={{println $value}}" in calls
