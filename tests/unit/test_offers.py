@@ -265,7 +265,7 @@ def test_a_database_that_no_service_uses_lets_nobody_in() -> None:
     clients = FILTERS.database_clients(stacks, hostvars, hostvars, {"p": "1", "s": "2", "b": "3"})
     # A service without placement runs anywhere in its Swarm.
     assert clients == {"x": ["1", "2"]}
-    del stacks["a"]["services"]["job"]
+    del services["job"]
     assert FILTERS.database_clients(stacks, hostvars, hostvars, {"p": "1", "s": "2", "b": "3"}) == {"x": ["1"]}
 
 
