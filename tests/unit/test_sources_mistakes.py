@@ -118,13 +118,13 @@ MISTAKES = [
         ["merge conflict", "keep one"],
     ),
     Mistake("[%]", INSTANCES, replace("[SSH, DB]", "[%]", "[%]"), ['"%"']),
-    Mistake("a value that begins with %", "group_vars/all/app.yml", replace("user: koin", "user: %u", "%u"), ['"%u"']),
-    Mistake("a value that begins with @", "group_vars/all/app.yml", replace("user: koin", "user: @u", "@u"), ['"@u"']),
+    Mistake("a value that begins with %", "group_vars/all/app.yml", replace("user: nodes", "user: %u", "%u"), ['"%u"']),
+    Mistake("a value that begins with @", "group_vars/all/app.yml", replace("user: nodes", "user: @u", "@u"), ['"@u"']),
     Mistake(
-        "a value that begins with `", "group_vars/all/app.yml", replace("user: koin", "user: `u`", "`u"), ['"`u`"']
+        "a value that begins with `", "group_vars/all/app.yml", replace("user: nodes", "user: `u`", "`u"), ['"`u`"']
     ),
     Mistake("a * for all", INSTANCES, replace("[SSH, DB]", "[*]", "[*]"), ['"*"']),
-    Mistake("a tag", "group_vars/all/app.yml", replace("user: koin", "user: !koin", "!koin"), ["tag", "quotes"]),
+    Mistake("a tag", "group_vars/all/app.yml", replace("user: nodes", "user: !koin", "!koin"), ["tag", "quotes"]),
     Mistake(
         "an unquoted template",
         "group_vars/all/login.yml",
