@@ -60,7 +60,7 @@ DRIFTS = [
         ),
     ),
     Drift("instance", HOST, "metadata.http_tokens", _metadata(HttpTokens="optional")),
-    Drift("instance", HOST, "metadata.hop_limit", _metadata(HttpPutResponseHopLimit=1)),
+    Drift("instance", HOST, "metadata.hop_limit", _metadata(HttpPutResponseHopLimit=2)),
     Drift("instance", HOST, "metadata.http_endpoint", _metadata(HttpEndpoint="disabled")),
     Drift("instance", HOST, "root_volume.type", _volume(VolumeType="gp2")),
     # AWS cannot shrink a volume; a smaller one simulates a declaration that has grown.
