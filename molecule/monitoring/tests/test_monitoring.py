@@ -191,7 +191,7 @@ def probe(host: Host, target: Host, hostname: str = "site.example", path: str = 
 def test_a_site_is_asked_by_its_name(host: Host, target: Host) -> None:
     assert probe(host, target) == "1"
     assert query(host, 'probe_success{job="probe",instance="site.example"}')[0]["value"][1] == "1"
-    assert float(query(host, 'probe_ssl_earliest_cert_expiry{job="probe"} - time()')[0]["value"][1]) > 300 * 86400
+    assert float(query(host, 'probe_ssl_earliest_cert_expiry{job="probe"} - time()')[0]["value"][1]) > 80 * 86400
 
 
 def test_another_name_or_a_broken_page_is_no_success(host: Host, target: Host) -> None:
@@ -200,7 +200,7 @@ def test_another_name_or_a_broken_page_is_no_success(host: Host, target: Host) -
 
 
 def test_it_is_known_how_long_exporters_certificates_are_valid(host: Host) -> None:
-    found = wait_for(lambda: query(host, 'probe_ssl_earliest_cert_expiry{job="certificates"} - time() > 300 * 86400'))
+    found = wait_for(lambda: query(host, 'probe_ssl_earliest_cert_expiry{job="certificates"} - time() > 80 * 86400'))
     assert {sample["metric"]["instance"] for sample in found} == {"monitor", "target"}
 
 
