@@ -388,7 +388,7 @@ def test_a_registry_that_asked_for_passwords_itself_is_taken_over(host: Host, re
     assert status(host, uploads, f"{shared} --request POST") == 202
     host.check_output(
         'systemd-run --unit watch sh -c \'while sleep 0.2; do curl --noproxy "*" --silent --max-time 5 --output '
-        f'/dev/null --write-out "%%{{http_code}}\\n" {shared} https://{registry}/v2/; done >> /tmp/watched\''
+        f'/dev/null --write-out "%{{http_code}}\\n" {shared} https://{registry}/v2/; done >> /tmp/watched\''
     )
     play("changed.yml", "--check")
     assert status(host, uploads, f"{shared} --request POST") == 202
