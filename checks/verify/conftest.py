@@ -1,6 +1,6 @@
 """What the checks of a running platform share. They only read; `playbooks/verify.yml` runs them.
 
-playbooks/tasks/checked_inventory.yml writes the inventory that they take: testinfra does not fill in templates.
+playbooks/verify.yml writes the inventory that they take: testinfra does not fill in templates.
 """
 
 from __future__ import annotations

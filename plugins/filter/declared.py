@@ -21,15 +21,15 @@ def missing_hosts(instances: Mapping[str, Entry], present: Iterable[str]) -> lis
     return sorted(running - set(present))
 
 
-def checked_inventory(
-    hostvars: Mapping[str, Entry], groups: Mapping[str, Iterable[str]], variables: Iterable[str]
-) -> dict[str, Any]:
-    """The inventory that the checks of a running platform read: its hosts, with the values of some variables."""
-    names = list(variables)
-    hosts = {}
-    for host in groups["platform"]:
-        known = hostvars[host]
-        hosts[host] = {name: known[name] for name in names if name in known}
+def checked_inventory(hostvars: Mapping[str, Entry], groups: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """What the checks of a running platform take: its hosts, each with its `verify_values`, less empty ones.
+
+    testinfra does not fill in templates.
+    """
+    hosts = {
+        host: {name: value for name, value in hostvars[host]["verify_values"].items() if value != ""}
+        for host in groups["platform"]
+    }
     children: dict[str, Any] = {
         name: {"hosts": {member: {} for member in members}}
         for name, members in groups.items()

@@ -196,7 +196,11 @@ ip netns exec metadata sh -c 'ip address add 169.254.169.254/30 dev metadata1; i
 mkdir -p /run/metadata/latest/meta-data
 echo security-credentials/ >/run/metadata/latest/meta-data/iam
 cd /run/metadata
-setsid -f ip netns exec metadata python3 -m http.server --bind 169.254.169.254 80 >/dev/null 2>&1 </dev/null
+setsid -f ip netns exec metadata python3 -c '
+# Not HTTPServer, which asks DNS for its own name first.
+import http.server, socketserver
+socketserver.TCPServer(("169.254.169.254", 80), http.server.SimpleHTTPRequestHandler).serve_forever()
+' >/dev/null 2>&1 </dev/null
 for try in $(seq 20); do
   curl --noproxy '*' --silent --max-time 2 http://169.254.169.254/ >/dev/null && exit 0
   sleep 0.5

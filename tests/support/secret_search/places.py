@@ -51,6 +51,8 @@ PLACES = (
         ("/koin/platform/registry/builder",),
         ("bcsd-build",),
     ),
+    # Whoever deploys gives each node of a task the login that pulls (--with-registry-auth). The folder above is 0700.
+    Place("/var/lib/docker/swarm/worker/tasks.db", "0644", "root:root", ("/koin/platform/registry/nodes",)),
     # --- A service's own secrets, in memory ---
     Place("/var/lib/docker/containers/*/mounts/secrets/*", "0444", "root:root", ("/koin/prod/*",), ("koin-prod",)),
     Place("/var/lib/docker/containers/*/mounts/secrets/*", "0444", "root:root", ("/koin/stage/*",), ("koin-stage",)),
