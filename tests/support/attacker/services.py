@@ -173,7 +173,8 @@ EXPORTERS = (
 # --- Prometheus -------------------------------------------------------------------------------------------------------
 
 _ASK = f"{_CURL} --insecure --config - '@url@/api/v1/query?query=up' <<'END'\n@login@\nEND\n"
-_PAGE = "--resolve internal.bcsdlab.com:443:172.31.16.10"
+#: for curl: where the page is, and the address in aws_security_admin_cidrs that this machine has
+_ADMINISTRATOR = 'resolve = "internal.bcsdlab.com:443:172.31.16.10"\ninterface = "172.31.255.1"'
 
 PROMETHEUS = (
     Move(
@@ -188,11 +189,8 @@ PROMETHEUS = (
         "ask Prometheus without a login, from where administrators come from",
         Origin.CONTROLLER,
         _ASK,
-        Control(
-            Origin.CONTROLLER,
-            {"login": 'resolve = "internal.bcsdlab.com:443:172.31.16.10"\nuser = "koin:@monitoring_password@"'},
-        ),
-        {"url": "https://internal.bcsdlab.com", "login": 'resolve = "internal.bcsdlab.com:443:172.31.16.10"'},
+        Control(Origin.CONTROLLER, {"login": f'{_ADMINISTRATOR}\nuser = "koin:@monitoring_password@"'}),
+        {"url": "https://internal.bcsdlab.com", "login": _ADMINISTRATOR},
         won=r'"status":"success"',
     ),
     *(
