@@ -116,6 +116,14 @@ def test_tls_12_is_spoken_with_authenticated_encryption_alone(
     assert ("alert handshake failure" in answer.stderr) is not spoken
 
 
+@pytest.mark.parametrize(
+    ("group", "spoken"), [("X25519MLKEM768", True), ("P-384", True), ("P-521", False), ("ffdhe2048", False)]
+)
+def test_keys_are_exchanged_as_mozilla_has_it(client: Host, address: str, group: str, spoken: bool) -> None:
+    answer = client.run("openssl s_client -starttls mysql -connect %s:3306 -groups %s </dev/null", address, group)
+    assert ("BEGIN CERTIFICATE" in answer.stdout) is spoken, answer.stderr
+
+
 def test_older_tls_is_not_spoken(client: Host, address: str) -> None:
     # The client is let speak it, so that it is the server who refuses.
     older = client.run(
