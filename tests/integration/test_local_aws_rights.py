@@ -119,6 +119,32 @@ def test_a_role_does_what_its_policies_and_its_boundary_allow(local_aws: LocalAw
     assert ec2.describe_subnets()["Subnets"]
 
 
+def test_a_boundary_is_a_policy_that_exists_and_stays_while_a_role_has_it(local_aws: LocalAws) -> None:
+    iam = local_aws.client("iam")
+    arn = iam.create_policy(PolicyName="limit", PolicyDocument=json.dumps(_policy("ec2:*")))["Policy"]["Arn"]
+    text = f"Scope ARN: {arn}-2 does not exist or is not attachable."
+    new = {"RoleName": "host", "AssumeRolePolicyDocument": "{}"}
+    assert _refused(lambda: iam.create_role(**new, PermissionsBoundary=f"{arn}-2")) == ("NoSuchEntity", text, 404)
+    iam.create_role(**new, PermissionsBoundary=arn)
+    put = iam.put_role_permissions_boundary
+    assert _refused(lambda: put(RoleName="host", PermissionsBoundary=f"{arn}-2"))[:2] == ("NoSuchEntity", text)
+    assert _refused(lambda: iam.delete_policy(PolicyArn=arn))[0] == "DeleteConflict"
+    iam.delete_role_permissions_boundary(RoleName="host")
+    iam.delete_policy(PolicyArn=arn)
+
+
+def test_the_details_of_an_account_name_policies(local_aws: LocalAws) -> None:
+    iam = local_aws.client("iam")
+    arn = iam.create_policy(PolicyName="limit", PolicyDocument=json.dumps(_policy("ec2:*")))["Policy"]["Arn"]
+    iam.create_role(RoleName="host", AssumeRolePolicyDocument="{}", PermissionsBoundary=arn)
+    iam.attach_role_policy(RoleName="host", PolicyArn=arn)
+    found = iam.get_account_authorization_details(Filter=["Role", "LocalManagedPolicy"])
+    (role,), (policy,) = found["RoleDetailList"], found["Policies"]
+    assert role["AttachedManagedPolicies"] == [{"PolicyName": "limit", "PolicyArn": arn}]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == arn
+    assert (policy["PolicyName"], policy["Arn"]) == ("limit", arn)
+
+
 def test_policies_are_those_of_groups_and_attached_ones_too(local_aws: LocalAws) -> None:
     iam, kim = local_aws.client("iam"), local_aws.user("kim")
     ec2 = local_aws.client("ec2", keys=kim)

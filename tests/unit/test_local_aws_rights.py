@@ -105,9 +105,25 @@ def test_conditions(condition: dict[str, Any], context: Mapping[str, tuple[str, 
     assert (refusal([policy], None, Asked("ec2:RunInstances", context=context)) is None) is allowed
 
 
+def test_a_policy_variable_is_what_is_known_of_the_call() -> None:
+    """Word for word: a `*` in its place could reach over what else the policy of a stranger's path holds."""
+    wanted = {"StringEquals": {"iam:PermissionsBoundary": "arn:aws:iam::${aws:PrincipalAccount}:policy/koin"}}
+    policy = _policy(Action="*", Condition=wanted, Resource="arn:aws:iam::${aws:PrincipalAccount}:role/*")
+
+    def refused(boundary: str, role: str = f"arn:aws:iam::{NUMBER}:role/x") -> bool:
+        context = {"aws:principalaccount": (NUMBER,), "iam:permissionsboundary": (boundary,)}
+        return refusal([policy], None, Asked("iam:CreateRole", (role,), context)) is not None
+
+    assert not refused(f"arn:aws:iam::{NUMBER}:policy/koin")
+    assert refused("arn:aws:iam::999999999999:policy/koin")
+    assert refused(f"arn:aws:iam::{NUMBER}:policy/a:policy/koin")
+    assert refused(f"arn:aws:iam::{NUMBER}:policy/koin", "arn:aws:iam::999999999999:role/x")
+
+
 @pytest.mark.parametrize(
     "parts",
     [
+        {"Condition": {"StringEquals": {"a:b": "${aws:username}"}}},
         {"Condition": {"NumericLessThan": {"s3:max-keys": "10"}}},
         {"Condition": {"ForSomeValues:StringLike": {"a:b": "x"}}},
         {"Resource": "arn:aws:s3:::home/${aws:username}/*"},
@@ -170,6 +186,7 @@ def test_a_host_is_launched_with_a_role_that_may_be_passed() -> None:
     ]
     assert found[0].context["aws:requesttag/name"] == ("KOIN_PROD",)
     assert found[0].context["aws:requestedregion"] == ("ap-northeast-2",)
+    assert found[0].context["aws:principalaccount"] == (NUMBER,)
     assert found[1].context["ec2:createaction"] == ("RunInstances",)
     assert found[2].context["iam:passedtoservice"] == ("ec2.amazonaws.com",)
 

@@ -17,6 +17,7 @@ from . import (
     network,
     quotas,
     response_headers,
+    roles,
     storage,
 )
 
@@ -25,6 +26,7 @@ MODULES = (
     network,
     groups,
     quotas,
+    roles,
     instances,
     certificates,
     cloudfront,

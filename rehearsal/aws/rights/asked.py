@@ -57,7 +57,11 @@ class Question:
 def asked(call: Call, headers: Mapping[str, str], account: Account) -> list[Asked]:
     """Everything that the call has to be allowed to do."""
     question = Question(call, headers, account)
-    base = {"aws:requestedregion": (call.region,), "aws:securetransport": ("true",)}
+    base = {
+        "aws:requestedregion": (call.region,),
+        "aws:securetransport": ("true",),
+        "aws:principalaccount": (account.number,),
+    }
     found = _SERVICES.get(call.service, _plain)(question)
     return [replace(item, context={**base, **item.context}) for item in found]
 
@@ -153,7 +157,7 @@ def _passed(question: Question, role: str) -> Asked:
 # --- IAM -----------------------------------------------------------------------------------------------------------
 
 #: operations on a role that IAM judges by the role's boundary, as it is or as it is to be
-_BY_BOUNDARY = (
+BY_BOUNDARY = (
     "CreateRole",
     "PutRolePermissionsBoundary",
     "DeleteRolePermissionsBoundary",
@@ -179,7 +183,7 @@ def _iam(question: Question) -> Iterator[Asked]:
     elif role := question.text("RoleName"):
         resource = _role(question, role, path)
         boundary = question.text("PermissionsBoundary") or question.account.role(role)[1]
-        if operation in _BY_BOUNDARY and boundary:
+        if operation in BY_BOUNDARY and boundary:
             context = {**context, "iam:permissionsboundary": (boundary,)}
         if policy := question.text("PolicyArn"):
             context = {**context, "iam:policyarn": (policy,)}

@@ -48,8 +48,8 @@ def _says(policies: Iterable[Policy], effect: str, asked: Asked, resource: str) 
 
 def _applies(statement: Policy, asked: Asked, resource: str) -> bool:
     return (
-        _among(statement, "Action", asked.action, ignore_case=True)
-        and _among(statement, "Resource", resource)
+        _among(statement, "Action", asked.action, {}, ignore_case=True)
+        and _among(statement, "Resource", resource, asked.context)
         and all(
             _holds(operator, key.lower(), _list(values), asked.context)
             for operator, keys in statement.get("Condition", {}).items()
@@ -58,21 +58,34 @@ def _applies(statement: Policy, asked: Asked, resource: str) -> bool:
     )
 
 
-def _among(statement: Policy, part: str, name: str, *, ignore_case: bool = False) -> bool:
+def _among(statement: Policy, part: str, name: str, context: Context, *, ignore_case: bool = False) -> bool:
     """Whether the statement's Action (or Resource) covers the name, or its NotAction does not."""
-    if f"Not{part}" in statement:
-        return not any(_like(name, item, ignore_case) for item in _list(statement[f"Not{part}"]))
-    return any(_like(name, item, ignore_case) for item in _list(statement[part]))
+    negated = f"Not{part}" in statement
+    items = [_filled(item, context) for item in _list(statement[f"Not{part}" if negated else part])]
+    return any(_like(name, item, ignore_case) for item in items) is not negated
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+_VARIABLE = re.compile(r"\$\{([^}]*)}")
+
+
+def _filled(text: str, context: Context) -> str:
+    """The text with its policy variables replaced."""
+
+    def value(found: re.Match[str]) -> str:
+        known = context.get(found[1].lower(), ())
+        if len(known) != 1:
+            raise UnknownConditionError(f"the policy variable in {text}")
+        return known[0]
+
+    return _VARIABLE.sub(value, text)
+
+
 @functools.cache
 def _pattern(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-    if "${" in pattern:
-        raise UnknownConditionError(f"the policy variable in {pattern}")
     parts = {"*": ".*", "?": "."}
     text = "".join(parts.get(letter) or re.escape(letter) for letter in pattern)
     return re.compile(text, re.IGNORECASE | re.DOTALL if ignore_case else re.DOTALL)
@@ -108,7 +121,7 @@ _NEGATED = {
 def _holds(operator: str, key: str, wanted: list[Any], context: Context) -> bool:
     every, _, rest = operator.rpartition(":")
     name = rest.removesuffix("IfExists")
-    words = [str(item).lower() if isinstance(item, bool) else str(item) for item in wanted]
+    words = [str(item).lower() if isinstance(item, bool) else _filled(str(item), context) for item in wanted]
     if name == "Null":
         return (key not in context) == (words == ["true"])
     matches = _OPERATORS.get(_NEGATED.get(name, name))
