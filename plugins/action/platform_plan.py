@@ -34,10 +34,10 @@ class ActionModule(ActionBase):
     """Plan, show it, and hand it to the roles that follow."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset({"json", "show", "expect_none", "mark"})
+    _VALID_ARGS = frozenset({"json", "show", "expect_none", "mark", "kinds"})
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return counts; register ``platform_actions`` and ``platform_ids`` for the play."""
+        """Return counts; register ``platform_actions``, ``platform_ids`` and ``platform_kinds`` for the play."""
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
         # What Ansible has loaded stays: collecting it again and again is a fifth of the time of a large plan.
@@ -45,10 +45,9 @@ class ActionModule(ActionBase):
         own, clients = str(variables.get("platform_mark", "")), None
         marks = bool(self._task.args.get("mark")) and not self._task.check_mode
         try:
-            looked = display.verbosity > 0 or bool(self._task.args.get("json"))
-            plan = planned(self._templar, variables, with_looked=looked)
+            plan = self._planned(variables)
             if self._task.args.get("expect_none"):
-                plan = self._settled(plan, variables, looked)
+                plan = self._settled(plan, variables)
             clients = clients_for(self._templar, variables) if own or (marks and plan.writes) else None
             if clients and own:
                 mark.release(clients, own)
@@ -57,7 +56,7 @@ class ActionModule(ActionBase):
                 # The process that all tasks are forks of.
                 own = mark.take(clients, os.getppid())
                 # Another run may have written, and ended, since the account was observed.
-                plan = planned(self._templar, variables, with_looked=looked)
+                plan = self._planned(variables)
                 if not plan.writes:
                     mark.release(clients, own)
                     own = ""
@@ -70,7 +69,12 @@ class ActionModule(ActionBase):
             Path(self._task.args["json"]).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         self._show(plan)
         self.register_host_variables(
-            {"platform_actions": by_kind(content["actions"]), "platform_ids": content["registry"], "platform_mark": own}
+            {
+                "platform_actions": by_kind(content["actions"]),
+                "platform_ids": content["registry"],
+                "platform_mark": own,
+                "platform_kinds": self._kinds,
+            }
         )
         result.update(changed=False, counts=content["counts"])
         if self._task.args.get("expect_none") and plan.writes:
@@ -78,13 +82,22 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg="not done", problem=problem)
         return result
 
-    def _settled(self, plan: Plan, variables: Mapping[str, Any], looked: bool) -> Plan:
+    @property
+    def _kinds(self) -> list[str]:
+        """Names of the kinds that the task is about; none: all of them."""
+        return list(self._task.args.get("kinds") or ())
+
+    def _planned(self, variables: Mapping[str, Any]) -> Plan:
+        looked = display.verbosity > 0 or bool(self._task.args.get("json"))
+        return planned(self._templar, variables, only=self._kinds, with_looked=looked)
+
+    def _settled(self, plan: Plan, variables: Mapping[str, Any]) -> Plan:
         """The plan when reads have caught up with what was written just now: at AWS they lag some seconds behind."""
         for _ in range(LOOKS):
             if not plan.writes:
                 break
             time.sleep(PAUSE)
-            plan = planned(self._templar, variables, with_looked=looked)
+            plan = self._planned(variables)
         return plan
 
     def _show(self, plan: Plan) -> None:

@@ -26,6 +26,11 @@ options:
     description: Whether to fail if anything is left to create or change.
     type: bool
     default: false
+  kinds:
+    description: Names of the kinds to plan, such as C(subnet); nothing else is read. All of them when none is named.
+    type: list
+    elements: str
+    default: []
   mark:
     description:
       - Whether to leave a mark in the account, the SSM parameter C(/platform/provision), when there is anything to

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from .kinds import KINDS
 _ROLES = Path(__file__).parents[3] / "roles"
 
 
-def planned(templar: Any, variables: Mapping[str, Any], *, with_looked: bool = False) -> Plan:
-    """Observe the account and plan. Raises PlatformError. templar: of an action plugin."""
+def planned(
+    templar: Any, variables: Mapping[str, Any], *, only: Collection[str] = (), with_looked: bool = False
+) -> Plan:
+    """Observe the account and plan. Raises PlatformError. templar: of an action plugin. only: see ``plan_for``."""
     names = (name for name in variables if name.startswith("aws_"))
     declared = {name: templar.template(variables[name]) for name in names}
     environment = _environment(templar, variables)
-    return plan_for(declared, role_specs(_ROLES), environment, KINDS, with_looked=with_looked)
+    return plan_for(declared, role_specs(_ROLES), environment, KINDS, only=only, with_looked=with_looked)
 
 
 def clients_for(templar: Any, variables: Mapping[str, Any]) -> Clients:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .access import Call, Read
@@ -27,6 +27,10 @@ class Catalogue(tuple["Kind", ...]):
     def named(self, name: str) -> Kind:
         """The kind of this name."""
         return next(kind for kind in self if kind.name == name)
+
+    def only(self, names: Collection[str]) -> Catalogue:
+        """The kinds of these names; all of them when none is named."""
+        return Catalogue(kind for kind in self if not names or kind.name in names)
 
     def entries(self) -> dict[str, tuple[str, str]]:
         """Variable, or mapping keyed by name inside its entries -> (role, entry point); see ``schema.check``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .catalogue import Catalogue
@@ -41,20 +41,22 @@ def plan_for(
     environment: Mapping[str, str],
     kinds: Catalogue,
     *,
+    only: Collection[str] = (),
     with_looked: bool = False,
 ) -> Plan:
     """The plan for the account that ``environment`` (AWS_* variables) opens. Raises PlatformError.
 
     raw: every variable of the declaration, as the inventory gives it. specs: by role, see ``schema.Specs``.
-    with_looked: see ``plan``.
+    only: names of the kinds to plan; all of them when none is named. with_looked: see ``plan``.
     """
     declaration = declaration_of(raw, specs, kinds)
     clients = Clients(declaration.region, environment)
     declaration.account = account(clients)
     _stop_at(_wrong_account(declaration))
-    observation = observe(clients, declaration, kinds)
-    _stop_at(kinds.check_account(declaration, observation))
-    return plan(declaration, observation, kinds, with_looked=with_looked)
+    planned = kinds.only(only)
+    observation = observe(clients, declaration, planned)
+    _stop_at(planned.check_account(declaration, observation))
+    return plan(declaration, observation, planned, with_looked=with_looked)
 
 
 def _wrong_account(declaration: Declaration) -> Sequence[Problem]:
