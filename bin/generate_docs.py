@@ -5,6 +5,7 @@ Usage: generate_docs.py [--check]
 
 - roles/*/README.md: options, from meta/argument_specs.yml; of aws_* also IAM actions, from the kinds' `writes`
 - docs/iam.md, docs/iam-policy.json: what an operator must be allowed to do
+- docs/iam-policy-administrator.json: what takes an administrator
 - docs/security.md: our answers to security standards (security_page.py)
 - docs/platform.svg: the declared platform (platform_picture.py)
 
@@ -44,6 +45,7 @@ runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
 import security_page  # noqa: E402
 from ansible.module_utils.platform import mark  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine.declaration import Declaration  # noqa: E402
+from ansible.module_utils.platform.engine.schema import merge  # noqa: E402
 from ansible.module_utils.platform.engine.session import iam_action  # noqa: E402
 from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
 from platform_picture import draw  # noqa: E402
@@ -209,7 +211,7 @@ def _write_statements(declared: Declaration) -> Iterator[dict[str, Any]]:
     """What the roles may write: to resources as narrow as their names are known, in the region where there is one."""
     anywhere: dict[str, set[str]] = {"WriteRegional": set(), "WriteGlobal": set()}
     for role in roles():
-        kinds = kinds_of(role)
+        kinds = [kind for kind in kinds_of(role) if not kind.administered]
         actions = {write.action for kind in kinds for write in kind.writes if not write.scope}
         actions |= {action for kind in kinds for action in kind.write_reads}
         resources = list(dict.fromkeys(arn for kind in kinds for arn in kind.resources(declared)))
@@ -223,10 +225,19 @@ def _write_statements(declared: Declaration) -> Iterator[dict[str, Any]]:
     yield _statement("WriteGlobal", sorted(anywhere["WriteGlobal"] - anywhere["WriteRegional"]), "*")
 
 
+def declared_of(raw: Mapping[str, Any]) -> Declaration:
+    """The declaration as the kinds read it, with the defaults of entries."""
+    filled = {
+        variable: {name: merge(raw.get(defaults) or {}, entry) for name, entry in (raw.get(variable) or {}).items()}
+        for variable, defaults in KINDS.defaults().items()
+    }
+    return Declaration({**raw, **filled})
+
+
 def policy() -> dict[str, Any]:
     """The operator's policy: what plan reads, what provision writes, role by role."""
     raw = declaration()
-    declared = Declaration(raw)
+    declared = declared_of(raw)
     statements = [_statement("Read", read_patterns(), "*")]
     statements += [_narrow(scope.sid, [action], scope, declared) for action, scope in read_scopes()]
     statements += _write_statements(declared)
@@ -239,11 +250,30 @@ def policy() -> dict[str, Any]:
     authorities = sorted(entry["path"] for entry in parameters if entry.get("kind") == "authority")
     below = [f"{region}:*:parameter{path}/*" for path in authorities]
     statements.append(_statement("ReplaceAuthority", _REPLACED, below))
-    statements.append(_statement("MarkProvision", mark.ACTIONS, f"{region}:*:parameter{mark.NAME}"))
+    statements.append(_marks(declared))
     narrow: dict[str, tuple[Scope, list[str]]] = {}
     for scope, action in ((write.scope, write.action) for kind in KINDS for write in kind.writes if write.scope):
         narrow.setdefault(scope.sid, (scope, []))[1].append(action)
     statements += [_narrow(sid, actions, scope, declared) for sid, (scope, actions) in narrow.items()]
+    denied = sorted({action for kind in KINDS for action in kind.denied})
+    statements.append(_statement("Never", denied, "*") | {"Effect": "Deny"})
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _marks(declared: Declaration) -> dict[str, Any]:
+    """What a run does that writes."""
+    where = f"arn:aws:ssm:{declared.region}:*:parameter{mark.NAME}"
+    return _statement("MarkProvision", mark.ACTIONS, where)
+
+
+def administrator_policy() -> dict[str, Any]:
+    """What the kinds take that operators must not write; it is enough for their playbooks."""
+    declared = declared_of(declaration())
+    kinds = [kind for kind in KINDS if kind.administered]
+    reads = sorted({_action(call) for kind in kinds for call in kind.reads})
+    writes = sorted({write.action for kind in kinds for write in kind.writes})
+    resources = _one(arn for kind in kinds for arn in kind.resources(declared))
+    statements = [_statement("Read", reads, "*"), _statement("WriteBoundary", writes, resources), _marks(declared)]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -306,7 +336,8 @@ def generated() -> dict[Path, str]:
     sections["docs/iam.md"] = {"reads": reads_section(), "writes": writes_section()}
     sections["docs/security.md"] = security_page.sections()
     files = {REPOSITORY / name: fill((REPOSITORY / name).read_text(), parts, name) for name, parts in sections.items()}
-    files[REPOSITORY / "docs/iam-policy.json"] = json.dumps(policy(), indent=2) + "\n"
+    for name, content in (("iam-policy", policy()), ("iam-policy-administrator", administrator_policy())):
+        files[REPOSITORY / f"docs/{name}.json"] = json.dumps(content, indent=2) + "\n"
     files[REPOSITORY / "docs/platform.svg"] = draw(declaration())
     return files
 

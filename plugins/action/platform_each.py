@@ -137,7 +137,7 @@ class ActionModule(ActionBase):
         made = {one.name for one in failures if one.status == warm.MADE}
         for number, pause in enumerate(LOOKS):
             time.sleep(pause)
-            plan = planned(self._templar, variables)
+            plan = planned(self._templar, variables, only=variables.get("platform_kinds", ()))
             actions = {item["name"]: item for item in by_kind(plan.as_dict()["actions"]).get(tried.kind, [])}
             unseen = {one.name for one in failures if actions.get(one.name, {}).get("action") == "create"}
             absent = unseen - made
@@ -206,7 +206,8 @@ class ActionModule(ActionBase):
                 display.warning(f"{what}: {warning}")
             if answer.get("failed") or status:
                 answer["failed"] = True
-                text = f"{item['action']} {what}: {failure(answer)}"
+                why = failure(answer, KINDS.named(item["kind"]).administered)
+                text = f"{item['action']} {what}: {why}"
                 failed.append(Failure(item["name"], text, status))
                 return failed[-1].unsure
             line = f"  {what}: {note}" if note else f"{item['action']}d {what}"

@@ -21,6 +21,7 @@ _TOKEN = re.compile(r"\$\{([a-z0-9_]+):([^:}]+):([a-z0-9_]+)\}")
 _TYPES = {
     "distribution": "aws_cloudfront_distribution",
     "elastic_ip": "aws_eip",
+    "iam_boundary": "aws_iam_policy",
     "instance": "aws_instance",
     "topic": "aws_sns_topic",
 }
@@ -438,13 +439,20 @@ def _lifecycle(rules: Mapping[str, Mapping[str, Any]]) -> list[Block]:
     return blocks
 
 
+def _iam_boundary(name: str, entry: Mapping[str, Any]) -> Written:
+    content = {"name": name, "description": entry["description"], "policy": json.dumps(entry["policy"])}
+    yield "aws_iam_policy", name, content
+
+
 def _iam_role(name: str, entry: Mapping[str, Any]) -> Written:
-    trust = json.dumps(entry["trust"])
-    yield "aws_iam_role", name, {"name": name, "description": entry["description"], "assume_role_policy": trust}
-    role = _at("aws_iam_role", name, "name")
-    policy = {"name": entry["policy_name"], "role": role, "policy": json.dumps(entry["policy"])}
+    role = {"name": name, "description": entry["description"], "assume_role_policy": json.dumps(entry["trust"])}
+    if "boundary_arn" in entry:
+        role["permissions_boundary"] = entry["boundary_arn"]
+    yield "aws_iam_role", name, role
+    made = _at("aws_iam_role", name, "name")
+    policy = {"name": entry["policy_name"], "role": made, "policy": json.dumps(entry["policy"])}
     yield "aws_iam_role_policy", name, policy
-    yield "aws_iam_instance_profile", name, {"name": name, "role": role}
+    yield "aws_iam_instance_profile", name, {"name": name, "role": made}
 
 
 def _topic(name: str, entry: Mapping[str, Any]) -> Written:
@@ -495,6 +503,7 @@ _WRITERS = {
     "account_settings": _account_settings,
     "trail": _trail,
     "flow_log": _flow_log,
+    "iam_boundary": _iam_boundary,
     "iam_role": _iam_role,
     "topic": _topic,
     "alarm": _alarm,

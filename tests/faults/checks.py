@@ -30,6 +30,7 @@ CREATES = (
     "cloudfront:CreateDistribution",
     "s3:CreateBucket",
     "cloudtrail:CreateTrail",
+    "iam:CreatePolicy",
     "iam:CreateRole",
     "iam:CreateInstanceProfile",
     "sns:CreateTopic",

@@ -16,7 +16,7 @@ from tests.support.drift import DELETIONS, DRIFTS, RENAMED, Account
 from tests.support.local_aws import LocalAws
 from tests.support.plan_calls import mismatches
 from tests.support.platform import Platform, Run, declared, fields, specs
-from tests.support.rights import OPERATOR
+from tests.support.rights import ADMINISTRATOR, OPERATOR
 from tests.support.strange import STRANGE
 
 
@@ -49,11 +49,15 @@ def plan_file(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> t
 
 @pytest.fixture(scope="module")
 def built(platform: Platform, plan_file: tuple[Run, Path]) -> tuple[Platform, list[str]]:
-    """The platform after its first provisioning, and how the calls differ from the plan."""
+    """The platform after its first provisioning, and how the calls differ from the plan.
+
+    By an administrator, who may write the boundary and nothing else, and then by the operator.
+    """
     planned = platform.plan()
     platform.aws.mark()
+    Platform(platform.aws, keys=platform.aws.user("administrator", ADMINISTRATOR)).bound()
     platform.provision()
-    writes = platform.aws.writes()
+    writes = [item for item in platform.aws.writes() if item.get("principal")]
     after = platform.plan()
     return platform, mismatches(planned.writes, writes, after.registry)
 

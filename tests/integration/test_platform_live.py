@@ -14,7 +14,7 @@ from tests.support.inventory import inventory
 from tests.support.local_aws import LocalAws
 from tests.support.plan_calls import mismatches
 from tests.support.platform import Platform
-from tests.support.rights import OPERATOR
+from tests.support.rights import ADMINISTRATOR, OPERATOR
 
 
 def _records(aws: LocalAws) -> dict[tuple[str, str], Any]:
@@ -33,6 +33,7 @@ class Adopted:
         self.aws = aws
         self.made = live_account.build(aws)
         self.platform = Platform(aws, keys=aws.user("operator", OPERATOR))
+        Platform(aws, keys=aws.user("administrator", ADMINISTRATOR)).bound()
         self.before, self.records_before = inventory(aws), _records(aws)
         self.planned: Plan = self.platform.plan()
         aws.mark()

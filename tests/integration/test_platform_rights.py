@@ -5,6 +5,7 @@ All writes, one after the other: tests/faults/long_rights.py.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -16,8 +17,8 @@ from ansible.module_utils.platform.kinds import KINDS
 from botocore import xform_name
 
 from tests.support.local_aws import LocalAws
-from tests.support.platform import declared
-from tests.support.rights import OPERATOR, denied, granted, granted_one_by_one, named, refused
+from tests.support.platform import Platform, declared
+from tests.support.rights import ADMINISTRATOR, OPERATOR, denied, granted, granted_one_by_one, named, refused
 
 #: each once, and rather where a refusal is no answer (S3 refuses to locate buckets of others)
 CALLS = list(
@@ -65,6 +66,41 @@ def test_a_read_that_is_refused_is_named(local_aws_process: LocalAws, call: Call
         ask(client, call, _example(shape) if shape else {})
     assert f"The credentials may not {action} (" in str(raised.value)
     assert named(str(raised.value)) == {action} == refused(local_aws_process)
+
+
+def test_an_operator_stops_where_an_administrator_has_to_come_first(local_aws: LocalAws) -> None:
+    """The boundary is the first write of a run, so that nothing is half done."""
+    local_aws.reset(empty=True)
+    operator = Platform(local_aws, keys=local_aws.user("operator", OPERATOR))
+    local_aws.mark()
+    run = operator.playbook("provision")
+    assert run.status != 0
+    asked = "Operators lack iam:CreatePolicy on purpose: ask an administrator to run playbooks/boundary.yml"
+    assert asked in run.output
+    assert refused(local_aws) == {"iam:CreatePolicy"}
+    assert operator.writes() == {"iam:CreatePolicy": 1}
+
+
+def test_an_administrator_writes_the_boundary_and_says_which_version_goes(local_aws: LocalAws) -> None:
+    local_aws.reset(empty=True)
+    administrator = Platform(local_aws, keys=local_aws.user("administrator", ADMINISTRATOR))
+    local_aws.mark()
+    administrator.bound()
+    assert administrator.writes() == {"iam:CreatePolicy": 1}
+    iam, arn = local_aws.client("iam"), "arn:aws:iam::123456789012:policy/koin-hosts"
+    for _ in range(4):
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(denied("s3:*")), SetAsDefault=True)
+    local_aws.mark()
+    run = administrator.bound()
+    assert "IAM keeps 5 versions; the oldest, v1, is deleted" in run.output
+    assert "iam_boundary koin-hosts: oldest version deleted, to make room" in run.output
+    assert administrator.writes() == {"iam:DeletePolicyVersion": 1, "iam:CreatePolicyVersion": 1}
+    versions = iam.list_policy_versions(PolicyArn=arn)["Versions"]
+    assert sorted(item["VersionId"] for item in versions) == ["v2", "v3", "v4", "v5", "v6"]
+    assert [item["VersionId"] for item in versions if item["IsDefaultVersion"]] == ["v6"]
+    local_aws.mark()
+    administrator.bound()
+    assert administrator.writes() == {}
 
 
 def test_a_write_that_is_refused_is_named(local_aws: LocalAws) -> None:

@@ -26,22 +26,29 @@ def _distribution(name: str) -> str:
 
 
 class Hosts:
-    """The declared roles, with two objects in every bucket."""
+    """The declared roles within their boundary, with two objects in every bucket."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.aws = aws
         declaration = declaration_of(declared(), specs(), KINDS)
         declaration.account = "123456789012"
-        known = {
+        known: dict[str, dict[str, dict[str, Any]]] = {
             "distribution": {
                 name: {"arn": f"arn:aws:cloudfront::123456789012:distribution/{_distribution(name)}", "id": "E"}
                 for name in CACHES.values()
             }
         }
         iam, s3 = aws.client("iam"), aws.client("s3")
+        for boundary in KINDS.named("iam_boundary").desired(declaration):
+            made = iam.create_policy(PolicyName=boundary.name, PolicyDocument=json.dumps(boundary.entry["policy"]))
+            known.setdefault("iam_boundary", {})[boundary.name] = {"id": made["Policy"]["Arn"]}
         for want in KINDS.named("iam_role").desired(declaration):
             entry: dict[str, Any] = resolve(want.entry, known)
-            iam.create_role(RoleName=want.name, AssumeRolePolicyDocument=json.dumps(entry["trust"]))
+            iam.create_role(
+                RoleName=want.name,
+                AssumeRolePolicyDocument=json.dumps(entry["trust"]),
+                PermissionsBoundary=entry["boundary_arn"],
+            )
             document = json.dumps(entry["policy"])
             iam.put_role_policy(RoleName=want.name, PolicyName="platform", PolicyDocument=document)
         for bucket in declaration.entries("aws_storage_buckets"):

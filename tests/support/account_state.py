@@ -158,7 +158,13 @@ def _edge(aws: LocalAws) -> Iterator[tuple[str, Any]]:
 
 def _iam(aws: LocalAws) -> Iterator[tuple[str, Any]]:
     iam = _client(aws, "iam")
-    yield "account", _ask(iam, "get_account_authorization_details")
+    account = _ask(iam, "get_account_authorization_details")
+    for item in account["Policies"]:
+        # Every change is one more version, under another number.
+        del item["DefaultVersionId"]
+        versions = item.pop("PolicyVersionList")
+        item["Document"] = next(version["Document"] for version in versions if version["IsDefaultVersion"])
+    yield "account", account
     yield "password policy", _ask(iam, "get_account_password_policy")
     for profile in iam.list_instance_profiles()["InstanceProfiles"]:
         name = profile["InstanceProfileName"]

@@ -127,6 +127,12 @@ class Platform:
         assert run.status == 0, run.output
         return run
 
+    def bound(self, **variables: Any) -> Run:
+        """Run playbooks/boundary.yml, as an administrator does before operators provision; fails like `provision`."""
+        run = self.playbook("boundary", **variables)
+        assert run.status == 0, run.output
+        return run
+
     def writes(self) -> Counter[str]:
         """Write calls since the last mark, by service and operation."""
         return Counter(f"{request['service']}:{request['operation']}" for request in self.aws.writes())

@@ -17,6 +17,8 @@ from .platform import Platform
 
 #: docs/iam-policy.json
 OPERATOR: dict[str, Any] = json.loads((REPOSITORY / "docs/iam-policy.json").read_text())
+#: docs/iam-policy-administrator.json
+ADMINISTRATOR: dict[str, Any] = json.loads((REPOSITORY / "docs/iam-policy-administrator.json").read_text())
 
 
 def listed(value: Any) -> list[Any]:
@@ -26,7 +28,8 @@ def listed(value: Any) -> list[Any]:
 
 def granted(policy: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Sid and action (or pattern) of everything that a policy allows."""
-    return [(part["Sid"], action) for part in policy["Statement"] for action in listed(part["Action"])]
+    allowing = [part for part in policy["Statement"] if part["Effect"] == "Allow"]
+    return [(part["Sid"], action) for part in allowing for action in listed(part["Action"])]
 
 
 def denied(*actions: str) -> dict[str, Any]:
@@ -61,9 +64,12 @@ def named(text: str) -> set[str]:
 
 
 def narrowed(policy: Mapping[str, Any], actions: Iterable[str]) -> dict[str, Any]:
-    """The policy with these actions alone, each where and as it is allowed there."""
+    """The policy with these actions alone, each where and as it is allowed there; what it denies stays denied."""
     wanted, statements = sorted(actions), []
     for part in policy["Statement"]:
+        if part["Effect"] == "Deny":
+            statements.append(part)
+            continue
         kept = [name for name in wanted if any(fnmatchcase(name, item) for item in listed(part["Action"]))]
         if kept:
             statements.append({**part, "Action": kept})
@@ -76,8 +82,9 @@ def granted_one_by_one(
     """Provision again and again, each time with the rights that the last run's message asked for, until it succeeds.
 
     Returns what was asked for, in this order. start: what is allowed from the beginning. until: what ends it earlier,
-    when all of it has been asked for.
+    when all of it has been asked for. An administrator has been there before.
     """
+    Platform(aws, keys=aws.user("administrator", ADMINISTRATOR)).bound()
     have, missed, enough = set(start), list[str](), set(until)
     for _ in range(attempts):
         platform = Platform(aws, keys=aws.user("operator", narrowed(OPERATOR, have)))

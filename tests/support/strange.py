@@ -200,7 +200,6 @@ def _role(a: Account) -> None:
     iam.put_role_policy(RoleName=ROLE, PolicyName="by-hand", PolicyDocument=json.dumps(document))
     managed = iam.create_policy(PolicyName="managed-by-hand", PolicyDocument=json.dumps(document))["Policy"]["Arn"]
     iam.attach_role_policy(RoleName=ROLE, PolicyArn=managed)
-    iam.put_role_permissions_boundary(RoleName=ROLE, PermissionsBoundary=managed)
 
 
 def _alarms(a: Account) -> None:

@@ -47,3 +47,14 @@ AnsibleEC2Error: Failed to modify instance attribute
 )
 def test_the_reason_is_said_once(answer: dict[str, Any], said: str) -> None:
     assert failure(answer) == said
+
+
+def test_an_operator_is_sent_to_an_administrator_rather_than_told_to_ask_for_the_right() -> None:
+    answer = {
+        "msg": "User: a is not authorized to perform: iam:CreatePolicy on resource: b because no policy allows it"
+    }
+    assert failure(answer, "playbooks/boundary.yml").endswith(
+        "because no policy allows it. Operators lack iam:CreatePolicy on purpose: ask an administrator to run "
+        "playbooks/boundary.yml, then run this again; see docs/iam.md."
+    )
+    assert failure({"msg": "no zone"}, "playbooks/boundary.yml") == "no zone"

@@ -196,6 +196,8 @@ ROWS: list[tuple[str, Change, str, list[str]]] = [
     ("iam-name-too-long", put("aws_iam_roles", "x" * 65, value={}), f"aws_iam_roles.{'x' * 65}", ["at most 64"]),
     ("iam-description", put("aws_iam_roles", "koin-prod", "description", value="운영"),
      "aws_iam_roles.koin-prod.description", ["write it in English"]),
+    ("boundary-name", put("aws_iam_role_defaults", value={"boundary": "코인"}), "aws_iam_role_defaults.boundary",
+     ["HANGUL"]),
     ("topic-name", put("aws_monitoring_topics", "koin alarms", value={}), "aws_monitoring_topics.koin alarms",
      ["not the name of a topic"]),
     ("alarm-name", put("aws_monitoring_instance_alarms", "디스크", value=fixture()[ALARM[0]]["disk"]),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.platform.kinds import KINDS
 
-from tests.support.observed import changes_of, declaration_of, plan_of, refusals
+from tests.support.observed import ACCOUNT, changes_of, declaration_of, plan_of, refusals
 
 ROLE: dict[str, Any] = {"aws_iam_roles": {"koin-prod": {"description": ""}}}
 
@@ -106,6 +106,156 @@ def test_a_trust_of_the_old_language_is_shown_as_such() -> None:
     live = _role("koin-prod", "koin-prod", AssumeRolePolicyDocument=trust)
     before, after = changes_of(plan_of(ROLE, roles=[live]), "iam_role")["trust"]
     assert set(before) - set(after) == {'{"Version": "2008-10-17"}'}
+
+
+BOUNDED: dict[str, Any] = {
+    "aws_iam_roles": {
+        "koin-prod": {"description": "", "boundary": "koin-hosts", "buckets": {"koin": "read_write"}},
+        "koin-db": {"description": "", "boundary": "koin-hosts", "parameters": "/koin/db/", "invalidates": ["static"]},
+        "koin-old": {"description": "", "buckets": {"other": "read"}},
+    }
+}
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/koin-hosts"
+
+
+def _boundary(*versions: str, current: str = "", **more: Any) -> dict[str, Any]:
+    """A live one. versions: what each allows, from v1; current: the version in force, the last one if empty."""
+    ids = [f"v{number}" for number, _ in enumerate(versions, 1)]
+    found = [
+        {"VersionId": version, "IsDefaultVersion": version == (current or ids[-1]), "Document": _allow(action)}
+        for version, action in zip(ids, versions, strict=True)
+    ]
+    return {"PolicyName": "koin-hosts", "Arn": BOUNDARY, "PolicyVersionList": found, **more}
+
+
+def _allow(action: str) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def test_a_boundary_holds_what_its_roles_may_do_and_denies_iam() -> None:
+    (made,) = [action for action in plan_of(BOUNDED).of("create") if action.kind == "iam_boundary"]
+    parts = {part["Sid"]: part for part in made.entry["policy"]["Statement"]}
+    allowed = {sid: part["Resource"] for sid, part in parts.items() if part["Effect"] == "Allow"}
+    assert allowed == {
+        "PublishHostMetrics": ["*"],
+        "ReadOwnParameters": [
+            f"arn:aws:ssm:ap-northeast-2:{ACCOUNT}:parameter/koin/db",
+            f"arn:aws:ssm:ap-northeast-2:{ACCOUNT}:parameter/koin/db/*",
+        ],
+        "ListBuckets": ["arn:aws:s3:::koin"],
+        "ReadObjects": ["arn:aws:s3:::koin/*"],
+        "WriteObjects": ["arn:aws:s3:::koin/*"],
+        # A distribution has no ARN before it is there.
+        "InvalidateCache": [f"arn:aws:cloudfront::{ACCOUNT}:distribution/*"],
+    }
+    assert parts["PublishHostMetrics"]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "CWAgent"}}
+    assert parts["NeverIam"] == {
+        "Sid": "NeverIam",
+        "Effect": "Deny",
+        "Action": ["iam:*", "organizations:*", "sts:Assume*"],
+        "Resource": "*",
+    }
+
+
+def test_the_boundary_comes_before_the_roles_and_a_role_without_one_has_none() -> None:
+    found = plan_of(BOUNDED).of("create")
+    kinds = [action.kind for action in found]
+    assert kinds == ["iam_boundary", "iam_role", "iam_role", "iam_role"]
+    assert [action.desired.get("boundary") for action in found[1:]] == ["koin-hosts", "koin-hosts", None]
+    assert [action.entry.get("boundary_arn") for action in found[1:]] == ["${iam_boundary:koin-hosts:id}"] * 2 + [None]
+    assert "iam_boundary koin-hosts: only an administrator may write it" in plan_of(BOUNDED).warnings[0]
+    unbounded = {"aws_iam_roles": {"koin-old": {"description": ""}}}
+    assert [action.kind for action in plan_of(unbounded).of("create")] == ["iam_role"]
+    (read,) = KINDS.named("iam_boundary").reads
+    assert read.arguments_for(declaration_of(unbounded)) is None
+    assert read.arguments_for(declaration_of(BOUNDED)) == {"Filter": ["LocalManagedPolicy"]}
+
+
+@pytest.mark.parametrize(
+    ("arn", "before"),
+    [
+        ("", None),
+        (f"{BOUNDARY}-2", f"{BOUNDARY}-2"),
+        ("arn:aws:iam::aws:policy/PowerUserAccess", "arn:aws:iam::aws:policy/PowerUserAccess"),
+    ],
+)
+def test_a_live_role_gets_the_boundary(arn: str, before: str | None) -> None:
+    boundary = {"PermissionsBoundary": {"PermissionsBoundaryArn": arn}} if arn else {}
+    live = _role("koin-prod", "koin-prod", AttachedManagedPolicies=[{"PolicyName": "AmazonSSMManagedInstanceCore"}])
+    live["RolePolicyList"] = [
+        {"PolicyName": name, "PolicyDocument": _allow("s3:*")} for name in ("platform", "by-hand")
+    ]
+    found = plan_of(BOUNDED, roles=[live | boundary], policies=[_boundary("*")])
+    assert changes_of(found, "iam_role")["boundary"] == (before, "koin-hosts")
+    (text,) = [text for text in found.warnings if "other policies" in text]
+    assert "(AmazonSSMManagedInstanceCore, by-hand)" in text
+    same = live | {"PermissionsBoundary": {"PermissionsBoundaryArn": BOUNDARY}}
+    found = plan_of(BOUNDED, roles=[same], policies=[_boundary("*")])
+    assert "boundary" not in changes_of(found, "iam_role")
+    assert not [text for text in found.warnings if "other policies" in text]
+
+
+def test_the_version_in_force_is_compared() -> None:
+    found = plan_of(BOUNDED, policies=[_boundary("s3:*", "ec2:*", current="v1")])
+    before, _ = changes_of(found, "iam_boundary")["policy"]
+    assert before == ['{"Action": ["s3:*"], "Effect": "Allow", "Resource": ["*"]}']
+    document = next(action.entry["policy"] for action in found.writes if action.kind == "iam_boundary")
+    right = _boundary("s3:*", "x", current="v2")
+    right["PolicyVersionList"][1]["Document"] = document
+    assert [action.kind for action in plan_of(BOUNDED, policies=[right]).writes] == ["iam_role"] * 3
+
+
+@pytest.mark.parametrize(
+    ("versions", "current", "gone"),
+    [(1, "", []), (4, "", []), (5, "", ["v1"]), (5, "v1", ["v2"])],
+)
+def test_the_oldest_version_makes_way_where_there_are_five(versions: int, current: str, gone: list[str]) -> None:
+    live = _boundary(*(f"s3:Get{number}" for number in range(versions)), current=current)
+    found = plan_of(BOUNDED, policies=[live])
+    (change,) = [action for action in found.writes if action.kind == "iam_boundary"]
+    assert change.entry["superseded"] == gone
+    assert [text.rpartition("the oldest, ")[2] for text in found.warnings if "the oldest" in text] == [
+        f"{version}, is deleted" for version in gone
+    ]
+
+
+def test_version_9_is_older_than_version_10() -> None:
+    live = _boundary("a", "b", "c", "d", "e")
+    for number, version in enumerate(live["PolicyVersionList"], 8):
+        version["VersionId"] = f"v{number}"
+    (change,) = [action for action in plan_of(BOUNDED, policies=[live]).writes if action.kind == "iam_boundary"]
+    assert change.entry["superseded"] == ["v8"]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"Arn": f"arn:aws:iam::{ACCOUNT}:policy/old/koin-hosts"}, "policy/old/koin-hosts"),
+        ({"PolicyName": "Koin-Hosts", "Arn": f"arn:aws:iam::{ACCOUNT}:policy/Koin-Hosts"}, "policy/Koin-Hosts"),
+    ],
+)
+def test_a_name_that_another_policy_has_is_refused(other: dict[str, str], said: str) -> None:
+    (problem,) = refusals(BOUNDED, policies=[_boundary("*", **other)])
+    assert problem.where == "aws_iam_roles.koin-prod.boundary"
+    assert said in problem.what
+    assert refusals(BOUNDED, policies=[_boundary("*")]) == []
+
+
+def test_boundaries_whose_names_differ_in_case_are_refused() -> None:
+    roles = {"koin-prod": {"boundary": "koin-hosts"}, "koin-db": {"boundary": "Koin-Hosts"}}
+    (problem,) = KINDS.named("iam_boundary").check(declaration_of({"aws_iam_roles": roles}))
+    assert (problem.where, problem.fix) == ("aws_iam_roles.koin-db.boundary", "write `koin-hosts`")
+
+
+def test_roles_that_may_do_more_than_a_policy_holds_are_refused() -> None:
+    buckets = {f"a-bucket-with-a-long-name-{number}": "read_write" for number in range(60)}
+    roles = {"koin-prod": {"boundary": "koin-hosts", "buckets": buckets}, "koin-db": {"boundary": "koin-hosts"}}
+    kind = KINDS.named("iam_boundary")
+    (problem,) = kind.check(declaration_of({"aws_iam_roles": roles}))
+    assert "a policy holds 6144" in problem.what
+    assert "let some of koin-prod, koin-db name another boundary" in problem.fix
+    assert list(kind.check(declaration_of(BOUNDED))) == []
 
 
 ALARM = {

@@ -12,17 +12,24 @@ from ansible.module_utils.platform.kinds import KINDS
 from ansible.module_utils.platform.kinds.iam import host_policy
 
 from rehearsal import REPOSITORY
+from rehearsal.aws.rights.asked import BY_BOUNDARY
 from tests.support.platform import declared, specs
 
+BOUNDARY = "arn:aws:iam::${aws:PrincipalAccount}:policy/koin-hosts"
 ZONES = ["bcsdlab.com", "*.bcsdlab.com", "koreatech.in", "*.koreatech.in", "jjbaksa.com", "*.jjbaksa.com"]
 RECORDS = "route53:ChangeResourceRecordSets"
 
 
 @cache
-def operator() -> dict[str, dict[str, Any]]:
-    """The statements of docs/iam-policy.json by their Sid."""
-    content = json.loads((REPOSITORY / "docs/iam-policy.json").read_text())
+def statements(name: str) -> dict[str, dict[str, Any]]:
+    """The statements of a policy in docs/ by their Sid."""
+    content = json.loads((REPOSITORY / f"docs/{name}.json").read_text())
     return {statement["Sid"]: statement for statement in content["Statement"]}
+
+
+def operator() -> dict[str, dict[str, Any]]:
+    """What docs/iam-policy.json allows, by Sid."""
+    return {sid: part for sid, part in statements("iam-policy").items() if part["Effect"] == "Allow"}
 
 
 def _list(value: Any) -> list[str]:
@@ -62,6 +69,15 @@ def test_no_host_reads_parameters() -> None:
     }
 
 
+def test_every_role_is_within_the_boundary_unless_it_says_otherwise() -> None:
+    raw = declared()
+    assert {entry.get("boundary") for entry in raw["aws_iam_roles"].values()} == {None}
+    raw["aws_iam_roles"]["koin-db"]["boundary"] = None
+    roles = declaration_of(raw, specs(), KINDS).entries("aws_iam_roles")
+    found = {name: entry.get("boundary") for name, entry in roles.items()}
+    assert found == dict.fromkeys(roles, "koin-hosts") | {"koin-db": None}
+
+
 #: actions with which somebody gives himself rights that he does not have (cloudsplaining, Rhino Security Labs)
 ESCALATING = (
     "iam:AddUserToGroup",
@@ -76,6 +92,7 @@ ESCALATING = (
     "iam:DeleteUserPermissionsBoundary",
     "iam:PassRole",
     "iam:PutGroupPolicy",
+    "iam:PutRolePermissionsBoundary",
     "iam:PutRolePolicy",
     "iam:PutUserPermissionsBoundary",
     "iam:PutUserPolicy",
@@ -98,17 +115,70 @@ def _allows(part: dict[str, Any], action: str) -> bool:
 
 
 def test_nothing_gives_the_operator_more_rights_except_through_host_roles() -> None:
-    """What is left is limited to the declared roles by name; docs/iam.md says what that still means."""
+    """What is left is limited to the declared roles by name, and their rights by the boundary."""
     found = {(action, sid) for action in ESCALATING for sid, part in operator().items() if _allows(part, action)}
     assert found == {
         ("iam:PassRole", "PassHostRoles"),
-        ("iam:PutRolePolicy", "WriteIam"),
+        ("iam:PutRolePermissionsBoundary", "WriteBoundedRoles"),
+        ("iam:PutRolePolicy", "WriteBoundedRoles"),
         ("iam:UpdateAssumeRolePolicy", "WriteIam"),
     }
     roles = declared()["aws_iam_roles"]
     arns = {f"arn:aws:iam::*:{kind}/{name}" for kind in ("role", "instance-profile") for name in roles}
-    for sid in ("PassHostRoles", "WriteIam"):
+    for sid in ("PassHostRoles", "WriteIam", "WriteBoundedRoles"):
         assert set(operator()[sid]["Resource"]) <= arns
+
+
+def test_the_operator_gives_rights_only_to_roles_within_the_boundary() -> None:
+    """Every action that IAM judges by the boundary is allowed under this condition only."""
+    judged = {f"iam:{name}" for name in BY_BOUNDARY}
+    found = {(sid, name) for sid, part in operator().items() for name in judged if _allows(part, name)}
+    names = ("CreateRole", "PutRolePermissionsBoundary", "PutRolePolicy")
+    assert found == {("WriteBoundedRoles", f"iam:{name}") for name in names}
+    assert operator()["WriteBoundedRoles"]["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": BOUNDARY}}
+    denied = {sid: part for sid, part in statements("iam-policy").items() if part["Effect"] == "Deny"}
+    assert denied == {
+        "Never": {
+            "Sid": "Never",
+            "Effect": "Deny",
+            "Action": "iam:DeleteRolePermissionsBoundary",
+            "Resource": "*",
+        }
+    }
+
+
+def test_only_an_administrator_writes_the_boundary() -> None:
+    found = statements("iam-policy-administrator")
+    writes = ["iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicyVersion"]
+    assert found["WriteBoundary"]["Action"] == writes
+    assert found["WriteBoundary"]["Resource"] == "arn:aws:iam::*:policy/koin-hosts"
+    assert {sid: _list(part["Action"]) for sid, part in found.items() if sid != "WriteBoundary"} == {
+        "Read": ["iam:GetAccountAuthorizationDetails"],
+        "MarkProvision": ["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"],
+    }
+    others = [*writes, "iam:DeletePolicy", "iam:SetDefaultPolicyVersion"]
+    assert [(sid, name) for sid, part in operator().items() for name in others if _allows(part, name)] == []
+
+
+def test_the_boundary_gives_hosts_what_they_need_and_nothing_of_iam() -> None:
+    declaration = declaration_of(declared(), specs(), KINDS)
+    declaration.account = "123456789012"
+    (boundary,) = KINDS.named("iam_boundary").desired(declaration)
+    parts = boundary.entry["policy"]["Statement"]
+    allowed = [part for part in parts if part["Effect"] == "Allow"]
+    names = {name for part in allowed for name in _list(part["Action"])}
+    assert [name for name in names if "*" in name or name.split(":")[0] in ("iam", "organizations", "sts")] == []
+    (never,) = [part for part in parts if part["Effect"] == "Deny"]
+    assert [name for name in ESCALATING if name.startswith(("iam:", "sts:")) and not _allows(never, name)] == []
+    roles = declaration.entries("aws_iam_roles")
+    assert {entry["boundary"] for entry in roles.values()} == {boundary.name}
+    needed = {
+        name
+        for entry in roles.values()
+        for part in host_policy(entry, "ap-northeast-2", "123456789012")["Statement"]
+        for name in _list(part["Action"])
+    }
+    assert names == needed
 
 
 def test_what_iam_writes_on_everything_is_the_password_policy() -> None:

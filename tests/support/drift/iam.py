@@ -21,6 +21,12 @@ def _lose_profile(a: Account) -> None:
     a.aws.client("iam").remove_role_from_instance_profile(InstanceProfileName=ROLE, RoleName=ROLE)
 
 
+def _have_another_boundary(a: Account) -> None:
+    client = a.aws.client("iam")
+    other = client.create_policy(PolicyName="boundary-by-hand", PolicyDocument=json.dumps(_ALLOW_ALL))["Policy"]["Arn"]
+    client.put_role_permissions_boundary(RoleName=ROLE, PermissionsBoundary=other)
+
+
 _TRUST_ANYBODY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
@@ -51,6 +57,7 @@ DRIFTS = [
             RoleName=ROLE, PolicyName="platform", PolicyDocument=json.dumps(_ALLOW_ALL)
         ),
     ),
+    Drift("iam_role", ROLE, "boundary", _have_another_boundary),
     Drift("iam_role", ROLE, "instance_profile", _lose_profile),
 ]
 

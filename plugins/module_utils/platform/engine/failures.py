@@ -23,8 +23,11 @@ def reason(answer: Mapping[str, Any]) -> str:
     return f"{found[-1]['code']}: {found[-1]['text'].strip()}" if found else ""
 
 
-def failure(answer: Mapping[str, Any]) -> str:
-    """The message of a failed answer, with AWS's own reason once."""
+def failure(answer: Mapping[str, Any], administered: str = "") -> str:
+    """The message of a failed answer, with AWS's own reason once.
+
+    administered: the playbook of an administrator who may do what operators may not.
+    """
     message, why = str(answer.get("msg") or "it ended without a message"), reason(answer)
     code, _, text = why.partition(": ")
     said = not why or (text in message if text else code in message)
@@ -33,4 +36,10 @@ def failure(answer: Mapping[str, Any]) -> str:
     if not denied:
         return whole
     service, _, action = denied["action"].partition(":")
-    return f"{whole.rstrip(' .')}. Grant {service.lower()}:{action}; docs/iam.md lists all that provision needs."
+    whole, action = whole.rstrip(" ."), f"{service.lower()}:{action}"
+    if administered:
+        return (
+            f"{whole}. Operators lack {action} on purpose: ask an administrator to run {administered}, then run this "
+            "again; see docs/iam.md."
+        )
+    return f"{whole}. Grant {action}; docs/iam.md lists all that provision needs."

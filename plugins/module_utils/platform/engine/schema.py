@@ -27,12 +27,12 @@ def variables(specs: Specs, common: Mapping[str, Mapping[str, Any]]) -> dict[str
     return known
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """``over`` on top of ``base``; mappings are merged, anything else is replaced."""
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merge(merged[key], value) if both else value
+        merged[key] = merge(merged[key], value) if both else value
     return merged
 
 
@@ -116,7 +116,7 @@ def check(
             if len(checker.problems) > before:  # Reported once, there, rather than for every entry below.
                 continue
             content = {
-                key: _merge(under, entry) if isinstance(entry, Mapping) else entry for key, entry in content.items()
+                key: merge(under, entry) if isinstance(entry, Mapping) else entry for key, entry in content.items()
             }
         top[name] = checker.keyed(name, name, content)
     return top, checker.problems

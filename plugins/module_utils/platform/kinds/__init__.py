@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..engine.catalogue import Catalogue
 from .account import AccountSettings
 from .audit import FlowLog, Trail
+from .boundary import IamBoundary
 from .cdn import Certificate, CertificateValidation, Distribution, HeadersPolicy, OriginAccessControl
 from .compute import ElasticIp, Instance, KeyPair
 from .dns import Record, Zone
@@ -16,6 +17,7 @@ from .storage import Bucket
 
 KINDS = Catalogue(
     (
+        IamBoundary(),
         Vpc(),
         InternetGateway(),
         Subnet(),

@@ -65,6 +65,11 @@ class Kind(ABC):
     module_reads: ClassVar[tuple[str, ...]] = ()
     #: reads that its modules make only on the resources that they write
     write_reads: ClassVar[tuple[str, ...]] = ()
+    #: the playbook with which an administrator writes it, where operators must not; its writes are in
+    #: docs/iam-policy-administrator.json
+    administered: ClassVar[str] = ""
+    #: actions that the operator's policy denies, whatever another policy allows
+    denied: ClassVar[tuple[str, ...]] = ()
     #: whether writes go to the declared region only
     regional: ClassVar[bool] = True
     #: keys of an entry whose values appear in calls about the resource, besides its name and known attributes

@@ -225,8 +225,9 @@ def _images(declaration: Declaration) -> list[str]:
 
 
 def _image_parameters(declaration: Declaration) -> list[str]:
-    names = declaration.value("aws_compute_images", {}).values()
-    return [f"arn:aws:ssm:{declaration.region}::parameter{name}" for name in names]
+    # AWS's own, by their folder: a managed policy is short.
+    folders = sorted({name.rpartition("/")[0] for name in declaration.value("aws_compute_images", {}).values()})
+    return [f"arn:aws:ssm:{declaration.region}::parameter{folder}/*" for folder in folders]
 
 
 def _host_roles(declaration: Declaration) -> list[str]:

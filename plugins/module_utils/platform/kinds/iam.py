@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from ..engine import formats
-from ..engine.access import Read, Write, at
+from ..engine.access import Condition, Read, Scope, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
 from ..engine.formats import one_of
 from ..engine.model import Desired, FieldChange, Fields, Live
+from ..engine.refs import ref
 from .base import GLOBAL_REGION, Kind, Observation, called, declared, label, policy, statements
 from .cdn import distribution_arn
 
@@ -24,8 +25,13 @@ INLINE_POLICY = "platform"
 TRUST = policy({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"})
 
 
-def host_policy(entry: Mapping[str, Any], region: str, account: str) -> dict[str, Any]:
-    """Exactly what the entry grants: its parameters, its objects, its invalidations, its metrics."""
+def host_policy(
+    entry: Mapping[str, Any], region: str, account: str, distribution: Callable[[str], str] = distribution_arn
+) -> dict[str, Any]:
+    """Exactly what the entry grants: its parameters, its objects, its invalidations, its metrics.
+
+    distribution: the ARN of a declared distribution.
+    """
     parts: list[dict[str, Any]] = [
         {
             "Sid": "PublishHostMetrics",
@@ -79,7 +85,7 @@ def host_policy(entry: Mapping[str, Any], region: str, account: str) -> dict[str
                 "Sid": "InvalidateCache",
                 "Effect": "Allow",
                 "Action": "cloudfront:CreateInvalidation",
-                "Resource": [distribution_arn(name) for name in sorted(entry["invalidates"])],
+                "Resource": [distribution(name) for name in sorted(entry["invalidates"])],
             }
         )
     return policy(*parts)
@@ -88,7 +94,39 @@ def host_policy(entry: Mapping[str, Any], region: str, account: str) -> dict[str
 def role_arns(declaration: Declaration) -> list[str]:
     """The ARNs of the declared roles; a path is part of them."""
     entries = declaration.entries("aws_iam_roles")
-    return [f"arn:aws:iam::*:role{entry.get('path') or '/'}{name}" for name, entry in entries.items()]
+    return [_role_arn(name, entry) for name, entry in entries.items()]
+
+
+def _role_arn(name: str, entry: Mapping[str, Any]) -> str:
+    return f"arn:aws:iam::*:role{entry.get('path') or '/'}{name}"
+
+
+def boundaries(declaration: Declaration) -> dict[str, dict[str, dict[str, Any]]]:
+    """The boundaries that roles name -> those roles."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, entry in declaration.entries("aws_iam_roles").items():
+        if entry.get("boundary"):
+            found.setdefault(entry["boundary"], {})[name] = entry
+    return found
+
+
+def boundary_arn(name: str, account: str) -> str:
+    """The ARN of the policy that is a boundary."""
+    return f"arn:aws:iam::{account}:policy/{name}"
+
+
+def _bounded(declaration: Declaration) -> list[str]:
+    return [_role_arn(name, entry) for roles in boundaries(declaration).values() for name, entry in roles.items()]
+
+
+def _by_boundary(declaration: Declaration) -> Condition:
+    # The variable, and not `*`: a path that holds a colon could make another policy look like the boundary.
+    arns = [boundary_arn(name, "${aws:PrincipalAccount}") for name in sorted(boundaries(declaration))]
+    return {"StringEquals": {"iam:PermissionsBoundary": arns[0] if len(arns) == 1 else arns}}
+
+
+#: what gives a role rights: only to roles within a declared boundary
+_RIGHTS = Scope("WriteBoundedRoles", _bounded, _by_boundary)
 
 
 class IamRole(Kind):
@@ -99,12 +137,14 @@ class IamRole(Kind):
     service = "iam"
     variable = "aws_iam_roles"
     entry_point = "role"
+    defaults = "aws_iam_role_defaults"
     refers = {"buckets": "bucket", "invalidates": "distribution"}
     shapes = {
         "": formats.text(r"[A-Za-z0-9_+=,.@-]+", "the name of a role", "write letters, digits and `-`", 64),
         "path": formats.text(
             r"/([!-~]+/)?", "a path of IAM", "write one like /service/, with slashes at both ends", 512
         ),
+        "boundary": formats.text(r"[A-Za-z0-9_+=,.@-]+", "the name of a policy", "write letters, digits and `-`", 128),
         "description": formats.text(r"[ -~\t\r\n]*", "a description that IAM accepts", "write it in English", 1000),
         "buckets.*": one_of(("read", "read_write"), "not a right"),
     }
@@ -126,16 +166,16 @@ class IamRole(Kind):
         ),
     )
     writes = (
-        Write("iam:CreateRole", creates=True),
+        Write("iam:CreateRole", creates=True, scope=_RIGHTS),
+        Write("iam:PutRolePermissionsBoundary", ("boundary",), scope=_RIGHTS),
         Write("iam:UpdateRole", ("description",)),
         Write("iam:UpdateAssumeRolePolicy", ("trust",)),
-        Write("iam:PutRolePolicy", ("policy",)),
+        Write("iam:PutRolePolicy", ("policy",), scope=_RIGHTS),
         Write("iam:CreateInstanceProfile"),
         Write("iam:AddRoleToInstanceProfile", ("instance_profile",)),
         Write("iam:RemoveRoleFromInstanceProfile", ("instance_profile",)),
-        Write("iam:TagRole"),
-        Write("iam:TagInstanceProfile"),
     )
+    denied = ("iam:DeleteRolePermissionsBoundary",)
     replaced_by = frozenset({"path"})
     module_reads = ("iam:Get*", "iam:List*")
     regional = False
@@ -181,9 +221,12 @@ class IamRole(Kind):
                 "trust": statements(TRUST),
                 "policy": statements(rights),
                 "instance_profile": name,
-                **declared(entry, "path"),
+                **declared(entry, "path", "boundary"),
             }
-            yield Desired(name, {**entry, "trust": TRUST, "policy_name": INLINE_POLICY, "policy": rights}, fields)
+            more = {"trust": TRUST, "policy_name": INLINE_POLICY, "policy": rights}
+            if entry.get("boundary"):
+                more["boundary_arn"] = ref("iam_boundary", entry["boundary"])
+            yield Desired(name, {**entry, **more}, fields)
 
     def live(self, observation: Observation, context: Context) -> Iterable[Live]:
         # The account's authorization details leave descriptions out.
@@ -208,7 +251,9 @@ class IamRole(Kind):
         inline = {item["PolicyName"]: item["PolicyDocument"] for item in raw.get("RolePolicyList", [])}
         # The profile of the role's name: other profiles may hold the role as well, and go on doing so.
         holder = raw["Holder"]
+        boundary = (raw.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
         return {
+            "boundary": context.name("iam_boundary", boundary) if boundary else None,
             "path": raw.get("Path", "/"),
             "description": raw.get("Description", ""),
             "trust": statements(_document(raw.get("AssumeRolePolicyDocument"))),
@@ -235,6 +280,12 @@ class IamRole(Kind):
                 gone = sorted(_trusted(change.before or ()) - _trusted(change.after))
                 if gone:
                     yield f"iam_role {want.name}: {', '.join(gone)} can no longer assume it"
+        others = _other_policies(live.raw) if live and any(change.field == "boundary" for change in changes) else []
+        if others:
+            yield (
+                f"iam_role {want.name}: of what its other policies allow ({', '.join(others)}) only that is left which "
+                f"the boundary {want.entry['boundary']} allows as well"
+            )
         path = live.raw.get("Path", "/") if live else ""
         if path and path != (want.entry.get("path") or "/"):
             yield (
@@ -250,6 +301,12 @@ def profile_roles(observation: Observation) -> dict[str, str]:
         for raw in observation["roles"]
         for profile in raw.get("InstanceProfileList", [])
     }
+
+
+def _other_policies(raw: Mapping[str, Any]) -> list[str]:
+    """The policies of a live role beside the one that is declared."""
+    inline = [item["PolicyName"] for item in raw.get("RolePolicyList", []) if item["PolicyName"] != INLINE_POLICY]
+    return sorted([*inline, *(item["PolicyName"] for item in raw.get("AttachedManagedPolicies", []))])
 
 
 def _trusted(lines: Iterable[str]) -> set[str]:

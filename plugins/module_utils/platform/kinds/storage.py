@@ -403,12 +403,8 @@ class Bucket(Kind):
     )
     # Not s3:Get*, which would open every object of the account.
     module_reads = (
-        "s3:GetAccelerateConfiguration",
+        "s3:Get*Configuration",
         "s3:GetBucket*",
-        "s3:GetEncryptionConfiguration",
-        "s3:GetInventoryConfiguration",
-        "s3:GetLifecycleConfiguration",
-        "s3:GetReplicationConfiguration",
         "s3:ListAllMyBuckets",
         "s3:ListBucket",
     )
