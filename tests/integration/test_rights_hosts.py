@@ -16,6 +16,7 @@ from tests.support.local_aws import LocalAws
 from tests.support.platform import declared, specs
 
 BUCKETS = {"koin-internal": "bcsdlab-storage", "koin-stage": "kap-test", "koin-prod": "team-kap-koin-storage"}
+BACKUPS = "koin-backup"
 CACHES = {"koin-internal": "image", "koin-stage": "stage-static", "koin-prod": "static"}
 ROLES = ["koin-build", "koin-internal", "koin-stage", "koin-prod", "koin-db"]
 SECRET = "/koin/prod/mariadb/password"
@@ -85,7 +86,32 @@ def test_objects_of_its_own_bucket_only(hosts: Hosts, role: str) -> None:
         "delete": lambda bucket: hosts.may(role, "s3", "delete_object", Bucket=bucket, Key="upload/b.png"),
     }
     may = {(name, bucket) for bucket in hosts.buckets for name, call in tries.items() if call(bucket)}
-    assert may == ({(name, own) for name in tries} if own else set())
+    backups = {(name, BACKUPS) for name in ("get", "put", "list")} if role == "koin-db" else set()
+    assert may == ({(name, own) for name in tries} if own else set()) | backups
+
+
+def test_the_database_destroys_no_backup(hosts: Hosts) -> None:
+    """A host that was broken into removes the locks of restic, and nothing else, old versions included."""
+    s3 = hosts.aws.client("s3")
+    s3.put_bucket_versioning(Bucket=BACKUPS, VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket=BACKUPS, Key="data/00/a", Body=b"a")["VersionId"]
+    tries: list[tuple[str, dict[str, Any]]] = [
+        *(
+            ("delete_object", {"Key": key})
+            for key in ("data/00/a", "snapshots/a", "keys/a", "index/a", "config", "locks")
+        ),
+        ("delete_objects", {"Delete": {"Objects": [{"Key": "data/00/a"}]}}),
+        ("delete_object", {"Key": "data/00/a", "VersionId": version}),
+        ("delete_object", {"Key": "locks/a", "VersionId": version}),
+        ("put_bucket_lifecycle_configuration", {"LifecycleConfiguration": {"Rules": []}}),
+        ("delete_bucket_lifecycle", {}),
+    ]
+    assert [item for item in tries if hosts.may("koin-db", "s3", item[0], Bucket=BACKUPS, **item[1])] == []
+    assert hosts.may("koin-db", "s3", "delete_object", Bucket=BACKUPS, Key="locks/a")
+    # It may overwrite, and what was there before can be got back.
+    assert hosts.may("koin-db", "s3", "put_object", Bucket=BACKUPS, Key="data/00/a", Body=b"b")
+    kept = s3.get_object(Bucket=BACKUPS, Key="data/00/a", VersionId=version)
+    assert kept["Body"].read() == b"a"
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -407,6 +407,10 @@ ROWS: list[tuple[str, Change, str, list[str]]] = [
     ("lifecycle-twice", put(*BUCKET, "lifecycle", "x", value={"noncurrent_days": 60}),
      "aws_storage_buckets.kap-test.lifecycle.x.noncurrent_days", ["same objects as expire-old-versions"]),
     # --- Roles, mail, alarms
+    ("append-without-versions", both(
+        put(*BUCKET, "versioning", value=False),
+        put("aws_iam_roles", "koin-prod", "buckets", value={"kap-test": "append"}),
+    ), "aws_iam_roles.koin-prod.buckets.kap-test", ["keeps no old versions", "`versioning: true`"]),
     ("parameters", put("aws_iam_roles", "koin-prod", "parameters", value="/koin/prod"),
      "aws_iam_roles.koin-prod.parameters", ["write /koin/prod/"]),
     ("parameters-of-aws", put("aws_iam_roles", "koin-prod", "parameters", value="/aws/koin/"),

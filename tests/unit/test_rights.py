@@ -65,7 +65,7 @@ def test_no_host_reads_parameters() -> None:
         "koin-internal": {"PublishHostMetrics"} | files,
         "koin-stage": {"PublishHostMetrics"} | files,
         "koin-prod": {"PublishHostMetrics"} | files,
-        "koin-db": {"PublishHostMetrics"},
+        "koin-db": {"PublishHostMetrics", "ListBuckets", "ReadObjects", "AddObjects", "RemoveLocks"},
     }
 
 

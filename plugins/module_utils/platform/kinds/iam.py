@@ -79,6 +79,24 @@ def host_policy(
                 "Resource": [f"arn:aws:s3:::{name}/*" for name in writable],
             }
         )
+    if appended := appended_buckets(entry):
+        parts.append(
+            {
+                "Sid": "AddObjects",
+                "Effect": "Allow",
+                "Action": "s3:PutObject",
+                "Resource": [f"arn:aws:s3:::{name}/*" for name in appended],
+            }
+        )
+        # restic removes its own locks. Nothing that was backed up is below this prefix.
+        parts.append(
+            {
+                "Sid": "RemoveLocks",
+                "Effect": "Allow",
+                "Action": "s3:DeleteObject",
+                "Resource": [f"arn:aws:s3:::{name}/locks/*" for name in appended],
+            }
+        )
     if entry.get("invalidates"):
         parts.append(
             {
@@ -89,6 +107,11 @@ def host_policy(
             }
         )
     return policy(*parts)
+
+
+def appended_buckets(entry: Mapping[str, Any]) -> list[str]:
+    """Buckets in which the role adds objects, and deletes none but the locks of restic."""
+    return sorted(name for name, mode in entry.get("buckets", {}).items() if mode == "append")
 
 
 def role_arns(declaration: Declaration) -> list[str]:
@@ -146,7 +169,7 @@ class IamRole(Kind):
         ),
         "boundary": formats.text(r"[A-Za-z0-9_+=,.@-]+", "the name of a policy", "write letters, digits and `-`", 128),
         "description": formats.text(r"[ -~\t\r\n]*", "a description that IAM accepts", "write it in English", 1000),
-        "buckets.*": one_of(("read", "read_write"), "not a right"),
+        "buckets.*": one_of(("read", "read_write", "append"), "not a right"),
     }
     reads = (
         Read(
@@ -197,6 +220,12 @@ class IamRole(Kind):
                 yield Problem(
                     f"{where}.parameters", f"`{path}` begins like AWS's own paths", "write one like /koin/prod/"
                 )
+
+            buckets = declaration.entries("aws_storage_buckets")
+            for bucket in appended_buckets(entry):
+                if bucket in buckets and not buckets[bucket].get("versioning"):
+                    what = f"`append` protects nothing in {bucket}, which keeps no old versions of what is overwritten"
+                    yield Problem(f"{where}.buckets.{bucket}", what, "declare `versioning: true` for the bucket")
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """IAM refuses a name that differs from another only in case."""
