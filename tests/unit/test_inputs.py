@@ -317,6 +317,22 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "mariadb_exporter_port",
         "already used by mariadb_port",
     ),
+    # backup
+    ("often", put("backup", "backup_logs_seconds", value=1), "backup_logs_seconds", "write a number from 10 to 3600"),
+    (
+        "endpoint",
+        put("backup", "backup_endpoint", value="https://s3.ap-northeast-2.amazonaws.com/koin-backup"),
+        "backup_endpoint",
+        "a URL without a path",
+    ),
+    ("night", put("backup", "backup_full_at", value="at night"), "backup_full_at", "*-*-* 04:10:00 Asia/Seoul"),
+    ("kept", put("backup", "backup_keep", "days", value=3), "backup_keep.days", "known here: daily, monthly, weekly"),
+    (
+        "logs-without-backup",
+        put("backup", "backup_keep", "daily", value=7),
+        "backup_keep_logs_days",
+        "raise backup_keep.daily",
+    ),
     # valkey
     (
         "policy",

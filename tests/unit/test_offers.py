@@ -27,7 +27,8 @@ FIXTURE = REPOSITORY / "tests/fixtures/koin.json"
 #: what follows on the controller, and on every host that has it
 ACCOUNT = ("aws_dns_records", "aws_security_groups")
 HOST = (
-    *("ansible_port", "app_push", "app_registry", "app_stacks", "base_hosts", "docker_guarded_networks"),
+    *("ansible_port", "app_push", "app_registry", "app_stacks", "backup_bucket", "base_hosts"),
+    *("docker_guarded_networks", "monitoring_backups"),
     *("docker_metadata", "docker_open_ports", "docker_reachable", "docker_registries", "edge_sites"),
     *("mariadb_databases", "mariadb_users", "monitoring_jobs", "monitoring_probes", "node_exporter_clients"),
     *("node_exporter_swarm", "registry_users", "secrets_parameters", "sshd_port", "swarm_clusters", "swarm_labels"),
@@ -95,7 +96,7 @@ def test_every_secret_is_used(koin: DeclaredHosts) -> None:
     parameters = koin.value("koin-db", "secrets_parameters")
     passwords = [name for name, entry in parameters.items() if entry.get("kind") != "authority"]
     cache = [koin.value("koin-db", f"valkey_{name}_password") for name in ("admin", "exporter")]
-    used = json.dumps([follows(koin), cache])
+    used = json.dumps([follows(koin), cache, koin.value("koin-db", "backup_password")])
     assert [name for name in passwords if f"secret {name}" not in used] == []
 
 

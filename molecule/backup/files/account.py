@@ -1,0 +1,83 @@
+"""A local AWS that the scenario's hosts reach, with the declared bucket and a host that has the declared role.
+
+Usage: account.py {up,down} DIRECTORY      up writes DIRECTORY/account.json
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(REPOSITORY))
+runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
+
+import boto3  # noqa: E402
+from ansible.module_utils.platform.engine.workflow import declaration_of  # noqa: E402
+from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
+from ansible.plugins.loader import init_plugin_loader  # noqa: E402
+
+from rehearsal.aws import control  # noqa: E402
+from rehearsal.aws.state import REGION, State  # noqa: E402
+from rehearsal.hosts import forwarder  # noqa: E402
+from rehearsal.hosts.state import HostsState  # noqa: E402
+from tests.support.platform import declared, specs  # noqa: E402
+
+ROLE, BUCKET = "koin-db", "koin-backup"
+
+
+def client(state: State, service: str) -> Any:
+    """A client with the rights of the account's root."""
+    environ = state.environ()
+    return boto3.client(
+        service,
+        region_name=REGION,
+        endpoint_url=state.endpoint,
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def fill(state: State) -> dict[str, str]:
+    """Make the bucket and the role as declared; the credentials that a host with the role has."""
+    s3, iam = client(state, "s3"), client(state, "iam")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    entries = {
+        want.name: want.entry for want in KINDS.named("iam_role").desired(declaration_of(declared(), specs(), KINDS))
+    }
+    trust, policy = (json.dumps(entries[ROLE][name]) for name in ("trust", "policy"))
+    arn = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.put_role_policy(RoleName=ROLE, PolicyName="platform", PolicyDocument=policy)
+    keys = client(state, "sts").assume_role(RoleArn=arn, RoleSessionName="host")["Credentials"]
+    return {"id": keys["AccessKeyId"], "secret": keys["SecretAccessKey"], "token": keys["SessionToken"]}
+
+
+def main(verb: str, directory: Path) -> None:
+    """Start it, or stop it."""
+    record = directory / "account.json"
+    port = json.loads(record.read_text())["port"] if record.exists() else control.free_port()
+    state = State((directory / "aws").resolve(), port)
+    hosts = HostsState(state, "")
+    forwarder.stop(hosts)
+    control.stop(state)
+    if verb == "down":
+        record.unlink(missing_ok=True)
+        return
+    address = json.loads((directory / "instance_config.yml").read_text())[0]["address"]
+    network = ipaddress.IPv4Network(f"{address}/24", strict=False)
+    control.start(state, empty=True)
+    endpoint = forwarder.ensure(hosts, str(network[1]), network)
+    content = {"port": port, "endpoint": endpoint, "gateway": str(network[1]), "key": fill(state)}
+    record.touch(mode=0o600)
+    record.write_text(json.dumps(content))
+
+
+if __name__ == "__main__":
+    # The declaration asks lookups.
+    init_plugin_loader()
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,136 @@
+"""The restic repository, and what restic's failures mean to an operator."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .choice import Snapshot, read
+from .settings import BackupError, Settings
+
+#: Somebody may be deleting old backups from the controller.
+_WAIT_FOR_LOCK = "15m"
+_CONNECT_SECONDS = 10
+_NO_REPOSITORY, _LOCKED, _WRONG_PASSWORD, _INCOMPLETE = 10, 11, 12, 3
+
+
+class Repository:
+    """The repository of this host."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @property
+    def name(self) -> str:
+        """Where it is."""
+        return f"{self._settings.bucket} at {self._settings.endpoint}"
+
+    def command(self, *words: str) -> list[str]:
+        """A command line of restic. Passwords and keys are in files and the environment only."""
+        style = ["-o", "s3.bucket-lookup=path"] if self._settings.path_style else []
+        return ["restic", "-o", f"s3.region={self._settings.region}", *style, *words]
+
+    def environment(self) -> dict[str, str]:
+        """What restic reads: the repository, its password and the credentials. S3 is reached without a proxy."""
+        return {
+            **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
+            "RESTIC_REPOSITORY": f"s3:{self._settings.endpoint}/{self._settings.bucket}",
+            "RESTIC_PASSWORD_FILE": self._settings.password_file,
+            "RESTIC_CACHE_DIR": self._settings.cache,
+            **self._settings.environment,
+        }
+
+    def run(self, *words: str) -> str:
+        """Run restic and return what it prints."""
+        command = self.command(*words)
+        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise self.failure(words[0], done.returncode, done.stderr)
+        return done.stdout
+
+    def failure(self, verb: str, code: int, said: str) -> BackupError:
+        """What an exit status of restic means."""
+        lines = [line for line in said.strip().splitlines() if line.strip()]
+        last = lines[-1] if lines else f"exit status {code}"
+        known = {
+            _WRONG_PASSWORD: "does not accept the password of this host (backup_password). If the parameter was "
+            "changed, put its former value back: `aws ssm get-parameter-history --with-decryption` has it.",
+            _NO_REPOSITORY: "has no repository, or this host may not read it. Run playbooks/configure/database.yml, "
+            f"which makes one. restic: {last}",
+            _LOCKED: f"is locked by another run; if none is under way: `koin-backup unlock`. restic: {last}",
+            _INCOMPLETE: f"got only part of the files. restic: {last}",
+        }
+        what = known.get(code, f"refused `restic {verb}`: {' | '.join(lines[-3:]) or last}")
+        return BackupError(f"The bucket {self.name} {what}")
+
+    def check_reachable(self) -> None:
+        """Fail at once when S3 does not answer: restic itself would try for a quarter of an hour."""
+        url = urlsplit(self._settings.endpoint)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            socket.create_connection((url.hostname or "", port), timeout=_CONNECT_SECONDS).close()
+        except OSError as error:
+            raise BackupError(
+                f"S3 does not answer at {self._settings.endpoint}: {error}. Nothing was stored; the next run stores "
+                "everything."
+            ) from error
+
+    def create(self) -> bool:
+        """Make the repository unless it is there; whether it was made."""
+        done = subprocess.run(
+            self.command("cat", "config"), env=self.environment(), capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            return False
+        if done.returncode != _NO_REPOSITORY:
+            raise self.failure("cat", done.returncode, done.stderr)
+        self.run("init")
+        return True
+
+    def unlock(self) -> None:
+        """Remove locks of processes that no longer exist."""
+        self.run("unlock")
+
+    @contextlib.contextmanager
+    def working(self, job: str) -> Iterator[None]:
+        """Reachable, and without locks that killed runs have left."""
+        self.check_reachable()
+        state = Path(self._settings.state)
+        if killed := [path for path in state.glob("*.running") if not _alive(path.read_text())]:
+            print(f"{', '.join(path.stem for path in killed)} was killed: removing its lock", flush=True)
+            self.unlock()
+            for path in killed:
+                path.unlink()
+        mark = state / f"{job}.running"
+        mark.write_text(str(os.getpid()))
+        try:
+            yield
+        finally:
+            mark.unlink(missing_ok=True)
+
+    def backup(self, words: Sequence[str], tags: Sequence[str]) -> dict[str, Any]:
+        """Store something; returns restic's summary."""
+        tagged = [word for tag in tags for word in ("--tag", tag)]
+        own = ["backup", "--json", "--quiet", "--host", self._settings.host, "--retry-lock", _WAIT_FOR_LOCK, *tagged]
+        for line in reversed(self.run(*own, *words).splitlines()):
+            message: dict[str, Any] = json.loads(line)
+            if message.get("message_type") == "summary":
+                return message
+        raise BackupError(f"restic said nothing about what it stored in {self.name}. Look at `koin-backup list`.")
+
+    def snapshots(self) -> list[Snapshot]:
+        """All backups, oldest first."""
+        words = ["snapshots", "--json", "--no-lock", "--host", self._settings.host]
+        return read(json.loads(self.run(*words)))
+
+
+def _alive(pid: str) -> bool:
+    """Whether a process exists. After a restart of the host another one may have its number: a later run unlocks."""
+    return pid.isdigit() and Path("/proc", pid).exists()

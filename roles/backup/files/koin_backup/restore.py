@@ -1,0 +1,164 @@
+"""Restores the server to a moment: a physical backup, and what the binary logs say after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from . import logs
+from .choice import LATEST, Logs, Snapshot, full_before, logs_between, moment, shown
+from .full import STREAM
+from .repository import Repository
+from .scratch import UNIT, Scratch
+from .settings import BackupError, Settings
+
+#: what a prepared backup may need beyond its own size
+_SPARE_BYTES = 256 * 1024 * 1024
+#: lies in a data directory that a restore has made
+_MARK = "koin-restored"
+
+
+def say(text: str) -> None:
+    """Progress, a line at a time."""
+    print(text, flush=True)
+
+
+def restore(settings: Settings, repository: Repository, scratch: Scratch, to: str) -> None:
+    """Fill the scratch server with the databases as they were at a moment, and print what is in it."""
+    began = time.monotonic()
+    when = None if to == LATEST else moment(to)
+    snapshots = repository.snapshots()
+    full = full_before(snapshots, when)
+    _check_space(scratch.folder, full.size)
+    say(f"backup of {shown(full.ended)}, {full.size} bytes")
+    scratch.prepare()
+    _fetch_full(repository, scratch, full)
+    _run(["mariadb-backup", "--prepare", "--use-memory=128M", f"--target-dir={scratch.data}"], "preparing the backup")
+    first, position = _position(scratch.data)
+    found = logs_between(snapshots, full, first, when)
+    say(f"{len(found.files)} binary logs from {first}, position {position}")
+    _check_space(scratch.folder, sum(part.snapshot.size for part in found.parts))
+    _fetch_logs(repository, scratch, found)
+    _run(["chown", "--recursive", "mysql:mysql", str(scratch.data)], "handing the files to mysql")
+    scratch.start()
+    _replay(scratch, found.files, position, when)
+    (scratch.data / _MARK).write_text(f"{to}\n")
+    shutil.rmtree(scratch.logs)
+    reached = when or found.reach
+    tables = scratch.tables()
+    scratch.record.write_text(json.dumps({"to": shown(reached), "tables": tables}) + "\n")
+    say(report(tables))
+    say(f"restored as of {shown(reached)} in {time.monotonic() - began:.0f} s: sudo mariadb --socket={scratch.socket}")
+
+
+def report(tables: Sequence[tuple[str, int, str]]) -> str:
+    """Rows and checksums of every table, as columns."""
+    lines = [("table", "rows", "checksum"), *((name, str(rows), checksum) for name, rows, checksum in tables)]
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    return "\n".join(
+        f"{name:<{widths[0]}}  {rows:>{widths[1]}}  {checksum:>{widths[2]}}" for name, rows, checksum in lines
+    )
+
+
+def take_over(settings: Settings, repository: Repository, scratch: Scratch) -> None:
+    """Put the restored databases in the place of the live ones. Started again after a kill, it goes on.
+
+    What the live server wrote until now is stored first, so that the takeover itself can be undone.
+    """
+    live, done = Path(settings.datadir), Path(settings.datadir, _MARK)
+    if not done.exists():
+        if not scratch.record.exists():
+            raise BackupError("There is no restored server to put in place. Restore one first: playbooks/restore.yml.")
+        scratch.stop()
+        _run(["systemctl", "stop", "mariadb"], "stopping mariadb")
+        say(str(logs.store(settings, repository)))
+        # Both at once: there is never a moment without a data directory.
+        _run(["mv", "--exchange", "--no-target-directory", str(scratch.data), str(live)], "exchanging the data")
+    logs.forget(settings)
+    _run(["systemctl", "start", "mariadb"], "starting mariadb")
+    if scratch.data.exists():
+        kept = scratch.folder / time.strftime("replaced-%Y%m%dT%H%M%S")
+        scratch.data.rename(kept)
+        say(f"what was there before is in {kept}; remove it when nobody needs it")
+    scratch.record.unlink(missing_ok=True)
+    done.unlink()
+
+
+def _check_space(folder: Path, size: int) -> None:
+    where = folder if folder.exists() else folder.parent
+    free = shutil.disk_usage(where).free
+    needed = size + size // 10 + _SPARE_BYTES
+    if free < needed:
+        raise BackupError(
+            f"{where} has {free >> 20} MiB free, and the restore needs {needed >> 20} MiB. Remove older restores there "
+            "(`koin-backup discard`, replaced-*), or enlarge the volume."
+        )
+
+
+def _fetch_full(repository: Repository, scratch: Scratch, full: Snapshot) -> None:
+    dump = repository.command("dump", full.id, f"/{STREAM}")
+    unpack = ["mbstream", "--extract", f"--directory={scratch.data}"]
+    _pipe(dump, unpack, "unpacking the backup", repository.environment())
+
+
+def _fetch_logs(repository: Repository, scratch: Scratch, found: Logs) -> None:
+    for part in found.parts:
+        chosen = [word for name in part.files for word in ("--include", f"/{name}")]
+        repository.run("restore", f"{part.snapshot.id}:{part.snapshot.folder}", "--target", str(scratch.logs), *chosen)
+
+
+def _position(data: Path) -> tuple[str, int]:
+    """The binary log and the position at which the backup ended."""
+    path = data / "mariadb_backup_binlog_info"
+    try:
+        name, position = path.read_text().split()[:2]
+    except (OSError, ValueError) as error:
+        raise BackupError(f"The backup does not tell its position in the binary log ({path}): {error}") from error
+    return name, int(position)
+
+
+def _replay(scratch: Scratch, files: Sequence[str], position: int, when: datetime | None) -> None:
+    """Everything that was committed from the backup to the moment.
+
+    An event counts by the second in which its statement began, for a transaction its COMMIT; the moment's own second is
+    left out.
+    """
+    if not files:
+        return
+    stop = [f"--stop-datetime={when:%Y-%m-%d %H:%M:%S}"] if when else []
+    paths = [str(scratch.logs / name) for name in files]
+    read = ["mariadb-binlog", "--no-defaults", "--disable-log-bin", f"--start-position={position}", *stop, *paths]
+    write = [*scratch.database.client, "--max-allowed-packet=1G"]
+    # mariadb-binlog takes the moment in its own time zone.
+    _pipe(read, write, "replaying the binary logs", {**os.environ, "TZ": "UTC"})
+
+
+def _run(command: Sequence[str], what: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BackupError(f"{what}: {_end(done.stderr)}")
+
+
+def _pipe(source: Sequence[str], target: Sequence[str], what: str, environment: Mapping[str, str]) -> None:
+    """Two programs in a row; it fails when either does."""
+    with tempfile.TemporaryFile("w+") as errors:
+        with subprocess.Popen(source, stdout=subprocess.PIPE, stderr=errors, env=dict(environment)) as first:
+            done = subprocess.run(target, stdin=first.stdout, capture_output=True, text=True, check=False)
+        errors.seek(0)
+        said = errors.read()
+    # A reader that fails ends the writer, too: tell what it said.
+    if done.returncode:
+        raise BackupError(f"{what}: {target[0]}: {_end(done.stderr)}")
+    if first.returncode:
+        raise BackupError(f"{what}: {source[0]}: {_end(said)}")
+
+
+def _end(text: str) -> str:
+    return " | ".join(text.strip().splitlines()[-3:]) or f"failed without a word; see `journalctl -u {UNIT}`"

@@ -1,0 +1,82 @@
+"""The server that a restore fills: beside the live one, with its own data directory and socket, and no network."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from .database import Database
+from .settings import BackupError, Settings
+
+UNIT = "koin-restore"
+_OWN_DATABASES = "'information_schema', 'mysql', 'performance_schema', 'sys'"
+
+
+class Scratch:
+    """Its files and its process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.folder = Path(settings.scratch)
+        self.data = self.folder / "data"
+        self.logs = self.folder / "logs"
+        #: describes a finished restore
+        self.record = self.folder / "restored.json"
+        self.socket = f"/run/{UNIT}/mysqld.sock"
+        self.database = Database(settings, self.socket)
+
+    def discard(self) -> None:
+        """Stop it and remove its files; servers that were replaced stay."""
+        self.stop()
+        for path in (self.data, self.logs):
+            shutil.rmtree(path, ignore_errors=True)
+        self.record.unlink(missing_ok=True)
+
+    def prepare(self) -> None:
+        """Make empty folders."""
+        self.discard()
+        self.folder.mkdir(mode=0o755, exist_ok=True)
+        for path in (self.data, self.logs):
+            path.mkdir(mode=0o700)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers. It runs as the live one's user, and without its configuration."""
+        options = [
+            *(f"--defaults-file={self.data}/backup-my.cnf", f"--datadir={self.data}", f"--socket={self.socket}"),
+            *("--skip-networking", "--skip-log-bin", "--skip-slave-start", "--event-scheduler=OFF"),
+            *("--innodb-buffer-pool-size=128M", "--max-allowed-packet=1G", f"--pid-file=/run/{UNIT}/mysqld.pid"),
+        ]
+        properties = {
+            "User": "mysql",
+            "RuntimeDirectory": UNIT,
+            "PrivateNetwork": "yes",
+            "PrivateTmp": "yes",
+            "NoNewPrivileges": "yes",
+            "ProtectHome": "yes",
+            "ProtectSystem": "strict",
+            "ReadWritePaths": str(self.folder),
+            "LimitNOFILE": "32768",
+            "TimeoutStartSec": "15min",
+        }
+        words = [word for name, value in properties.items() for word in ("--property", f"{name}={value}")]
+        command = ["systemd-run", "--quiet", f"--unit={UNIT}", "--service-type=notify", "--collect", *words]
+        done = subprocess.run([*command, "/usr/sbin/mariadbd", *options], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BackupError(f"The scratch server did not start: {done.stderr.strip()}. See `journalctl -u {UNIT}`.")
+
+    def stop(self) -> None:
+        """Stop it if it runs."""
+        subprocess.run(["systemctl", "stop", UNIT], capture_output=True, check=False)
+
+    def tables(self) -> list[tuple[str, int, str]]:
+        """Every table with its number of rows and its checksum."""
+        sql = (
+            "SELECT CONCAT('`', REPLACE(TABLE_SCHEMA, '`', '``'), '`.`', REPLACE(TABLE_NAME, '`', '``'), '`')"
+            " FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'"
+            f" AND TABLE_SCHEMA NOT IN ({_OWN_DATABASES}) ORDER BY 1"
+        )
+        found = []
+        for (name,) in self.database.ask(sql):
+            rows = self.database.ask(f"SELECT COUNT(*) FROM {name}; CHECKSUM TABLE {name}")
+            found.append((name.replace("`", ""), int(rows[0][0]), rows[1][1]))
+        return found

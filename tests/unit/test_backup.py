@@ -1,0 +1,299 @@
+"""What a restore takes, what a run of the backup stores, and what operators are told (role backup)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roles.backup.files.koin_backup import choice, logs, metrics, restore
+from roles.backup.files.koin_backup.choice import Snapshot
+from roles.backup.files.koin_backup.logs import Progress
+from roles.backup.files.koin_backup.repository import Repository
+from roles.backup.files.koin_backup.settings import BackupError, Settings, load
+
+NIGHT = datetime(2026, 11, 26, 19, 10, tzinfo=UTC)
+
+
+def minutes(count: float) -> datetime:
+    """A moment after the backup of the night."""
+    return NIGHT + timedelta(minutes=count)
+
+
+def full(name: str, ended: datetime, series: str = "a") -> Snapshot:
+    """A physical backup."""
+    return Snapshot(name, choice.FULL, series, ended - timedelta(minutes=1), ended, size=1000)
+
+
+def stored(name: str, until: float, first: int, last: int, series: str = "a") -> Snapshot:
+    """Binary logs of one run."""
+    files = tuple(f"binlog.{number:06}" for number in range(first, last + 1))
+    return Snapshot(
+        name, choice.LOGS, series, minutes(until), minutes(until), 1, minutes(until), files, "/var/lib/mysql"
+    )
+
+
+def settings(folder: Path) -> Settings:
+    """Settings whose files are in a folder."""
+    paths: dict[str, Any] = {
+        name: str(folder / name) for name in ("password_file", "socket", "datadir", "state", "cache", "run")
+    }
+    (folder / "state").mkdir()
+    return Settings("koin-db", "http://127.0.0.1:9", "ap-northeast-2", "koin-backup", metrics=str(folder), **paths)
+
+
+# --- Moments ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-27 03:15:20 KST",
+        "2026-11-27 03:15:20 kst",
+        "2026-11-26 18:15:20 UTC",
+        "2026-11-26T18:15:20Z",
+        "2026-11-27 03:15:20 +0900",
+        "2026-11-27T03:15:20+09:00",
+        "2026-11-27 03:15:20 Asia/Seoul",
+        " 2026-11-26 19:15:20 Europe/Berlin ",
+    ],
+)
+def test_a_moment_names_its_zone(text: str) -> None:
+    assert choice.moment(text) == datetime(2026, 11, 26, 18, 15, 20, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "2026-11-27",
+        "2026-11-27 03:15 KST",
+        "2026-11-27 03:15:20",
+        "2026-02-30 03:15:20 KST",
+        "2026-11-27 03:15:20 XYZ",
+    ],
+)
+def test_anything_else_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(BackupError, match=r"write it like '2026-11-27 03:15:20 KST'"):
+        choice.moment(text)
+
+
+def test_a_moment_is_shown_as_it_is_asked_for() -> None:
+    assert choice.moment(choice.shown(NIGHT)) == NIGHT
+
+
+# --- Which backup ----------------------------------------------------------------------------------------------------
+
+
+def test_snapshots_are_read_as_restic_lists_them() -> None:
+    summary = {"backup_end": "2026-11-27T04:10:09.123456789+09:00", "total_bytes_processed": 7}
+    raw: list[dict[str, Any]] = [
+        {
+            "id": "b",
+            "time": "2026-11-27T04:11:00+09:00",
+            "tags": ["logs", "series=s", f"until={NIGHT.timestamp():.0f}"],
+            "paths": ["/var/lib/mysql/binlog.000001", "/var/lib/mysql/binlog.000002"],
+        },
+        {"id": "a", "time": "2026-11-27T04:10:00.1+09:00", "tags": ["full", "series=s"], "summary": summary},
+        {"id": "of somebody else", "time": "2026-11-27T04:10:00+09:00"},
+    ]
+    first, second = choice.read(raw)
+    assert (first.id, first.kind, first.series, first.size) == ("a", "full", "s", 7)
+    assert first.ended == datetime(2026, 11, 26, 19, 10, 9, 123456, tzinfo=UTC)
+    assert (second.until, second.folder) == (NIGHT, "/var/lib/mysql")
+    assert second.files == ("binlog.000001", "binlog.000002")
+
+
+def test_the_newest_backup_that_was_complete_is_taken() -> None:
+    known = [full("old", minutes(-1440)), full("new", NIGHT)]
+    assert choice.full_before(known, NIGHT).id == "new"
+    # It was not complete a second before: it may hold what was committed later.
+    assert choice.full_before(known, NIGHT - timedelta(seconds=1)).id == "old"
+    assert choice.full_before(known, None).id == "new"
+
+
+def test_before_the_oldest_backup_nothing_can_be_restored() -> None:
+    with pytest.raises(BackupError, match=r"The oldest is of 2026-11-27 04:10:00 KST"):
+        choice.full_before([full("new", NIGHT)], minutes(-1))
+    with pytest.raises(BackupError, match="no backup of MariaDB yet"):
+        choice.full_before([stored("x", 1, 1, 1)], None)
+
+
+# --- Which binary logs -----------------------------------------------------------------------------------------------
+
+#: a run every minute; a group is full after the log 4
+RUNS = [stored("1", 1, 2, 2), stored("2", 2, 2, 3), stored("3", 3, 2, 4), stored("4", 4, 5, 5), stored("5", 5, 5, 6)]
+
+
+def taken(known: Sequence[Snapshot], first: str, to: datetime | None) -> list[tuple[str, str]]:
+    """Numbers of logs, each with the snapshot that it comes from."""
+    found = choice.logs_between(known, full("f", NIGHT), first, to)
+    return [(part.snapshot.id, " ".join(str(choice.number(name)) for name in part.files)) for part in found.parts]
+
+
+@pytest.mark.parametrize(
+    ("first", "to", "expected"),
+    [
+        ("binlog.000002", 0.5, [("1", "2")]),
+        ("binlog.000002", 1, [("1", "2")]),
+        ("binlog.000003", 2.5, [("3", "3 4")]),
+        ("binlog.000002", 4.5, [("3", "2 3 4"), ("5", "5 6")]),
+        ("binlog.000006", None, [("5", "6")]),
+        ("binlog.000002", None, [("3", "2 3 4"), ("5", "5 6")]),
+        # Nothing was written between the backup and the moment.
+        ("binlog.000003", 1, []),
+    ],
+)
+def test_logs_up_to_the_moment_come_from_few_snapshots(
+    first: str, to: float | None, expected: list[tuple[str, str]]
+) -> None:
+    assert taken(RUNS, first, None if to is None else minutes(to)) == expected
+
+
+def test_all_logs_of_the_run_that_reaches_the_moment_are_taken() -> None:
+    """After an outage one run stores many logs, of which each may have the last transaction before the moment."""
+    outage = [stored("1", 1, 2, 2), stored("2", 90, 2, 61), stored("3", 90, 62, 70)]
+    assert [part[0] for part in taken(outage, "binlog.000002", minutes(5))] == ["2", "3"]
+
+
+def test_logs_of_another_data_directory_are_not_taken() -> None:
+    known = [*RUNS, stored("other", 9, 2, 9, series="b")]
+    assert taken(known, "binlog.000002", None) == [("3", "2 3 4"), ("5", "5 6")]
+    with pytest.raises(BackupError, match=r"reach to 2026-11-27 04:15:00 KST. Ask for that moment, or for `latest`"):
+        taken(known, "binlog.000002", minutes(6))
+
+
+def test_a_missing_log_is_named() -> None:
+    with pytest.raises(BackupError, match=r"binlog.000005 is missing"):
+        taken([stored("1", 1, 2, 4), stored("2", 2, 6, 6)], "binlog.000002", None)
+    with pytest.raises(BackupError, match=r"binlog.000001 is missing"):
+        taken(RUNS, "binlog.000001", None)
+
+
+def test_a_backup_without_logs_says_so() -> None:
+    with pytest.raises(BackupError, match="are not there yet"):
+        taken([], "binlog.000001", minutes(1))
+
+
+# --- What a run stores -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "head", "same"),
+    [
+        (["binlog.000007", "binlog.000008"], "x", True),
+        # RESET MASTER, and as many logs since.
+        (["binlog.000001", "binlog.000007"], "y", False),
+        # Deleted after it was stored.
+        (["binlog.000009"], "", True),
+        # Another data directory.
+        (["binlog.000001"], "", False),
+        ([], "", False),
+    ],
+)
+def test_a_new_sequence_of_logs_is_noticed(names: list[str], head: str, same: bool) -> None:
+    assert logs.goes_on(Progress("a", last="binlog.000007", head="x"), names, head) is same
+
+
+def test_a_host_that_stored_nothing_yet_begins_with_all() -> None:
+    assert logs.goes_on(Progress("a"), [], "")
+    assert logs.waiting(Progress("a"), ["binlog.000001", "binlog.000002"]) == ["binlog.000001", "binlog.000002"]
+
+
+def test_only_what_came_since_is_new() -> None:
+    assert logs.waiting(Progress("a", last="binlog.000007"), ["binlog.000007", "binlog.000010"]) == ["binlog.000010"]
+
+
+def test_a_group_is_filled_before_another_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "GROUP", 3)
+    assert logs.groups(Progress("a", group=("1", "2")), ["3", "4"]) == [("1", "2", "3"), ("4",)]
+    assert logs.groups(Progress("a", group=("1", "2", "3")), ["4"]) == [("4",)]
+
+
+def test_progress_survives(tmp_path: Path) -> None:
+    own = settings(tmp_path)
+    begun = Progress("a", "binlog.000007", "x", "0-1-9", ("binlog.000007",))
+    logs.save(own, begun)
+    assert logs.load(own) == begun
+    logs.forget(own)
+    assert logs.load(own).series != "a"
+    assert not logs.load(own).last
+
+
+# --- What is told ----------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_keeps_the_last_success(tmp_path: Path) -> None:
+    own = settings(tmp_path)
+    assert "last_success" not in metrics.text("mariadb", metrics.failed(own, "mariadb"))
+    good = metrics.succeeded(own, "mariadb", began=0, size=7, stored=5)
+    bad = metrics.failed(own, "mariadb")
+    assert (bad.success, bad.last_success, bad.size) == (False, good.last_success, 7)
+    content = (tmp_path / "backup-mariadb.prom").read_text()
+    assert 'koin_backup_last_run_success{name="mariadb"} 0.0\n' in content
+    assert f'koin_backup_last_success_timestamp_seconds{{name="mariadb"}} {good.last_success!r}\n' in content
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [(12, "get-parameter-history"), (10, "playbooks/configure/database.yml"), (11, "koin-backup unlock"), (1, "a | b")],
+)
+def test_what_restic_refuses_is_said_with_what_to_do(tmp_path: Path, code: int, told: str) -> None:
+    text = str(Repository(settings(tmp_path)).failure("backup", code, "a\n\nb\n"))
+    assert told in text
+    assert "koin-backup at http://127.0.0.1:9" in text
+
+
+def test_s3_that_does_not_answer_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match=r"S3 does not answer at http://127.0.0.1:9: .*refused"):
+        Repository(settings(tmp_path)).check_reachable()
+
+
+def test_the_lock_of_any_killed_run_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository, unlocked = Repository(settings(tmp_path)), []
+    monkeypatch.setattr(Repository, "check_reachable", lambda _: None)
+    monkeypatch.setattr(Repository, "unlock", lambda _: unlocked.append(1))
+    state = tmp_path / "state"
+    (state / "mariadb.running").write_text(str(os.getpid()))
+    with repository.working("mariadb-logs"):
+        assert (state / "mariadb-logs.running").exists()
+    assert not unlocked
+    (state / "restore.running").write_text("4194305")
+    with pytest.raises(ZeroDivisionError), repository.working("mariadb-logs"):
+        1 / 0  # noqa: B018 - whatever fails
+    assert unlocked == [1]
+    assert [path.name for path in state.iterdir()] == ["mariadb.running"]
+
+
+def test_no_secret_is_on_a_command_line(tmp_path: Path) -> None:
+    own = Settings(**{**vars(settings(tmp_path)), "environment": {"AWS_SECRET_ACCESS_KEY": "hidden"}})
+    repository = Repository(own)
+    assert "hidden" not in " ".join(repository.command("backup"))
+    assert repository.environment()["AWS_SECRET_ACCESS_KEY"] == "hidden"
+
+
+def test_settings_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="Run as root"):
+        load(tmp_path / "none.json")
+    (tmp_path / "bad.json").write_text('{"host": "x", "colour": "red"}')
+    with pytest.raises(BackupError, match=r"bad.json cannot be read .*playbooks/configure/database.yml"):
+        load(tmp_path / "bad.json")
+
+
+def test_tables_are_shown_in_columns() -> None:
+    assert restore.report([("koin.a", 12, "3"), ("koin.long", 1, "456")]) == (
+        "table      rows  checksum\nkoin.a       12         3\nkoin.long     1       456"
+    )
+
+
+def test_a_pipe_fails_with_the_program_that_failed() -> None:
+    restore._pipe(["echo", "x"], ["cat"], "copying", {})
+    with pytest.raises(BackupError, match=r"copying: cat: .*no-such"):
+        restore._pipe(["yes"], ["cat", "/no-such"], "copying", {})
+    with pytest.raises(BackupError, match="copying: sh: broken"):
+        restore._pipe(["sh", "-c", "echo broken >&2; exit 3"], ["cat"], "copying", {"PATH": "/bin"})

@@ -1,0 +1,100 @@
+"""Removal of old backups from the controller, with a restic that only notes how it was called."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.run_module import ModuleError, load, run_module
+
+ARGUMENTS = {
+    "region": "ap-northeast-2",
+    "bucket": "koin-backup",
+    "endpoint": "http://127.0.0.1:9",
+    "password": "hidden-password",
+    "host": "koin-db",
+    "keep": {"daily": 14, "monthly": 12},
+    "logs_days": 15,
+}
+NOW = datetime.now(UTC)
+RESTIC = """#!/bin/sh
+echo "$@" >> {folder}/calls
+case "$*" in
+  *"forget"*) echo '[{{"keep": [{{}}, {{}}], "remove": {remove}}}]' ;;
+  *"snapshots"*) echo '{snapshots}' ;;
+  *"prune"*) env >> {folder}/environment ;;
+esac
+exit {status}
+"""
+
+
+def prune(
+    folder: Path, *, check: bool = False, time: str = "", remove: str = "[{}]", status: int = 0
+) -> tuple[dict[str, Any], list[str]]:
+    """Run the module; its result, and how restic was called."""
+    snapshots = json.dumps([{"short_id": "abc", "time": time or (NOW - timedelta(days=1)).isoformat()}])
+    program = folder / "restic"
+    program.write_text(RESTIC.format(folder=folder, snapshots=snapshots, remove=remove, status=status))
+    program.chmod(0o755)
+    environ = {"PATH": f"{folder}:/usr/bin:/bin", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "hidden-key"}
+    result = run_module("backup_retention", ARGUMENTS, environ=environ, check=check)
+    return result, (folder / "calls").read_text().splitlines()
+
+
+def test_old_backups_are_removed_and_their_data_too(tmp_path: Path) -> None:
+    result, calls = prune(tmp_path)
+    assert result["changed"]
+    assert (result["removed"], result["kept"]) == ({"full": 1, "logs": 1}, {"full": 2, "logs": 2})
+    begin = "-o s3.region=ap-northeast-2 "
+    group = "--host koin-db --tag {} --group-by host"
+    assert calls == [
+        f"{begin}snapshots --json",
+        f"{begin}forget --json {group.format('full')} --keep-daily 14 --keep-monthly 12",
+        f"{begin}forget --json {group.format('logs')} --keep-within 15d",
+        f"{begin}prune",
+    ]
+    environment = (tmp_path / "environment").read_text()
+    assert "RESTIC_REPOSITORY=s3:http://127.0.0.1:9/koin-backup\n" in environment
+    assert "RESTIC_PASSWORD=hidden-password\n" in environment
+    assert "hidden" not in " ".join(calls)
+
+
+def test_check_mode_removes_nothing(tmp_path: Path) -> None:
+    result, calls = prune(tmp_path, check=True)
+    assert result["changed"]
+    assert [call for call in calls if "forget" in call and "--dry-run" not in call] == []
+    assert [call for call in calls if "prune" in call] == []
+
+
+def test_nothing_old_changes_nothing(tmp_path: Path) -> None:
+    result, calls = prune(tmp_path, remove="null")
+    assert not result["changed"]
+    assert [call for call in calls if "prune" in call] == []
+
+
+def test_a_backup_from_the_future_stops_everything(tmp_path: Path) -> None:
+    with pytest.raises(ModuleError, match=r"abc of 2999-.*was the host taken over"):
+        prune(tmp_path, time="2999-01-01T00:00:00.123456789+09:00")
+    assert "forget" not in (tmp_path / "calls").read_text()
+
+
+def test_times_of_restic_are_compared_with_their_zone() -> None:
+    future = load("backup_retention").in_the_future
+    now = datetime(2026, 11, 27, 0, 0, tzinfo=UTC)
+    times = ("2026-11-27T09:05:00.123456789+09:00", "2026-11-27T00:05:00Z", "2026-11-27T00:11:00Z")
+    found = [{"short_id": str(number), "time": time} for number, time in enumerate(times)]
+    assert future(found, now) == ["2 of 2026-11-27T00:11:00Z"]
+
+
+def test_what_restic_refuses_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModuleError, match=r"`restic snapshots` failed for the bucket koin-backup at http:"):
+        prune(tmp_path, status=1)
+
+
+def test_without_restic_it_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(ModuleError, match="restic is not on this machine: install it"):
+        run_module("backup_retention", ARGUMENTS, environ={"PATH": str(tmp_path)})
