@@ -1,6 +1,6 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse hosts shell down plan inventory configure ssh verify audit test unit faults lint docs molecule e2e bench clean distclean
+.PHONY: help setup aws rehearse hosts shell down plan inventory configure ssh verify unlock audit test unit faults lint docs molecule e2e bench clean distclean
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -62,6 +62,9 @@ ssh: setup ## Log in to a host of INVENTORY: make ssh HOST=koin-prod (without HO
 
 verify: setup ## Check that the account and the hosts match the declaration
 	@ansible-playbook playbooks/verify.yml -i $(INVENTORY)
+
+unlock: setup ## Say who holds the lock; free it with HOLDER=NAME (INVENTORY=inventories/production for AWS)
+	@ansible-playbook playbooks/unlock.yml -i $(INVENTORY)/hosts.yml $(if $(HOLDER),-e holder=$(HOLDER))
 
 audit: setup ## Audit hosts and account, and write docs/security.md (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/audit.yml -i $(INVENTORY) $(ARGS)

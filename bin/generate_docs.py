@@ -43,7 +43,7 @@ if str(REPOSITORY / "bin") not in sys.path:
 runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
 
 import security_page  # noqa: E402
-from ansible.module_utils.platform import mark  # noqa: E402 - after the path is set
+from ansible.module_utils.platform import lock  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine.declaration import Declaration  # noqa: E402
 from ansible.module_utils.platform.engine.schema import merge  # noqa: E402
 from ansible.module_utils.platform.engine.session import iam_action  # noqa: E402
@@ -250,7 +250,7 @@ def policy() -> dict[str, Any]:
     authorities = sorted(entry["path"] for entry in parameters if entry.get("kind") == "authority")
     below = [f"{region}:*:parameter{path}/*" for path in authorities]
     statements.append(_statement("ReplaceAuthority", _REPLACED, below))
-    statements.append(_marks(declared))
+    statements.append(_lock(raw))
     narrow: dict[str, tuple[Scope, list[str]]] = {}
     for scope, action in ((write.scope, write.action) for kind in KINDS for write in kind.writes if write.scope):
         narrow.setdefault(scope.sid, (scope, []))[1].append(action)
@@ -260,20 +260,23 @@ def policy() -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _marks(declared: Declaration) -> dict[str, Any]:
-    """What a run does that writes."""
-    where = f"arn:aws:ssm:{declared.region}:*:parameter{mark.NAME}"
-    return _statement("MarkProvision", mark.ACTIONS, where)
+def _lock(raw: Mapping[str, Any], *bucket: str) -> dict[str, Any]:
+    """What a run does that writes. bucket: what it does with the bucket, where no other statement has that."""
+    arn = f"arn:aws:s3:::{raw['platform_bucket']}"
+    return _statement("Lock", (*lock.ACTIONS, *bucket), _one([f"{arn}/{lock.KEY}", *([arn] if bucket else [])]))
 
 
 def administrator_policy() -> dict[str, Any]:
     """What the kinds take that operators must not write; it is enough for their playbooks."""
-    declared = declared_of(declaration())
+    raw = declaration()
+    declared = declared_of(raw)
     kinds = [kind for kind in KINDS if kind.administered]
     reads = sorted({_action(call) for kind in kinds for call in kind.reads})
     writes = sorted({write.action for kind in kinds for write in kind.writes})
     resources = _one(arn for kind in kinds for arn in kind.resources(declared))
-    statements = [_statement("Read", reads, "*"), _statement("WriteBoundary", writes, resources), _marks(declared)]
+    statements = [_statement("Read", reads, "*"), _statement("WriteBoundary", writes, resources)]
+    # Theirs is the first run on an empty account.
+    statements.append(_lock(raw, "s3:CreateBucket", "s3:ListBucket"))
     return {"Version": "2012-10-17", "Statement": statements}
 
 

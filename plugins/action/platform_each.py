@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import time
 from collections.abc import Callable, Mapping
@@ -16,14 +17,13 @@ from ansible.utils.display import Display
 
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform import mark  # noqa: E402 - after the path is set
-from ansible.module_utils.platform.engine import warm  # noqa: E402
+from ansible.module_utils.platform.engine import warm  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine.each import batches, calls, dig  # noqa: E402
 from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402
 from ansible.module_utils.platform.engine.failures import failure  # noqa: E402
 from ansible.module_utils.platform.engine.refs import resolve, unresolved  # noqa: E402
 from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
-from ansible.module_utils.platform.planning import by_kind, clients_for, planned  # noqa: E402
+from ansible.module_utils.platform.planning import by_kind, confirm_lock, planned  # noqa: E402
 from ansible.module_utils.platform.reasons import tell_reasons  # noqa: E402
 
 display = Display()
@@ -55,23 +55,14 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the modules' results; ``changed`` when there was anything to do."""
         variables = dict(task_vars or {})
-        try:
-            result = self._run(tmp, variables)
-        except Exception:
-            self._give_up(variables)
-            raise
-        # A task that is tried again goes on writing.
-        if result.get("failed") and not self._task.until:
-            self._give_up(variables)
-        return result
-
-    def _give_up(self, variables: Mapping[str, Any]) -> None:
-        """Take the mark of this provision away: nothing is written any more."""
-        if variables.get("platform_mark"):
-            mark.release(clients_for(self._templar, variables), variables["platform_mark"])
-
-    def _run(self, tmp: Any, variables: dict[str, Any]) -> dict[str, Any]:
         result = super().run(tmp, variables)
+        self._parent = os.getppid()
+        try:
+            return self._run(result, variables)
+        except PlatformError as error:
+            return {**result, "failed": True, "msg": "stopped before the next change", "problem": str(error)}
+
+    def _run(self, result: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         args = self._task.args
         actions = variables.get("platform_actions", {}).get(args["kind"], [])
         wanted = calls(actions, args.get("only"), args.get("fields") or ())
@@ -194,6 +185,7 @@ class ActionModule(ActionBase):
         """The modules' results, empty where none was called, and what failed."""
         arguments = self._task.args["arguments"]
         prepared = [self._arguments(arguments, item, known, variables) for item in items]
+        confirm_lock(self._templar, variables)
         results: list[dict[str, Any]] = [{} for _ in items]
         failed: list[Failure] = []
         started = time.monotonic()
@@ -212,7 +204,8 @@ class ActionModule(ActionBase):
                 return failed[-1].unsure
             line = f"  {what}: {note}" if note else f"{item['action']}d {what}"
             display.display(f"  {line} ({time.monotonic() - started:.1f} s)")
-            return True
+            # Once the run itself was killed, its worker begins nothing more.
+            return os.getppid() == self._parent
 
         if warm.usable():
             made = [

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import runpy
 import time
 from collections.abc import Mapping
@@ -19,11 +18,10 @@ from ansible.utils.display import Display
 
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform import mark  # noqa: E402 - after the path is set
-from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402
+from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine.model import Plan  # noqa: E402
 from ansible.module_utils.platform.engine.render import render, summary, warnings  # noqa: E402
-from ansible.module_utils.platform.planning import by_kind, clients_for, planned  # noqa: E402
+from ansible.module_utils.platform.planning import by_kind, planned  # noqa: E402
 
 display = Display()
 #: after a run the account is looked at so often, so many seconds apart, before a difference counts
@@ -34,7 +32,7 @@ class ActionModule(ActionBase):
     """Plan, show it, and hand it to the roles that follow."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset({"json", "show", "expect_none", "mark", "kinds"})
+    _VALID_ARGS = frozenset({"json", "show", "expect_none", "kinds"})
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return counts; register ``platform_actions``, ``platform_ids`` and ``platform_kinds`` for the play."""
@@ -42,27 +40,11 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         # What Ansible has loaded stays: collecting it again and again is a fifth of the time of a large plan.
         gc.freeze()
-        own, clients = str(variables.get("platform_mark", "")), None
-        marks = bool(self._task.args.get("mark")) and not self._task.check_mode
         try:
             plan = self._planned(variables)
             if self._task.args.get("expect_none"):
                 plan = self._settled(plan, variables)
-            clients = clients_for(self._templar, variables) if own or (marks and plan.writes) else None
-            if clients and own:
-                mark.release(clients, own)
-                own = ""
-            elif clients:
-                # The process that all tasks are forks of.
-                own = mark.take(clients, os.getppid())
-                # Another run may have written, and ended, since the account was observed.
-                plan = self._planned(variables)
-                if not plan.writes:
-                    mark.release(clients, own)
-                    own = ""
         except PlatformError as error:
-            if own:
-                mark.release(clients or clients_for(self._templar, variables), own)
             return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
         content = plan.as_dict()
         if self._task.args.get("json"):
@@ -72,7 +54,6 @@ class ActionModule(ActionBase):
             {
                 "platform_actions": by_kind(content["actions"]),
                 "platform_ids": content["registry"],
-                "platform_mark": own,
                 "platform_kinds": self._kinds,
             }
         )

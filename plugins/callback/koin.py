@@ -19,7 +19,7 @@ extends_documentation_fragment:
 """
 
 #: actions that speak for themselves
-_SPEAKS = frozenset({"check_role_input", "platform_check", "platform_each", "platform_plan"})
+_SPEAKS = frozenset({"check_role_input", "platform_check", "platform_each", "platform_lock", "platform_plan"})
 
 
 class CallbackModule(Default):

@@ -8,8 +8,8 @@ description:
   - Checks every variable whose name begins with C(aws_) against the argument specs of the C(aws_*) roles and against
     each other, takes one snapshot of the account, and lists what has to be created or changed, field by field.
   - Also lists what cannot be changed in place (C(replace)) and what exists but is not declared (C(unmanaged)).
-  - Writes nothing to AWS, except the mark of O(mark=true). Sets C(platform_actions) (what to do, by kind of resource)
-    and C(platform_ids) (what is known, by kind and declared name) for the tasks that follow.
+  - Writes nothing to AWS. Sets C(platform_actions) (what to do, by kind of resource) and C(platform_ids) (what is
+    known, by kind and declared name) for the tasks that follow.
   - Runs on the controller. Credentials, endpoint and region come from the variable C(aws_environment).
 options:
   json:
@@ -31,12 +31,6 @@ options:
     type: list
     elements: str
     default: []
-  mark:
-    description:
-      - Whether to leave a mark in the account, the SSM parameter C(/platform/provision), when there is anything to
-        write. While it is there, no other run takes it. The plan at the end, with O(expect_none=true), takes it away.
-    type: bool
-    default: false
 author: BCSDLab
 """
 

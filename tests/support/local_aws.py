@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
-from ansible.module_utils.platform import mark
+from ansible.module_utils.platform import lock
 from ansible.module_utils.platform.endpoint import keep_host
 from botocore.config import Config
 
@@ -174,5 +174,5 @@ class LocalAws:
             return [json.loads(line) for line in log]
 
     def writes(self, since: int | None = None) -> list[dict[str, Any]]:
-        """The requests that would change the account, refused ones included; not the mark of a run under way."""
-        return [call for call in self.requests(since) if call["write"] and call["params"].get("Name") != mark.NAME]
+        """The requests that would change the account, refused ones included; not the lock of a run under way."""
+        return [call for call in self.requests(since) if call["write"] and call["params"].get("Key") != lock.KEY]

@@ -23,7 +23,7 @@ from .engine.workflow import declaration_of
 from .inputs import check_hosts, inputs, owner, specs_of, unknown_variables
 from .kinds import KINDS
 from .plain_secrets import literal_secrets
-from .platform_input import offer_problems, site_problems
+from .platform_input import bucket_problems, offer_problems, site_problems
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -31,7 +31,7 @@ _REPOSITORY = Path(__file__).resolve().parents[3]
 #: what decides which roles a host gets: its name, its role, its functions, its Swarm
 _DECIDES_ROLES = re.compile(r"aws_compute_(roles|instances)(\.[^.]*|\..*\.(role|functions|swarm)(\.\d+)?)?")
 #: variables that others follow from
-_FOLLOWED = ("platform_offers", "platform_sites")
+_FOLLOWED = ("platform_bucket", "platform_offers", "platform_sites")
 #: how a filter of ours reports a declared variable: where, what is wrong, what to do
 _FILTER = re.compile(r"(platform_\w+(?:\.\S+)?): (.+?); ([^;]+)")
 _QUOTED = re.compile(r"`([^`]+)`|(?<![\w.])(\d+) is ")
@@ -143,10 +143,12 @@ class InputCheck:
 
     def _followed(self, followed: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Problem]:
         """What is wrong with the variables that others follow from."""
-        instances, zones, groups = (
+        instances, zones, groups, buckets = (
             found if isinstance(found := values.get(name), Mapping) else {}
-            for name in ("aws_compute_instances", "aws_dns_zones", "aws_security_groups")
+            for name in ("aws_compute_instances", "aws_dns_zones", "aws_security_groups", "aws_storage_buckets")
         )
+        if buckets:
+            yield from bucket_problems(followed.get("platform_bucket"), buckets)
         if "platform_offers" in followed and groups:
             functions = self.specs["aws_compute"]["instance"]["functions"]["choices"]
             yield from offer_problems(followed["platform_offers"], groups, functions)

@@ -1,4 +1,4 @@
-"""The plan of a play's variables, for the action plugins that need it."""
+"""The plan of a play's variables, and the lock of its account, for the action plugins that need them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
+
 from .engine.model import Plan
+from .engine.observe import account
 from .engine.session import Clients
 from .engine.specs import role_specs
-from .engine.workflow import plan_for
+from .engine.workflow import check_account, plan_for
 from .kinds import KINDS
+from .lock import Lock
+from .locking import NOTE, confirm
 
 _ROLES = Path(__file__).parents[3] / "roles"
 
@@ -25,9 +30,27 @@ def planned(
     return plan_for(declared, role_specs(_ROLES), environment, KINDS, only=only, with_looked=with_looked)
 
 
-def clients_for(templar: Any, variables: Mapping[str, Any]) -> Clients:
-    """Clients of the declared account and region."""
-    return Clients(str(templar.template(variables["aws_region"])), _environment(templar, variables))
+def lock_note() -> Path:
+    """Where this run notes that it holds the lock: a folder that Ansible makes for it, and that its workers know."""
+    return Path(constants.DEFAULT_LOCAL_TMP) / NOTE
+
+
+def lock_in(templar: Any, variables: Mapping[str, Any], *, checked: bool = True) -> tuple[dict[str, Any], Lock]:
+    """The lock of the declared account, and what ``lock_keeper`` needs to reach it. Raises PlatformError.
+
+    checked: whether to ask first if the credentials are for that account, which has to be done once.
+    """
+    region, bucket = (str(templar.template(variables[name])) for name in ("aws_region", "platform_bucket"))
+    environment = _environment(templar, variables)
+    clients = Clients(region, environment)
+    if checked:
+        check_account(str(templar.template(variables.get("aws_account_id", ""))), account(clients))
+    return {"region": region, "environment": environment, "bucket": bucket}, Lock(clients["s3"], bucket)
+
+
+def confirm_lock(templar: Any, variables: Mapping[str, Any]) -> None:
+    """Go on only while this run holds the lock. Raises PlatformError when it does not."""
+    confirm(lock_note(), lambda: lock_in(templar, variables, checked=False)[1])
 
 
 def _environment(templar: Any, variables: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""What is wrong with platform_offers and platform_sites, the source of rules, records and sites of hosts. Pure."""
+"""What is wrong with platform_offers and platform_sites, the source of rules, records and sites of hosts, and with
+platform_bucket. Pure.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +35,14 @@ _OFFER: Options = {
     "probe": {"type": "str", "description": "A path that Prometheus probes over TLS."},
 }
 _NAMES = {"type": "list", "elements": "str", "required": True, "description": "Public names of the site."}
+
+
+def bucket_problems(name: Any, buckets: Collection[str]) -> Iterator[Problem]:
+    """buckets: the declared ones, among which the bucket of the platform has to be."""
+    if name not in buckets:
+        near = nearest(str(name), buckets)
+        fix = f"write `{near}`, or declare it there" if near else "declare it there, as `koin-platform: {}`"
+        yield Problem("platform_bucket", f"`{name}` is not in aws_storage_buckets", fix)
 
 
 def offer_problems(offers: Any, groups: Collection[str], functions: Collection[str]) -> Iterator[Problem]:

@@ -52,20 +52,20 @@ def plan_for(
     declaration = declaration_of(raw, specs, kinds)
     clients = Clients(declaration.region, environment)
     declaration.account = account(clients)
-    _stop_at(_wrong_account(declaration))
+    check_account(declaration.declared_account, declaration.account)
     planned = kinds.only(only)
     observation = observe(clients, declaration, planned)
     _stop_at(planned.check_account(declaration, observation))
     return plan(declaration, observation, planned, with_looked=with_looked)
 
 
-def _wrong_account(declaration: Declaration) -> Sequence[Problem]:
-    """The credentials are for the declared account."""
-    declared, observed = declaration.declared_account, declaration.account
+def check_account(declared: str, observed: str) -> None:
+    """Raise DeclarationError unless the credentials are for the declared account. declared: empty for a stand-in."""
     if declared and declared != observed:
-        fix = f"use the credentials (AWS_PROFILE) of the declared account, or correct {declaration.ACCOUNT}"
-        return [Problem(declaration.ACCOUNT, f"{declared} is declared, but the credentials are for {observed}", fix)]
-    return []
+        where = Declaration.ACCOUNT
+        fix = f"use the credentials (AWS_PROFILE) of the declared account, or correct {where}"
+        what = f"{declared} is declared, but the credentials are for {observed}"
+        raise DeclarationError([Problem(where, what, fix)])
 
 
 def _stop_at(problems: Sequence[Problem]) -> None:

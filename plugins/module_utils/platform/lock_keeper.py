@@ -1,0 +1,92 @@
+"""The keeper of a lock: renews it as long as the run lives that has taken it, and frees it when that has ended.
+
+A process of its own, so that it outlives whatever happens to the run, also SIGKILL. The action ``platform_lock`` starts
+it and hands it, as JSON on its standard input, region, environment (AWS_* variables), bucket, and the path of the note.
+It writes into the note what becomes of the lock; see ``locking``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+if __name__ == "__main__":
+    runpy.run_path(str(Path(__file__).parents[2] / "import_path.py"))
+
+from ansible.module_utils.platform.engine.errors import PlatformError
+from ansible.module_utils.platform.holding import BEAT, FREE, LostError
+from ansible.module_utils.platform.locking import Note, Store, check, release, renew
+from ansible.module_utils.platform.processes import State, clock, state, wait
+
+#: seconds for which it does nothing but wait: runs that have nothing to do end before, and free the lock themselves
+FIRST = 5.0
+#: seconds between two looks whether somebody has unlocked it
+LOOK = 3.0
+#: seconds between two looks at workers that outlive the run
+_WORKERS = 0.25
+
+
+def keep(path: Path, connect: Callable[[], Store]) -> None:
+    """Until the run has ended, or the lock is lost. path: of the note. connect: makes the ``Lock``."""
+    note = Note.read(path)
+    if note is None:
+        return
+    run = note.holding.run
+    due, lock = clock() + BEAT - FIRST, None
+    ended = wait(run, FIRST)
+    while not ended:
+        try:
+            lock = lock or connect()
+            if clock() >= due:
+                holding, until = renew(lock, note.holding)
+                note, due = replace(note, holding=holding, until=until, trouble=""), clock() + BEAT
+                _write(note, path)
+            else:
+                check(lock, note.holding.token)
+        except LostError as error:
+            _write(replace(note, lost=str(error)), path)
+            return
+        except PlatformError as error:
+            note = replace(note, trouble=str(error))
+            _write(note, path)
+        ended = wait(run, LOOK)
+    # Others may take over by then, so there is nothing left to free.
+    signal.alarm(int(FREE))
+    while state(run) is State.FINISHING and clock() < note.until:
+        time.sleep(_WORKERS)
+    if state(run) is not State.FINISHING:
+        release(lock or connect(), note.holding.token)
+
+
+def _write(note: Note, path: Path) -> None:
+    # The folder goes when the run ends.
+    with suppress(OSError):
+        note.write(path)
+
+
+def main() -> None:
+    """Keep the lock that standard input describes."""
+    # Its work is seldom and short; it must not slow down the run.
+    os.nice(5)
+    settings = json.load(sys.stdin)
+
+    def connect() -> Store:
+        # Importing boto3 takes half a second of a processor, which a short run needs itself.
+        from ansible.module_utils.platform.engine.session import Clients
+        from ansible.module_utils.platform.lock import Lock
+
+        return Lock(Clients(settings["region"], settings["environment"])["s3"], settings["bucket"])
+
+    keep(Path(settings["note"]), connect)
+
+
+if __name__ == "__main__":
+    main()
