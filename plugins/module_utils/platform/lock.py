@@ -8,6 +8,7 @@ so a refusal only means: read again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -47,17 +48,17 @@ class Lock:
         for _ in range(_ATTEMPTS):
             try:
                 answer = self._s3.get_object(**self._at)
-                text, etag = answer["Body"].read().decode(), answer.get("ETag", "")
-                if etag:
-                    return Seen(Holding.parsed(text), etag, _age(answer))
             except ClientError as error:
                 if _code(error) in _MISSING:
                     return None
                 raise explain(error, self._s3, "s3:GetObject") from error
             except BotoCoreError as error:
                 raise explain(error, self._s3, "s3:GetObject") from error
-            except ValueError:
-                continue
+            # boto3 repeats a call, but not the reading of what it answers.
+            with suppress(BotoCoreError, ValueError):
+                text, etag = answer["Body"].read().decode(), answer.get("ETag", "")
+                if etag:
+                    return Seen(Holding.parsed(text), etag, _age(answer))
         raise PlatformError(
             f"s3://{self._bucket}/{KEY} is not the platform's lock: it holds something else. Look at it, and move it."
         )
