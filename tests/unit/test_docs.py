@@ -119,7 +119,7 @@ def test_roles_are_passed_by_name_to_ec2_only() -> None:
 
 def test_every_write_of_a_kind_is_allowed() -> None:
     written = {write.action for kind in generator().KINDS if not kind.administered for write in kind.writes}
-    others = ("Read", "ReadImages", "Secrets", "ReplaceAuthority", "MarkProvision")
+    others = ("Read", "ReadImages", "Secrets", "ReplaceAuthority", "Lock")
     allowing = [part for sid, part in policy().items() if part["Effect"] == "Allow" and sid not in others]
     allowed = {action for part in allowing for action in _list(part["Action"])}
     assert written - allowed == set()

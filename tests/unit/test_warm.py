@@ -15,6 +15,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.platform import guard
 from ansible.module_utils.platform.engine import warm
+from ansible.module_utils.platform.engine.errors import PlatformError
 
 from tests.support.files import load_file
 
@@ -148,10 +149,14 @@ class _Called(Exception):  # noqa: N818 - not an error
     """The modules were about to run in forks."""
 
 
-def _action(monkeypatch: pytest.MonkeyPatch, answers: list[dict[str, Any]]) -> Any:
-    """The action, with what Ansible would answer when it runs a module the ordinary way."""
-    action = object.__new__(load_file("plugins/action/platform_each.py").ActionModule)
+def _action(monkeypatch: pytest.MonkeyPatch, answers: list[dict[str, Any]], *, locked: bool = True) -> Any:
+    """The action, with what Ansible would answer when it runs a module the ordinary way. locked: the run may write."""
+    plugin = load_file("plugins/action/platform_each.py")
+    action = object.__new__(plugin.ActionModule)
     action._task = SimpleNamespace(args={"arguments": "x"}, environment=[])
+    action._templar, action._parent = None, os.getppid()
+    if locked:
+        monkeypatch.setattr(plugin, "confirm_lock", lambda templar, variables: None)
 
     def forks(*arguments: Any) -> None:
         raise _Called
@@ -168,6 +173,20 @@ ITEMS = [{"kind": "topic", "name": name, "action": "create", "entry": {}} for na
 def test_modules_run_in_forks_where_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(_Called):
         _action(monkeypatch, [])._call("a_module", ITEMS, {}, {})
+
+
+def test_no_module_runs_in_a_run_without_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PlatformError, match="has not taken the lock"):
+        _action(monkeypatch, [], locked=False)._call("a_module", ITEMS, {}, {})
+
+
+def test_nothing_more_begins_when_the_run_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    action = _action(monkeypatch, [{"changed": True}] * 3)
+    action._parent = -1
+    monkeypatch.delattr(basic, "_ANSIBLE_ARGS")
+    results, failures = action._call("a_module", ITEMS, {}, {})
+    assert results == [{"changed": True}, {}, {}]
+    assert failures == []
 
 
 def test_without_the_names_modules_run_the_ordinary_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 from ansible import constants
 
+from .engine.common import account_problems
+from .engine.declaration import Declaration
+from .engine.errors import DeclarationError
 from .engine.model import Plan
 from .engine.observe import account
 from .engine.session import Clients
@@ -44,7 +47,11 @@ def lock_in(templar: Any, variables: Mapping[str, Any], *, checked: bool = True)
     environment = _environment(templar, variables)
     clients = Clients(region, environment)
     if checked:
-        check_account(str(templar.template(variables.get("aws_account_id", ""))), account(clients))
+        declared = str(templar.template(variables.get(Declaration.ACCOUNT, "")))
+        problems = list(account_problems(Declaration({Declaration.ACCOUNT: declared, "aws_environment": environment})))
+        if problems:
+            raise DeclarationError(problems)
+        check_account(declared, account(clients))
     return {"region": region, "environment": environment, "bucket": bucket}, Lock(clients["s3"], bucket)
 
 

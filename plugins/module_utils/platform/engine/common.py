@@ -16,7 +16,7 @@ from .options import nearest, shown
 def common_problems(declaration: Declaration, regions: Mapping[str, str]) -> Iterator[Problem]:
     """regions: what AWS calls each of its regions, by id; empty when unknown."""
     yield from _region(declaration.region, regions)
-    yield from _account(declaration)
+    yield from account_problems(declaration)
     for name, value in declaration.value("aws_environment", {}).items():
         if value is not None and not isinstance(value, str):
             what = f"{shown(value)} is not text, as every environment variable is"
@@ -37,7 +37,8 @@ def _region(region: str, regions: Mapping[str, str]) -> Iterator[Problem]:
     yield Problem("aws_region", f"{shown(region)} is not an AWS region", fix)
 
 
-def _account(declaration: Declaration) -> Iterator[Problem]:
+def account_problems(declaration: Declaration) -> Iterator[Problem]:
+    """Without it, everything would be written to whatever account the credentials are for."""
     account = declaration.declared_account
     where = declaration.ACCOUNT
     if account and not re.fullmatch(r"[0-9]{12}", account):
