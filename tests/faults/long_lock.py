@@ -41,7 +41,7 @@ def test_a_hundred_races(
 def test_a_holder_whose_machine_is_gone_frees_it_in_two_minutes(platform: Platform, held: Held, its: Lock) -> None:
     kill_keeper(held.run.pid)
     kill_all(held.run.pid)
-    held.run.communicate()
+    held.run.wait()
     began = time.monotonic()
     own = locking.holding_of(os.getpid(), "test", "now")
     locking.take(its, own, 120, look=lambda run: State.UNKNOWN)

@@ -37,6 +37,7 @@ HOLD = """
 - hosts: localhost
   gather_facts: false
   tasks:
+    - file: {{path: {folder}/begun, state: touch}}
     - wait_for: {{path: {folder}/go, timeout: 240, sleep: 1}}
 - import_playbook: {playbooks}/lock/take.yml
 - hosts: localhost
@@ -76,10 +77,12 @@ class Held:
         (folder / "hold.yml").write_text(HOLD.format(playbooks=playbooks, folder=folder))
         self.run = platform.start(os.path.relpath(folder / "hold", playbooks))
         until = time.monotonic() + 120
-        while self.seen() is None:
+        while not (folder / "begun").exists():
             assert self.run.poll() is None, self.run.communicate()[0]
             assert time.monotonic() < until
             time.sleep(0.1)
+        # It is in the task that waits.
+        time.sleep(2)
 
     def seen(self) -> Seen | None:
         """The lock now."""
@@ -105,7 +108,7 @@ def held(platform: Platform, tmp_path: Path, its: Lock) -> Iterator[Held]:
     yield running
     if running.run.poll() is None:
         kill_all(running.run.pid)
-    running.run.communicate()
+    running.run.wait()
     kill_keeper(running.run.pid)
 
 
@@ -210,7 +213,7 @@ def test_a_run_that_was_unlocked_stops_before_its_next_change(platform: Platform
 def test_a_run_that_is_killed_frees_it(platform: Platform, held: Held, its: Lock) -> None:
     """Its keeper survives SIGKILL of the run and all that it has started; its workers are gone with it."""
     kill_all(held.run.pid)
-    held.run.communicate()
+    held.run.wait()
     began = time.monotonic()
     assert within(60, lambda: held.seen() is None)
     print(f"free {time.monotonic() - began:.1f} s after all of the run was killed")
@@ -231,7 +234,7 @@ def test_a_worker_that_outlives_its_run_keeps_it_for_a_while(platform: Platform,
 def test_a_run_whose_keeper_was_killed_as_well_is_taken_over(platform: Platform, held: Held, its: Lock) -> None:
     kill_keeper(held.run.pid)
     kill_all(held.run.pid)
-    held.run.communicate()
+    held.run.wait()
     own = locking.holding_of(os.getpid(), "test", "now")
     # From another machine: not before its time.
     with pytest.raises(PlatformError, match=r"is locked by .*free in \d+ s at the latest"):
