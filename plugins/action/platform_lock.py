@@ -138,7 +138,8 @@ def _start_keeper(note: locking.Note, settings: Mapping[str, Any]) -> None:
         # It must not get the signals that end the run.
         start_new_session=True,
     )
-    replace(note, keeper=(keeper.pid, began(keeper.pid))).write(path)
+    note = replace(note, keeper=(keeper.pid, began(keeper.pid)))
+    note.write(path)
     assert keeper.stdin is not None
     with keeper.stdin as pipe:
-        pipe.write(json.dumps({**settings, "note": str(path)}).encode())
+        pipe.write(json.dumps({**settings, "note": note.text(), "path": str(path)}).encode())

@@ -7,11 +7,13 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.platform import lock
 
 from rehearsal import REPOSITORY
 from tests.support import live_account
@@ -113,6 +115,24 @@ def test_nothing_is_configured_while_a_declared_host_is_not_found(live: LocalAws
     assert done.returncode == 2
     said = " ".join(done.stdout.split())
     assert "not in the inventory: bcsd-build, bcsdlab-internal, koin-db, koin-prod, koin-stage. Start it" in said
+
+
+def test_a_part_of_the_hosts_is_configured_under_the_lock(live: LocalAws) -> None:
+    """With --limit, localhost has no task: the lock must be taken nevertheless. The keeper frees it afterwards."""
+
+    def done() -> list[str]:
+        calls = [call for call in live.requests() if call["params"].get("Key") == lock.KEY]
+        return [call["operation"] for call in calls if call["write"]]
+
+    live.mark()
+    _ansible(live, "ansible-playbook", "playbooks/configure/begin.yml", "--limit", "koin-prod", "--check")
+    assert done() == []
+    _ansible(live, "ansible-playbook", "playbooks/configure/begin.yml", "--limit", "koin-prod")
+    until = time.monotonic() + 60
+    while "DeleteObject" not in done() and time.monotonic() < until:
+        time.sleep(0.1)
+    # The first one finds that the bucket is missing.
+    assert done() == ["PutObject", "PutObject", "DeleteObject"]
 
 
 def test_list_hosts(live: LocalAws) -> None:

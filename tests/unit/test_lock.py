@@ -430,12 +430,31 @@ def moments(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return left
 
 
+def keep(path: Path, lock: Lock) -> None:
+    """What the keeper does from when the lock was taken."""
+    found = Note.read(path)
+    assert found is not None
+    lock_keeper.keep(found, path, lambda: lock)
+
+
+def test_the_keeper_frees_the_lock_of_a_run_that_has_ended_before_it_begins(
+    s3: MemoryS3, lock: Lock, note: Path, moments: list[float]
+) -> None:
+    moments.clear()
+    found = Note.read(note)
+    assert found is not None
+    # Ansible removes its folder.
+    note.unlink()
+    lock_keeper.keep(found, note, lambda: lock)
+    assert holder(s3) == ""
+
+
 def test_the_keeper_renews_the_lock_and_frees_it_at_the_end(
     s3: MemoryS3, lock: Lock, note: Path, moments: list[float]
 ) -> None:
     beats = list[int]()
     s3.between = lambda operation: beats.append(Holding.parsed(s3.text).beat) if s3.text else None
-    lock_keeper.keep(note, lambda: lock)
+    keep(note, lock)
     # A minute.
     assert max(beats) == 3
     assert holder(s3) == ""
@@ -446,7 +465,7 @@ def test_the_keeper_writes_down_that_the_lock_is_lost(
 ) -> None:
     release(lock, "a")
     take(lock, holding("b"))
-    lock_keeper.keep(note, lambda: lock)
+    keep(note, lock)
     with pytest.raises(PlatformError, match="The lock was lost: it is held by"):
         confirm(note, unreachable)
     assert holder(s3) == "b"
@@ -462,7 +481,7 @@ def test_the_keeper_goes_on_when_s3_does_not_answer_for_a_while(
             raise refused("InternalError", operation)
 
     s3.between = fails
-    lock_keeper.keep(note, lambda: lock)
+    keep(note, lock)
     assert holder(s3) == ""
 
 
@@ -474,7 +493,7 @@ def test_the_keeper_leaves_the_lock_while_a_worker_is_busy(
     found = Note.read(note)
     assert found is not None
     replace(found, until=-1.0).write(note)
-    lock_keeper.keep(note, lambda: lock)
+    keep(note, lock)
     assert holder(s3) == "a"
 
 

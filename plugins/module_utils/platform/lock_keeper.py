@@ -1,7 +1,7 @@
 """The keeper of a lock: renews it as long as the run lives that has taken it, and frees it when that has ended.
 
 A process of its own, so that it outlives whatever happens to the run, also SIGKILL. The action ``platform_lock`` starts
-it and hands it, as JSON on its standard input, region, environment (AWS_* variables), bucket, and the path of the note.
+it and hands it, as JSON on its standard input, region, environment (AWS_* variables), bucket, the note and its path.
 It writes into the note what becomes of the lock; see ``locking``.
 """
 
@@ -34,11 +34,8 @@ LOOK = 3.0
 _WORKERS = 0.25
 
 
-def keep(path: Path, connect: Callable[[], Store]) -> None:
-    """Until the run has ended, or the lock is lost. path: of the note. connect: makes the ``Lock``."""
-    note = Note.read(path)
-    if note is None:
-        return
+def keep(note: Note, path: Path, connect: Callable[[], Store]) -> None:
+    """Until the run has ended, or the lock is lost. path: where the note is. connect: makes the ``Lock``."""
     run = note.holding.run
     due, lock = clock() + BEAT - FIRST, None
     ended = wait(run, FIRST)
@@ -85,7 +82,8 @@ def main() -> None:
 
         return Lock(Clients(settings["region"], settings["environment"])["s3"], settings["bucket"])
 
-    keep(Path(settings["note"]), connect)
+    # Not from its file, which is gone when the run ends before this has begun.
+    keep(Note.parsed(settings["note"]), Path(settings["path"]), connect)
 
 
 if __name__ == "__main__":

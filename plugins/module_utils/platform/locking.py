@@ -179,16 +179,25 @@ class Note:
     def write(self, path: Path) -> None:
         """At once, for whoever reads it."""
         draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.write_text(json.dumps({**asdict(self), "holding": self.holding.text()}))
+        draft.write_text(self.text())
         draft.replace(path)
+
+    def text(self) -> str:
+        """As ``parsed`` takes it."""
+        return json.dumps({**asdict(self), "holding": self.holding.text()})
 
     @classmethod
     def read(cls, path: Path) -> Note | None:
         """None when this run has not taken the lock."""
         try:
-            content: Mapping[str, Any] = json.loads(path.read_text())
+            return cls.parsed(path.read_text())
         except FileNotFoundError:
             return None
+
+    @classmethod
+    def parsed(cls, text: str) -> Note:
+        """The note of this text."""
+        content: Mapping[str, Any] = json.loads(text)
         holding, keeper = Holding.parsed(content["holding"]), tuple(content["keeper"])
         return cls(**{**content, "holding": holding, "keeper": keeper})
 
