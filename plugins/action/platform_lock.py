@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
         try:
             return {**result, "changed": False, **do(variables)}
         except (PlatformError, ValueError) as error:
-            return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
+            return {**result, "failed": True, "msg": "the lock is not held", "problem": str(error)}
 
     def _hold(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Take the lock, or go on with it when this run has it already."""

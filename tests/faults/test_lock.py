@@ -24,10 +24,10 @@ from tests.faults.proxy import Proxy
 from tests.support import races
 from tests.support.inventory import inventory
 from tests.support.local_aws import LocalAws
-from tests.support.platform import Platform, fields
+from tests.support.platform import Platform, fields, lock_bucket
 from tests.support.processes import kill_all
 
-BUCKET = "koin-platform"
+BUCKET = lock_bucket()
 RACES = range(8)
 #: half a second to beat, two to take over
 TIMES = races.Times(beat=0.1, held=2.0, free=4.0)

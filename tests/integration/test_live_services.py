@@ -73,7 +73,7 @@ def _many_records(made: Made) -> dict[str, Any]:
 
 def _written_at_once(aws: LocalAws, made: Made) -> None:
     assert [call["operation"] for call in aws.writes()] == ["ChangeResourceRecordSets"]
-    # Route 53 answers 5 requests a second: four plans, three of them of the playbook, and one write.
+    # Route 53 answers 5 requests a second: three plans, two of them of the playbook, and one write.
     assert len([call for call in aws.requests() if call["service"] == "route53"]) <= 9
     records = _records(aws, made["zone"])
     assert len(records) == 34

@@ -12,7 +12,7 @@ from ansible.module_utils.platform.kinds import KINDS
 
 from .local_aws import LocalAws
 from .plan_calls import mismatches
-from .platform import Platform, declared
+from .platform import Platform, declared, lock_bucket
 
 #: what a case's account is built into: names and ids that its later steps need
 Made = dict[str, Any]
@@ -75,6 +75,9 @@ def run(case: Case, aws: LocalAws) -> None:
     assert not missing, f"{missing} not in:\n{text}"
     extra = [filled[part] for part in case.silent if filled[part] in text]
     assert not extra, f"{extra} in:\n{text}"
+    # The lock's bucket is there: these declarations have no buckets, so no plan would announce it.
+    where = {"LocationConstraint": variables.get("aws_region", declared()["aws_region"])}
+    aws.client("s3").create_bucket(Bucket=lock_bucket(), CreateBucketConfiguration=where)
     aws.mark()
     # What the roles of hosts offer names groups of KOIN's own.
     platform.provision(**variables, platform_offers={})

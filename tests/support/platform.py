@@ -53,6 +53,11 @@ def declared(inventory: str = "rehearsal") -> dict[str, Any]:
     return copy
 
 
+def lock_bucket() -> str:
+    """The bucket with the lock of the platform."""
+    return str(yaml.safe_load((REPOSITORY / "group_vars/all/aws_storage.yml").read_text())["platform_bucket"])
+
+
 def fixture() -> dict[str, Any]:
     """A small platform of the tests' own, so that editing KOIN's declaration breaks only tests about that."""
     content: dict[str, Any] = json.loads(_fixture())
