@@ -58,6 +58,9 @@ def run(case: Case, aws: LocalAws) -> None:
     aws.reset(empty=True)
     made, platform = case.build(aws), Platform(aws)
     variables = {**nothing(), **case.declare(made)}
+    if variables["aws_storage_buckets"]:
+        # Whoever declares buckets declares that of the lock.
+        variables["aws_storage_buckets"] = {**variables["aws_storage_buckets"], lock_bucket(): {}}
     filled = {text: text.format(**made) for text in (*case.says, *case.silent, *case.refused)}
     if case.refused:
         aws.mark()
@@ -75,9 +78,10 @@ def run(case: Case, aws: LocalAws) -> None:
     assert not missing, f"{missing} not in:\n{text}"
     extra = [filled[part] for part in case.silent if filled[part] in text]
     assert not extra, f"{extra} in:\n{text}"
-    # The lock's bucket is there: these declarations have no buckets, so no plan would announce it.
-    where = {"LocationConstraint": variables.get("aws_region", declared()["aws_region"])}
-    aws.client("s3").create_bucket(Bucket=lock_bucket(), CreateBucketConfiguration=where)
+    if not variables["aws_storage_buckets"]:
+        # The lock's bucket is there: no plan would announce it.
+        where = {"LocationConstraint": declared()["aws_region"]}
+        aws.client("s3").create_bucket(Bucket=lock_bucket(), CreateBucketConfiguration=where)
     aws.mark()
     # What the roles of hosts offer names groups of KOIN's own.
     platform.provision(**variables, platform_offers={})
