@@ -154,7 +154,8 @@ def test_only_an_administrator_writes_the_boundary() -> None:
     assert found["WriteBoundary"]["Resource"] == "arn:aws:iam::*:policy/koin-hosts"
     assert {sid: _list(part["Action"]) for sid, part in found.items() if sid != "WriteBoundary"} == {
         "Read": ["iam:GetAccountAuthorizationDetails"],
-        "MarkProvision": ["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"],
+        # The first run on an empty account is theirs, and makes the bucket of the lock.
+        "Lock": ["s3:DeleteObject", "s3:GetObject", "s3:PutObject", "s3:CreateBucket", "s3:ListBucket"],
     }
     others = [*writes, "iam:DeletePolicy", "iam:SetDefaultPolicyVersion"]
     assert [(sid, name) for sid, part in operator().items() for name in others if _allows(part, name)] == []
