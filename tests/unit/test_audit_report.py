@@ -111,11 +111,11 @@ def prowler(folder: Path, framework: str, *rows: str) -> None:
 
 def test_prowler_is_compared_with_our_own_answers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prowler(folder, "cis_6.0_aws", "aws;2.7;FAIL;a;False", "aws;2.7;PASS;b;False", "aws;2.1;MANUAL;c;False")
-    prowler(folder, "kisa_isms_p_2023_aws", "aws;2.9.3;FAIL;a;False", "aws;3.4.1;FAIL;b;False", "aws;2.6.1;FAIL;c;True")
+    prowler(folder, "kisa_isms_p_2023_aws", "aws;2.2.2;FAIL;a;False", "aws;3.4.1;FAIL;b;False", "aws;2.6.1;FAIL;c;True")
     assert audit.main([str(folder)]) == 0
     said = capsys.readouterr().out
     assert "Prowler, cis_6.0_aws: 1 of 2 controls failed:\n  2.7: we say met\n" in said
-    assert "2 of 2 controls failed:\n  2.9.3: we say open\n  3.4.1: we say nothing\n" in said
+    assert "2 of 2 controls failed:\n  2.2.2: we say open\n  3.4.1: we say nothing\n" in said
 
 
 def test_without_prowler_nothing_is_said_of_it(folder: Path) -> None:
