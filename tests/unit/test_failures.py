@@ -43,6 +43,11 @@ AnsibleEC2Error: Failed to modify instance attribute
             "User: a is not authorized to perform: SNS:CreateTopic on resource: b because no policy allows it. "
             "Grant sns:CreateTopic; docs/iam.md lists all that provision needs.",
         ),
+        (
+            {"msg": "Failed: An error occurred (403) when calling the HeadBucket operation: Forbidden"},
+            "Failed: An error occurred (403) when calling the HeadBucket operation: Forbidden. "
+            "Grant s3:ListBucket; docs/iam.md lists all that provision needs.",
+        ),
     ],
 )
 def test_the_reason_is_said_once(answer: dict[str, Any], said: str) -> None:

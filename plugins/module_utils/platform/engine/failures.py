@@ -12,6 +12,9 @@ _REFUSED = re.compile(r"An error occurred \((?P<code>[\w.]+)\) when calling the 
 
 #: how IAM words a refusal, in every service
 _DENIED = re.compile(r"is not authorized to perform: (?P<action>\w+:[\w*]+)")
+#: the answer to a HEAD has no body, so it does not say what was refused
+_HEAD = re.compile(r"\((?:403|AccessDenied)\) when calling the (?P<operation>HeadBucket|HeadObject) operation")
+_HEAD_ACTIONS = {"HeadBucket": "s3:ListBucket", "HeadObject": "s3:GetObject"}
 
 
 def reason(answer: Mapping[str, Any]) -> str:
@@ -23,6 +26,15 @@ def reason(answer: Mapping[str, Any]) -> str:
     return f"{found[-1]['code']}: {found[-1]['text'].strip()}" if found else ""
 
 
+def _missing(text: str) -> str:
+    """The action that IAM refuses in a text, as policies write it; empty when none is named."""
+    if denied := _DENIED.search(text):
+        service, _, action = denied["action"].partition(":")
+        return f"{service.lower()}:{action}"
+    head = _HEAD.search(text)
+    return _HEAD_ACTIONS[head["operation"]] if head else ""
+
+
 def failure(answer: Mapping[str, Any], administered: str = "") -> str:
     """The message of a failed answer, with AWS's own reason once.
 
@@ -32,11 +44,10 @@ def failure(answer: Mapping[str, Any], administered: str = "") -> str:
     code, _, text = why.partition(": ")
     said = not why or (text in message if text else code in message)
     whole = message if said else f"{message.rstrip(' .:')}: {why}"
-    denied = _DENIED.search(whole)
-    if not denied:
+    action = _missing(f"{whole}\n{answer.get('exception') or ''}")
+    if not action:
         return whole
-    service, _, action = denied["action"].partition(":")
-    whole, action = whole.rstrip(" ."), f"{service.lower()}:{action}"
+    whole = whole.rstrip(" .")
     if administered:
         return (
             f"{whole}. Operators lack {action} on purpose: ask an administrator to run {administered}, then run this "
