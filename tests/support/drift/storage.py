@@ -26,6 +26,15 @@ def _shorter_rules(a: Account) -> None:
     client.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": rules})
 
 
+def _locks_of_backups_for_a_month(a: Account) -> None:
+    client = a.aws.client("s3")
+    rules = client.get_bucket_lifecycle_configuration(Bucket="koin-backup")["Rules"]
+    for rule in rules:
+        if rule["ID"] == "expire-locks":
+            rule["Expiration"]["Days"] = 30
+    client.put_bucket_lifecycle_configuration(Bucket="koin-backup", LifecycleConfiguration={"Rules": rules})
+
+
 def _without_upload_rule(a: Account) -> None:
     client = a.aws.client("s3")
     rules = client.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
@@ -84,6 +93,7 @@ DRIFTS = [
     ),
     Drift("bucket", BUCKET, "lifecycle.expire-old-versions", _shorter_rules),
     Drift("bucket", BUCKET, "lifecycle.abort-uploads", _without_upload_rule),
+    Drift("bucket", "koin-backup", "lifecycle.expire-locks", _locks_of_backups_for_a_month),
     Drift(
         "bucket",
         BUCKET,
