@@ -30,7 +30,7 @@ def test_every_action_is_missed_by_name(aws: LocalAws, tmp_path: Path) -> None:
         account = Account(aws, Platform(aws).plan().registry)
         for drift in drifts:
             drift.make(account)
-    missed += granted_one_by_one(aws, missed)
+        missed += granted_one_by_one(aws, missed)
     account = Account(aws, Platform(aws).plan().registry)
     for delete in DELETIONS.values():
         delete(account)
