@@ -198,7 +198,8 @@ class ActionModule(ActionBase):
                 display.warning(f"{what}: {warning}")
             if answer.get("failed") or status:
                 answer["failed"] = True
-                why = failure(answer, KINDS.named(item["kind"]).administered)
+                kind = KINDS.named(item["kind"])
+                why = failure(answer, kind.administered, kind.heads)
                 text = f"{item['action']} {what}: {why}"
                 failed.append(Failure(item["name"], text, status))
                 return failed[-1].unsure

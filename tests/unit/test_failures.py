@@ -51,7 +51,7 @@ AnsibleEC2Error: Failed to modify instance attribute
     ],
 )
 def test_the_reason_is_said_once(answer: dict[str, Any], said: str) -> None:
-    assert failure(answer) == said
+    assert failure(answer, heads={"HeadBucket": "s3:ListBucket"}) == said
 
 
 def test_an_operator_is_sent_to_an_administrator_rather_than_told_to_ask_for_the_right() -> None:

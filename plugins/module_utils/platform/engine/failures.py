@@ -12,9 +12,7 @@ _REFUSED = re.compile(r"An error occurred \((?P<code>[\w.]+)\) when calling the 
 
 #: how IAM words a refusal, in every service
 _DENIED = re.compile(r"is not authorized to perform: (?P<action>\w+:[\w*]+)")
-#: the answer to a HEAD has no body, so it does not say what was refused
-_HEAD = re.compile(r"\((?:403|AccessDenied)\) when calling the (?P<operation>HeadBucket|HeadObject) operation")
-_HEAD_ACTIONS = {"HeadBucket": "s3:ListBucket", "HeadObject": "s3:GetObject"}
+_HEAD = re.compile(r"\(403\) when calling the (?P<operation>Head\w+) operation")
 
 
 def reason(answer: Mapping[str, Any]) -> str:
@@ -26,25 +24,26 @@ def reason(answer: Mapping[str, Any]) -> str:
     return f"{found[-1]['code']}: {found[-1]['text'].strip()}" if found else ""
 
 
-def _missing(text: str) -> str:
-    """The action that IAM refuses in a text, as policies write it; empty when none is named."""
+def _missing(text: str, heads: Mapping[str, str]) -> str:
+    """The action that IAM refuses in a text, as policies write it; empty when it is not known."""
     if denied := _DENIED.search(text):
         service, _, action = denied["action"].partition(":")
         return f"{service.lower()}:{action}"
     head = _HEAD.search(text)
-    return _HEAD_ACTIONS[head["operation"]] if head else ""
+    return heads.get(head["operation"], "") if head else ""
 
 
-def failure(answer: Mapping[str, Any], administered: str = "") -> str:
+def failure(answer: Mapping[str, Any], administered: str = "", heads: Mapping[str, str] | None = None) -> str:
     """The message of a failed answer, with AWS's own reason once.
 
-    administered: the playbook of an administrator who may do what operators may not.
+    administered: the playbook of an administrator who may do what operators may not. heads: the action that each HEAD
+    takes, see ``Kind``.
     """
     message, why = str(answer.get("msg") or "it ended without a message"), reason(answer)
     code, _, text = why.partition(": ")
     said = not why or (text in message if text else code in message)
     whole = message if said else f"{message.rstrip(' .:')}: {why}"
-    action = _missing(f"{whole}\n{answer.get('exception') or ''}")
+    action = _missing(f"{whole}\n{answer.get('exception') or ''}", heads or {})
     if not action:
         return whole
     whole = whole.rstrip(" .")

@@ -68,6 +68,8 @@ class Kind(ABC):
     #: the playbook with which an administrator writes it, where operators must not; its writes are in
     #: docs/iam-policy-administrator.json
     administered: ClassVar[str] = ""
+    #: the action that each HEAD of its modules takes: the answer has no body, so AWS does not say what it has refused
+    heads: ClassVar[Mapping[str, str]] = {}
     #: actions that the operator's policy denies, whatever another policy allows
     denied: ClassVar[tuple[str, ...]] = ()
     #: whether writes go to the declared region only

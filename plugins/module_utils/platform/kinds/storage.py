@@ -357,6 +357,7 @@ class Bucket(Kind):
     service = "s3"
     variable = "aws_storage_buckets"
     entry_point = "bucket"
+    heads = {"HeadBucket": "s3:ListBucket", "HeadObject": "s3:GetObject"}
     nested = {"cors": "cors_rule", "lifecycle": "lifecycle_rule"}
     shapes = {
         "": _bucket_name,
