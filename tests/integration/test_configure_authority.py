@@ -35,7 +35,8 @@ def stored(local_aws: LocalAws) -> set[str]:
 
 def end(local_aws: LocalAws, folder: Path, authority: dict[str, Any], *options: str) -> str:
     """Play the end for two hosts, which are this machine; what it says."""
-    play = yaml.safe_load((REPOSITORY / "playbooks/configure.yml").read_text())[-1]
+    plays = yaml.safe_load((REPOSITORY / "playbooks/configure.yml").read_text())
+    play = next(play for play in plays if play["name"] == "End")
     # The first task removes a mark on the host.
     play |= {"tasks": play["tasks"][1:], "become": False, "connection": "local"}
     values = yaml.safe_load((REPOSITORY / "group_vars/all/secrets.yml").read_text())
