@@ -192,13 +192,13 @@ def links(text: str) -> list[str]:
     return re.findall(r"\]\(([^)\s]+)\)", plain)
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+@pytest.mark.parametrize("name", ["docs/commands.md", "docs/commands.ko.md"])
 def test_every_target_and_playbook_has_a_row(name: str) -> None:
     text = (REPOSITORY / name).read_text()
     targets = re.findall(r"^([a-z0-9]+):.*## ", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)
     assert [f"`make {target}`" for target in targets if target != "help" and f"| `make {target}` |" not in text] == []
     playbooks = [f"playbooks/{path.name}" for path in (REPOSITORY / "playbooks").glob("*.yml")]
-    assert [path for path in playbooks if f"]({path})" not in text] == []
+    assert [path for path in playbooks if f"](../{path})" not in text] == []
 
 
 # --- Links -----------------------------------------------------------------------------------------------------------

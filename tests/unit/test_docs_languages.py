@@ -68,7 +68,7 @@ def parts(text: str) -> dict[str, Any]:
 
 def test_there_are_korean_pages() -> None:
     names = [str(path.relative_to(REPOSITORY)) for path in KOREAN]
-    assert names == ["CONTRIBUTING.ko.md", "README.ko.md", "docs/operations.ko.md"]
+    assert names == ["CONTRIBUTING.ko.md", "README.ko.md", "docs/commands.ko.md", "docs/operations.ko.md"]
 
 
 @pytest.mark.parametrize("page", KOREAN, ids=lambda page: str(page.relative_to(REPOSITORY)))
