@@ -10,6 +10,7 @@ reached a host go on there. Then configure.yml runs to its end, once more (no ho
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import re
@@ -23,20 +24,23 @@ sys.path.insert(0, str(REPOSITORY))
 
 from tests.support.processes import kill_all  # noqa: E402
 
+LOGS = REPOSITORY / ".cache/interrupt"
+RECAP = LOGS / "recap.json"
 INVENTORY = ("-i", "inventories/rehearsal")
 
 
 def environ() -> dict[str, str]:
-    """Loopback is never reached through a proxy; every task is named, without colours."""
+    """Loopback is never reached through a proxy; no colours."""
     loopback = "127.0.0.1,localhost"
-    told = {"ANSIBLE_DISPLAY_OK_HOSTS": "true", "ANSIBLE_NOCOLOR": "1"}
+    told = {"ANSIBLE_NOCOLOR": "1", "KOIN_RECAP": str(RECAP)}
     return {**os.environ, "NO_PROXY": loopback, "no_proxy": loopback, **told}
 
 
 def killed(seconds: float, log: Path) -> str:
     """Run configure.yml for some seconds; the task at which it died, "" when it had ended by itself."""
     with log.open("wb") as file:
-        command = ["ansible-playbook", "playbooks/configure.yml", *INVENTORY]
+        # With -v each task is named when it begins.
+        command = ["ansible-playbook", "-v", "playbooks/configure.yml", *INVENTORY]
         with subprocess.Popen(command, cwd=REPOSITORY, env=environ(), stdout=file, stderr=subprocess.STDOUT) as process:
             try:
                 process.wait(seconds)
@@ -47,8 +51,8 @@ def killed(seconds: float, log: Path) -> str:
     return str(tasks[-1]) if tasks else "(before the first task)"
 
 
-def run(playbook: str, log: Path) -> tuple[int, str, float]:
-    """Run a playbook to its end: exit status, output, seconds."""
+def run(playbook: str, log: Path) -> tuple[int, float]:
+    """Run a playbook to its end: exit status, seconds."""
     began = time.monotonic()
     done = subprocess.run(
         ["ansible-playbook", f"playbooks/{playbook}.yml", *INVENTORY],
@@ -59,13 +63,12 @@ def run(playbook: str, log: Path) -> tuple[int, str, float]:
         check=False,
     )
     log.write_text(done.stdout + done.stderr)
-    return done.returncode, done.stdout, time.monotonic() - began
+    return done.returncode, time.monotonic() - began
 
 
-def changed(output: str) -> dict[str, int]:
-    """Changes by host, of the recap."""
-    lines = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", output, re.MULTILINE)
-    return {host: int(count) for host, count in lines}
+def changed() -> dict[str, int]:
+    """Changes by host of the last run."""
+    return {host: int(counts["changed"]) for host, counts in json.loads(RECAP.read_text()).items()}
 
 
 def main() -> int:
@@ -76,23 +79,23 @@ def main() -> int:
     parser.add_argument("--least", type=float, default=10.0, help="seconds before a kill, at least")
     parser.add_argument("--most", type=float, default=90.0, help="seconds before a kill, at most")
     options = parser.parse_args()
-    logs = REPOSITORY / ".cache/interrupt"
-    logs.mkdir(parents=True, exist_ok=True)
+    LOGS.mkdir(parents=True, exist_ok=True)
     chance = random.Random(options.seed)
     print(f"seed {options.seed}", flush=True)
     for number in range(1, options.kills + 1):
         seconds = chance.uniform(options.least, options.most)
-        task = killed(seconds, logs / f"{number}.log")
+        task = killed(seconds, LOGS / f"{number}.log")
         print(f"{number:>2}  {seconds:5.1f} s  {task or 'had ended by itself'}", flush=True)
     failed = 0
     for name in ("configure", "configure", "verify"):
         number += 1
-        status, output, seconds = run(name, logs / f"{number}.log")
-        counts = changed(output)
+        RECAP.unlink(missing_ok=True)
+        status, seconds = run(name, LOGS / f"{number}.log")
+        counts = changed() if RECAP.exists() else {}
         print(f"{name}: exit {status}, {seconds:.0f} s, changed {counts}", flush=True)
         failed += status != 0
         if number == options.kills + 2:
-            failed += any(counts.values())
+            failed += not counts or any(counts.values())
     return 1 if failed else 0
 
 

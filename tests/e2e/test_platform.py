@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -24,12 +23,6 @@ HOSTS = ["bcsd-build", "bcsdlab-internal", "koin-db", "koin-prod", "koin-stage"]
 #: tasks that changed something, in a run that changed nothing; localhost looks at the inventory
 UNCHANGED = dict.fromkeys([*HOSTS, "localhost"], 0)
 AUTHORITY = "/etc/koin/tls/ca.pem"
-
-
-def recap(output: str) -> dict[str, dict[str, int]]:
-    """Ansible's last lines: counts by host."""
-    lines = re.findall(r"^(\S+)\s+: (ok=.*)$", output, re.MULTILINE)
-    return {host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in lines}
 
 
 def wait(what: str, is_so: Callable[[], Any], seconds: float = 90) -> Any:
@@ -67,7 +60,7 @@ def test_a_second_run_changes_nothing_and_writes_nothing(hosts: LocalHosts, aws:
     aws.mark()
     again = hosts.playbook("configure")
     assert again.returncode == 0, again.stdout[-4000:]
-    assert {host: counts["changed"] for host, counts in recap(again.stdout).items()} == UNCHANGED
+    assert {host: counts["changed"] for host, counts in hosts.recap().items()} == UNCHANGED
     # The database's host stores its changes every minute.
     assert [call for call in aws.writes() if call["params"].get("Bucket") != "koin-backup"] == []
 
@@ -80,7 +73,7 @@ def test_the_platform_verifies(hosts: LocalHosts) -> None:
 def test_a_check_run_changes_nothing(hosts: LocalHosts) -> None:
     checked = hosts.playbook("configure", "--check", "--diff")
     assert checked.returncode == 0, checked.stdout[-4000:]
-    assert {host: counts["changed"] for host, counts in recap(checked.stdout).items()} == UNCHANGED
+    assert {host: counts["changed"] for host, counts in hosts.recap().items()} == UNCHANGED
 
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------
@@ -292,4 +285,4 @@ def test_the_platform_is_whole_after_the_restarts(hosts: LocalHosts, authority: 
     assert verified.returncode == 0, verified.stdout[-6000:]
     again = hosts.playbook("configure")
     assert again.returncode == 0, again.stdout[-4000:]
-    assert {host: counts["changed"] for host, counts in recap(again.stdout).items()} == UNCHANGED
+    assert {host: counts["changed"] for host, counts in hosts.recap().items()} == UNCHANGED

@@ -87,11 +87,21 @@ class LocalHosts:
         """Run a playbook over the dynamic inventory, as a user does."""
         return self._run("ansible-playbook", f"playbooks/{name}.yml", *arguments)
 
+    def recap(self) -> dict[str, dict[str, int]]:
+        """Counts by host of the last playbook."""
+        counts: dict[str, dict[str, int]] = json.loads(self._recap.read_text())
+        return counts
+
+    @property
+    def _recap(self) -> Path:
+        return self.aws.directory / "recap.json"
+
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         scripts = Path(sys.executable).parent
         environ = self.aws.process_environ | {
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
             "ANSIBLE_NOCOLOR": "1",
+            "KOIN_RECAP": str(self._recap),
         }
         done = subprocess.run(
             [str(scripts / program), "-i", "inventories/rehearsal", *arguments],

@@ -71,7 +71,7 @@ def _fixture() -> str:
 
 @dataclass
 class Run:
-    """A finished ansible-playbook."""
+    """A finished ansible-playbook. recap: counts of localhost."""
 
     status: int
     output: str
@@ -86,6 +86,8 @@ class Platform:
         self.aws = aws
         self._keys = keys
         self._timeout = timeout
+        #: counts by host of the last run
+        self._recap = aws.directory / "recap.json"
         self._public_key = (aws.directory / "ssh" / "id_ed25519.pub").read_text().strip()
 
     def plan(self, **changed: Any) -> Plan:
@@ -107,6 +109,7 @@ class Platform:
             *extra,
         ]
         environment = self.aws.process_environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+        environment["KOIN_RECAP"] = str(self._recap)
         if self._keys:
             environment |= {"REHEARSAL_AWS_KEY": self._keys.id, "REHEARSAL_AWS_SECRET": self._keys.secret}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
@@ -116,15 +119,15 @@ class Platform:
 
     def playbook(self, name: str, *arguments: str, **variables: Any) -> Run:
         """Run a playbook to its end."""
+        self._recap.unlink(missing_ok=True)
         running = self.start(name, *arguments, **variables)
         try:
             output, _ = running.communicate(timeout=self._timeout)
         except subprocess.TimeoutExpired:
             running.kill()
             raise
-        recap = next((line for line in output.splitlines() if line.startswith("localhost ") and "ok=" in line), "")
-        counts = {key: int(value) for key, _, value in (part.partition("=") for part in recap.split()) if value}
-        return Run(running.returncode, output, counts)
+        recap = json.loads(self._recap.read_text()) if self._recap.exists() else {}
+        return Run(running.returncode, output, recap.get("localhost", {}))
 
     def provision(self, **variables: Any) -> Run:
         """Run playbooks/provision.yml; fails the test when it fails."""

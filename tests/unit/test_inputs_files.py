@@ -220,6 +220,8 @@ def test_each_playbook_begins_with_it(playbook: str) -> None:
             "inventories/rehearsal/hosts.yml",
             "-e",
             json.dumps({"base_timezone": "Aisa/Seoul", "aws_compute_public_key": ""}),
+            # Ansible's own output names each play.
+            "-v",
         ],
         cwd=REPOSITORY,
         env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},

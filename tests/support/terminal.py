@@ -1,0 +1,93 @@
+"""Runs a command in a terminal, and what a person sees there at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible.module_utils.platform.display.text import width
+
+_PARTS = re.compile(r"\x1b\[(?P<number>\d*(?:;\d+)*)(?P<letter>[A-Za-z])|(?P<control>[\r\n])|(?P<text>[^\x1b\r\n]+)")
+
+
+@dataclass
+class Shown:
+    """status: exit status. written: all bytes, as text. screen: what is left of them to see."""
+
+    status: int
+    written: str
+    screen: list[str]
+
+
+def screen(written: str, columns: int) -> list[str]:
+    """The rows that remain. Fails at what it does not know, and at a row that is wider than the terminal."""
+    rows, column, at = [""], 0, 0
+    while at < len(written):
+        found = _PARTS.match(written, at)
+        assert found, repr(written[at : at + 20])
+        at = found.end()
+        if found["control"] == "\n":
+            rows.append("")
+            column = 0
+        elif found["control"] == "\r":
+            column = 0
+        elif found["letter"] == "K":
+            rows[-1] = "" if found["number"] == "2" else rows[-1][:column]
+        elif found["text"]:
+            # Nothing is ever written from the middle of a row.
+            assert column in (0, len(rows[-1])), (rows[-1], found["text"])
+            old = rows[-1] if column == 0 else ""
+            kept = "" if width(found["text"]) >= width(old) else old[len(found["text"]) :]
+            rows[-1] = (rows[-1] if column else "") + found["text"] + kept
+            column += len(found["text"])
+        else:
+            assert found["letter"] == "m", found
+    return [row for long in rows for row in _rows(long, columns)]
+
+
+def _rows(text: str, columns: int) -> list[str]:
+    rows = [""]
+    for character in text:
+        if width(rows[-1]) + width(character) > columns:
+            rows.append("")
+        rows[-1] += character
+    return rows
+
+
+def in_terminal(
+    command: Sequence[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    columns: int = 80,
+    meanwhile: Callable[[str, int], None] | None = None,
+) -> Shown:
+    """Run it to its end. meanwhile: is told all that was written so far, and the id of the process."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen(
+        command, cwd=folder, env={**environ, "TERM": "xterm"}, stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        data, until = b"", time.monotonic() + 300
+        with contextlib.suppress(OSError):
+            while chunk := os.read(ours, 65536):
+                data += chunk
+                if meanwhile is not None:
+                    meanwhile(data.decode(errors="ignore"), process.pid)
+                if time.monotonic() > until:
+                    process.kill()
+        os.close(ours)
+        status = process.wait()
+    written = data.decode()
+    return Shown(status, written, screen(written, columns))
