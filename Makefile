@@ -1,6 +1,6 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse hosts shell down plan inventory configure ssh verify unlock audit test unit faults lint docs molecule e2e bench clean distclean
+.PHONY: help setup aws rehearse hosts shell down plan inventory adopt configure ssh verify unlock audit test unit faults lint docs molecule e2e bench clean distclean
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -53,6 +53,10 @@ plan: setup ## Show what would change (INVENTORY=inventories/production for AWS)
 inventory: setup ## Show the hosts of the account and their groups
 	@$(ON_REHEARSAL)
 	@ansible-inventory -i $(INVENTORY) --graph
+
+adopt: setup ## Write what the account has into group_vars: make adopt WHAT='record old.koreatech.in A' (WHAT=all; KEEP=live for what differs)
+	@$(ON_REHEARSAL)
+	@ansible-playbook playbooks/adopt.yml -i $(INVENTORY)/hosts.yml $(if $(WHAT),-e "what='$(WHAT)'") $(if $(KEEP),-e keep=$(KEEP))
 
 configure: setup ## Configure the hosts (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/configure.yml -i $(INVENTORY)

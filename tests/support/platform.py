@@ -81,8 +81,9 @@ class Run:
 class Platform:
     """The declared platform on one local AWS."""
 
-    def __init__(self, aws: LocalAws, timeout: float = 300, keys: Keys | None = None) -> None:
-        """keys: who runs it; the root, if nobody is named."""
+    def __init__(self, aws: LocalAws, timeout: float = 300, keys: Keys | None = None, top: Path = REPOSITORY) -> None:
+        """keys: who runs it; the root, if nobody is named. top: the repository, or a copy of it."""
+        self._top = top
         self.aws = aws
         self._keys = keys
         self._timeout = timeout
@@ -114,7 +115,7 @@ class Platform:
             environment |= {"REHEARSAL_AWS_KEY": self._keys.id, "REHEARSAL_AWS_SECRET": self._keys.secret}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         return subprocess.Popen(
-            command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=self._top, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     def playbook(self, name: str, *arguments: str, **variables: Any) -> Run:

@@ -29,7 +29,7 @@ def planned(
     """Observe the account and plan. Raises PlatformError. templar: of an action plugin. only: see ``plan_for``."""
     names = (name for name in variables if name.startswith("aws_"))
     declared = {name: templar.template(variables[name]) for name in names}
-    environment = _environment(templar, variables)
+    environment = environment_of(templar, variables)
     return plan_for(declared, role_specs(_ROLES), environment, KINDS, only=only, with_looked=with_looked)
 
 
@@ -44,7 +44,7 @@ def lock_in(templar: Any, variables: Mapping[str, Any], *, checked: bool = True)
     checked: whether to ask first if the credentials are for that account, which has to be done once.
     """
     region, bucket = (str(templar.template(variables[name])) for name in ("aws_region", "platform_bucket"))
-    environment = _environment(templar, variables)
+    environment = environment_of(templar, variables)
     clients = Clients(region, environment)
     if checked:
         declared = str(templar.template(variables.get(Declaration.ACCOUNT, "")))
@@ -60,7 +60,8 @@ def confirm_lock(templar: Any, variables: Mapping[str, Any]) -> None:
     confirm(lock_note(), lambda: lock_in(templar, variables, checked=False)[1])
 
 
-def _environment(templar: Any, variables: Mapping[str, Any]) -> dict[str, str]:
+def environment_of(templar: Any, variables: Mapping[str, Any]) -> dict[str, str]:
+    """The AWS_* variables of a play."""
     declared = templar.template(variables.get("aws_environment", {}))
     return {str(key): str(value) for key, value in declared.items()}
 

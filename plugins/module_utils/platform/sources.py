@@ -197,17 +197,21 @@ class Sources:
         variable, _, rest = where.partition(".")
         variable, bracket, index = variable.partition("[")
         inside = bracket + index + ("." if index and rest else "") + rest
-        place = self._place(variable, host, groups)
+        place = self.place_of(variable, host, groups)
         if place is None:
             return None
         # A variable that is made of others often keeps their shape: the value is then declared in one of those.
-        made_of = (self._place(name, host, groups) for name in _names_in(place.value))
+        made_of = (self.place_of(name, host, groups) for name in names_in(place.value))
         for source in [place, *(found for found in made_of if found is not None)]:
             if line := _line_inside(source.value, inside):
                 return f"{source.path}:{line}"
         return f"{place.path}:{place.line}"
 
-    def _place(self, variable: str, host: str, groups: Sequence[str]) -> Place | None:
+    def steps_to(self, place: Place) -> tuple[str, ...]:
+        """The keys that lead to a variable from the top of its file, e.g. ``all``, ``hosts``, ``localhost``, itself."""
+        return next(_steps_to(self._checked[place.path][0], place.key))
+
+    def place_of(self, variable: str, host: str = "localhost", groups: Sequence[str] = ()) -> Place | None:
         """Where the value that applies to this host is declared."""
         order = [f"host {host}", *reversed(groups), "all"]
         known = self.variables.get(variable, [])
@@ -215,7 +219,14 @@ class Sources:
         return places[0] if places else None
 
 
-def _names_in(node: Node) -> list[str]:
+def _steps_to(node: Node | None, wanted: Node) -> Iterator[tuple[str, ...]]:
+    for key, value in pairs(node):
+        if key is wanted:
+            yield (key.value,)
+        yield from ((key.value, *rest) for rest in _steps_to(value, wanted))
+
+
+def names_in(node: Node) -> list[str]:
     """Words of a template that may be names of variables, in their order."""
     is_template = isinstance(node, ScalarNode) and "{{" in node.value
     return re.findall(r"[a-z_][a-z0-9_]*", node.value) if is_template else []

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: more names than these are not helpful in a message
 _LISTED = 12
+
+
 #: what every entry may hold
 _TAGS: Mapping[str, Format] = {"tags.@": tag_key, "tags.*": tag_value}
 
@@ -87,7 +89,14 @@ def entry_formats(kind: Kind, declaration: Declaration) -> Iterator[Problem]:
             yield Problem(where, f"`{name}` and `{other}` differ only in case", "give one of them another name")
         if "" in kind.shapes:
             yield from kind.shapes[""](where, name)
-        yield from formatted({**kind.shapes, **_TAGS}, entry, where)
+        yield from formatted({**kind.shapes, **_TAGS}, _with_own_tags(entry), where)
+
+
+def _with_own_tags(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An entry without tags that are null: those that the resource does without, be they made of the entry's name."""
+    tags = entry.get("tags")
+    own = {key: value for key, value in tags.items() if value is not None} if isinstance(tags, Mapping) else tags
+    return entry if own == tags else {**entry, "tags": own}
 
 
 def _used(value: Any, steps: Sequence[str], where: str) -> Iterator[tuple[str, str]]:

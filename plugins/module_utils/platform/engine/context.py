@@ -22,6 +22,7 @@ class Context:
         self.live: dict[str, Sequence[Live]] = {}
         self.registry: Registry = {}
         self._names: dict[tuple[str, str], str] = {}
+        self._found: dict[tuple[str, str], Live] = {}
         self.warnings: list[str] = []
 
     def add(self, kind: str, name: str, live: Live) -> None:
@@ -29,6 +30,11 @@ class Context:
         if live.attributes:
             self.registry.setdefault(kind, {})[name] = dict(live.attributes)
         self._names[(kind, live.id)] = name
+        self._found[(kind, name)] = live
+
+    def found(self, kind: str, name: str) -> Live | None:
+        """The live resource that is declared as ``name``."""
+        return self._found.get((kind, name))
 
     def id(self, kind: str, name: str) -> str | None:
         """The id of the live resource that is declared as ``name``; None if it does not exist yet."""

@@ -46,7 +46,7 @@ class Declaration:
         return str(self.value(self.ACCOUNT) or "")
 
     def tags(self, name: str | None, entry: Mapping[str, Any], **more: str) -> dict[str, str]:
-        """All tags of a resource: Name, those that every resource has, its own."""
+        """All tags of a resource: Name, those that every resource has, its own. A tag that is null is left alone."""
         named = {"Name": name} if name else {}
         merged = {**named, **more, **self.value("aws_tags", {}), **(entry.get("tags") or {})}
-        return {str(key): str(value) for key, value in merged.items()}
+        return {str(key): str(value) for key, value in merged.items() if value is not None}

@@ -32,6 +32,10 @@ class PlatformError(Exception):
     """Something the operator has to know; the message is complete as it stands."""
 
 
+class UndeclarableError(PlatformError):
+    """Something that the account has and no declaration can say; the message is the reason."""
+
+
 class DeclarationError(PlatformError):
     """The declaration cannot be planned. Carries every problem found, not only the first."""
 

@@ -78,7 +78,12 @@ def plan(
 
     with_looked: also say how much of each kind was compared.
     """
-    context = Context(declaration, observation)
+    return plan_in(Context(declaration, observation), kinds, with_looked=with_looked)
+
+
+def plan_in(context: Context, kinds: Catalogue, *, with_looked: bool = False) -> Plan:
+    """The same with a new context, which afterwards knows what was recognised as what."""
+    declaration, observation = context.declaration, context.observation
     for kind in kinds:
         context.registry |= kind.facts(observation)
     actions: list[Action] = []

@@ -28,9 +28,12 @@ def variables(specs: Specs, common: Mapping[str, Mapping[str, Any]]) -> dict[str
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``over`` on top of ``base``; mappings are merged, anything else is replaced."""
+    """``over`` on top of ``base``; mappings are merged, anything else is replaced. Null takes a mapping away."""
     merged = dict(base)
     for key, value in over.items():
+        if value is None and isinstance(merged.get(key), Mapping):
+            del merged[key]
+            continue
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = merge(merged[key], value) if both else value
     return merged

@@ -38,6 +38,8 @@ class AccountSettings(Kind):
     role = "aws_account"
     service = "s3control"
     everywhere = True
+    settings = VARIABLE
+    said_by = {"public_access_block.*": ("block_public_access",)}
     variables = {
         f"{VARIABLE}.password_policy.min_length": formats.number(6, 128, "a length that IAM accepts"),
         f"{VARIABLE}.password_policy.max_age": formats.number(1, 1095, "an age in days that IAM accepts"),
@@ -133,6 +135,10 @@ class AccountSettings(Kind):
             },
             **{f"password_policy.{key}": raw["password_policy"].get(name) for key, name in _PASSWORD.items()},
         }
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        block = {live.raw["public_access_block"].get(key, False) for key in BLOCK.values()}
+        return {"block_public_access": block.pop() if len(block) == 1 else None}
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         assert live is not None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..acl_steps import LAST, NUMBERS, Entry, acl_entry, parse
+from ..engine.errors import UndeclarableError
 
 #: names of the protocol numbers that AWS writes
 _NAMES = {number: name for name, number in NUMBERS.items()}
@@ -32,6 +33,26 @@ def live_lines(raw: Mapping[str, Any], direction: str) -> list[str]:
     egress = direction == "egress"
     entries = [parse(item) for item in raw.get("Entries", []) if item["Egress"] is egress]
     return [_line(entry) for entry in sorted(entries) if entry.number < LAST]
+
+
+def declared_rules(raw: Mapping[str, Any], direction: str) -> dict[str, dict[str, Any]]:
+    """The entries of a direction as they are declared, by number. Raises UndeclarableError."""
+    egress, rules = direction == "egress", {}
+    for entry in sorted(parse(item) for item in raw.get("Entries", []) if item["Egress"] is egress):
+        if entry.number >= LAST:
+            continue
+        protocol = _NAMES.get(entry.protocol, entry.protocol)
+        if ":" in entry.cidr or protocol not in ("all", "tcp", "udp", "icmp"):
+            raise UndeclarableError(
+                f"{direction} `{_line(entry)}` cannot be declared: only IPv4, and tcp, udp, icmp or all"
+            )
+        rule: dict[str, Any] = {"protocol": protocol, "action": entry.action, "cidr": entry.cidr}
+        names = ("icmp_type", "icmp_code") if protocol == "icmp" else ("from_port", "to_port")
+        rule |= {name: value for name, value in zip(names, (entry.first, entry.last), strict=True) if value is not None}
+        if protocol in ("tcp", "udp") and entry.first is None:
+            rule |= {"from_port": 1, "to_port": 65535}
+        rules[str(entry.number)] = rule
+    return rules
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -9,7 +9,7 @@ from ..engine import formats
 from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
-from ..engine.errors import Problem
+from ..engine.errors import Problem, UndeclarableError
 from ..engine.model import Desired, FieldChange, Fields, Live
 from .base import EC2_TAGS, Ec2Kind, Kind, Observation, called, declared, label, only, tag_fields, tags_of
 
@@ -100,6 +100,7 @@ class Trail(Kind):
         )
     }
     refers = {"bucket": "bucket"}
+    said_by = {"prefix": ()}
     reads = (
         Read(
             service="cloudtrail",
@@ -190,6 +191,17 @@ class Trail(Kind):
             "log_file_validation": raw.get("LogFileValidationEnabled", False),
             "logging": raw["logging"],
         }
+
+    def entry_name(self, live: Live, context: Context) -> str:
+        return str(live.raw["Name"])
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        if live.raw.get("S3KeyPrefix"):
+            raise UndeclarableError(
+                f"it writes below {live.raw['S3KeyPrefix']}/ of its bucket, and a declared bucket lets trails write to "
+                "its top only"
+            )
+        return {}
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         for change in changes:

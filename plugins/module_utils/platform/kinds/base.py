@@ -59,6 +59,18 @@ class Kind(ABC):
     #: field that AWS cannot change in place -> fields that make no sense without it
     replaced_with: ClassVar[Mapping[str, frozenset[str]]] = MappingProxyType({})
 
+    # --- Adoption: how the declaration follows the account (engine/adopt.py)
+    #: why nothing of this kind is adopted by itself; empty where it is
+    follows: ClassVar[str] = ""
+    #: the variable that gets new entries, where `variable` is made of others
+    additions: ClassVar[str] = ""
+    #: the variable that is the only entry, where there is no variable with entries
+    settings: ClassVar[str] = ""
+    #: whether it is declared by keys of an entry of another kind
+    partial: ClassVar[bool] = False
+    #: compared field (a pattern) -> the keys of an entry that say it, where they have another name; none: nothing does
+    said_by: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+
     # --- Rights
     writes: ClassVar[tuple[Write, ...]] = ()
     #: patterns of the reads that its modules make, on any resource
@@ -127,6 +139,21 @@ class Kind(ABC):
         """Whether this change needs a new resource."""
         return change.field in self.replaced_by
 
+    def entry_name(self, live: Live, context: Context) -> str:
+        """What a live resource is called when it is declared (``Desired.name``)."""
+        return live.id
+
+    def declared_at(self, name: str, live: Live, context: Context) -> tuple[str, ...]:
+        """The variable, and the keys inside it, where a resource of this name is or would be declared."""
+        return (self.settings,) if self.settings else (self.variable, name)
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        """What an entry says of a live resource, as far as its keys are not the compared fields.
+
+        None for a key that cannot say it, and that is left out or null. Raises UndeclarableError.
+        """
+        return {}
+
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         """Consequences of an action that its fields do not show, and what it takes from others, each by name.
 
@@ -145,6 +172,9 @@ class Ec2Kind(Kind):
     service = "ec2"
     # A plan that creates something may ask for the quota.
     module_reads = ("ec2:Describe*", "servicequotas:GetServiceQuota")
+
+    def entry_name(self, live: Live, context: Context) -> str:
+        return called(live.raw) or live.id
 
 
 def only(kind: str, name: str, candidates: Sequence[Live]) -> Live | None:

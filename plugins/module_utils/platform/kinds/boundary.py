@@ -50,6 +50,7 @@ class IamBoundary(Kind):
     name = "iam_boundary"
     role = "aws_boundary"
     service = "iam"
+    follows = "it follows from the roles that name it: adopt those"
     administered = "playbooks/boundary.yml"
     reads = (
         Read(

@@ -13,7 +13,7 @@ from ..engine import formats
 from ..engine.access import Condition, Detail, Read, Requests, Scope, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
-from ..engine.errors import PlatformError, Problem
+from ..engine.errors import PlatformError, Problem, UndeclarableError
 from ..engine.formats import hostname_fault
 from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 from ..engine.refs import ref
@@ -134,6 +134,15 @@ class Certificate(Kind):
     def fields(self, live: Live, context: Context) -> Fields:
         return {}
 
+    def entry_name(self, live: Live, context: Context) -> str:
+        return dotless(live.raw["DomainName"])
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        if live.raw.get("Type", "AMAZON_ISSUED") != "AMAZON_ISSUED":
+            raise UndeclarableError(f"it is {live.raw['Type'].lower()}; only certificates that ACM issues are declared")
+        domain = dotless(live.raw["DomainName"])
+        return {"domain": domain, "alternative_names": sorted(_names(live.raw) - {domain})}
+
 
 def _proofs(declaration: Declaration) -> Condition:
     """ACM names a record that proves a domain `_`, 32 letters, and the domain."""
@@ -149,6 +158,7 @@ class CertificateValidation(Kind):
     role = "aws_cdn"
     service = "route53"
     offers = ()
+    follows = "it follows from its certificate: adopt that"
     writes = (Write("route53:ChangeResourceRecordSets", scope=Scope("WriteCertificateRecords", zone_arns, _proofs)),)
     module_reads = ("route53:Get*", "route53:List*")
     regional = False
@@ -208,6 +218,7 @@ class OriginAccessControl(Kind):
     name = "origin_access_control"
     role = "aws_cdn"
     service = "cloudfront"
+    follows = "it follows from the distribution of its name: adopt that"
     reads = (
         Read(
             service="cloudfront",
@@ -318,6 +329,10 @@ def _headers(config: Mapping[str, Any]) -> Fields:
     return found
 
 
+#: compared field -> option, where CloudFront's text is the value
+_TEXTS = ("frame_options", "referrer_policy", "content_security_policy")
+
+
 class HeadersPolicy(Kind):
     """Recognised by its name."""
 
@@ -343,6 +358,7 @@ class HeadersPolicy(Kind):
             ),
         ),
     )
+    said_by = {"strict_transport_security": ("hsts_max_age", "hsts_include_subdomains")}
     writes = (
         Write("cloudfront:CreateResponseHeadersPolicy", creates=True),
         Write("cloudfront:UpdateResponseHeadersPolicy"),
@@ -375,6 +391,23 @@ class HeadersPolicy(Kind):
 
     def fields(self, live: Live, context: Context) -> Fields:
         return {"description": live.raw.get("Comment", ""), **_headers(live.raw)}
+
+    def entry_name(self, live: Live, context: Context) -> str:
+        return str(live.raw["Name"])
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        """Headers that override those of the origin; others stay as they are, undeclared."""
+        security = live.raw.get("SecurityHeadersConfig") or {}
+        own = {key: setting for key, setting in security.items() if setting["Override"] and not setting.get("Preload")}
+        headers = _headers({"SecurityHeadersConfig": own})
+        hsts = own.get("StrictTransportSecurity", {})
+        return {
+            "description": live.raw.get("Comment") or None,
+            "hsts_max_age": hsts.get("AccessControlMaxAgeSec"),
+            "hsts_include_subdomains": hsts.get("IncludeSubdomains", False),
+            "content_type_options": True if "ContentTypeOptions" in own else None,
+            **{field: headers.get(field) for field in _TEXTS},
+        }
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         if live is None or not changes:
@@ -426,6 +459,12 @@ class Distribution(Kind):
     }
     refers = {"bucket": "bucket", "certificate": "certificate", "headers_policy": "headers_policy"}
     offers = ("id", "arn", "domain_name")
+    said_by = {
+        "origin_domain": ("bucket",),
+        "origin_access_control": (),
+        "origin_config": (),
+        "cache_settings": ("cache_policy",),
+    }
     reads = (
         Read(
             service="cloudfront",
@@ -570,6 +609,30 @@ class Distribution(Kind):
         if key := (live.raw["config"].get("ViewerCertificate") or {}).get("IAMCertificateId"):
             flat["certificate"] = f"server certificate {key} of IAM"
         return flat | superseded(live.raw["config"])
+
+    def entry_name(self, live: Live, context: Context) -> str:
+        """Its origin access control has its name."""
+        control = flatten(live.raw["config"])["origin_access_control_id"]
+        names = {item.id: item.raw["Name"] for item in context.live.get(OriginAccessControl.name, ())}
+        return str(names.get(control) or live.id)
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        flat = flatten(live.raw["config"])
+        found = re.match(r"(.+)\.s3[.-]", flat["origin_domain"])
+        if not found:
+            raise UndeclarableError(
+                f"its origin is {flat['origin_domain'] or 'none'}, and only buckets can be declared"
+            )
+        if not flat["origin_access_control_id"]:
+            raise UndeclarableError(
+                "it reads its bucket without an origin access control, and each declared distribution has one: declare "
+                "it by hand, and provisioning gives it one"
+            )
+        return {
+            "bucket": found[1],
+            "cache_policy": flat["cache_policy"] or None,
+            "headers_policy": context.name("headers_policy", flat["response_headers_policy_id"]) or None,
+        }
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         yield from self._taken(want, live, context)

@@ -12,7 +12,7 @@ from ..engine import checks, formats
 from ..engine.access import Arguments, Detail, Read, Requests, Scope, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
-from ..engine.errors import Problem
+from ..engine.errors import Problem, UndeclarableError
 from ..engine.formats import strange
 from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 from ..engine.options import nearest
@@ -128,6 +128,14 @@ class KeyPair(Ec2Kind):
         unknown = f"a key with fingerprint {live.raw.get('KeyFingerprint')}"
         material = _key_material(live.raw.get("PublicKey")) or unknown
         return {"public_key": material, **tag_fields(tags_of(live.raw))}
+
+    def entry_name(self, live: Live, context: Context) -> str:
+        return str(live.raw["KeyName"])
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        if not live.raw.get("PublicKey"):
+            raise UndeclarableError("EC2 keeps only its fingerprint, and a declaration needs the public key")
+        return {"public_key": live.raw["PublicKey"].strip()}
 
 
 def _instances(answer: Any) -> list[dict[str, Any]]:
@@ -492,6 +500,7 @@ class Instance(Ec2Kind):
         ),
     )
     identified_by = ("profile",)
+    said_by = {"vpc": ("subnet",)}
     replaced_by = frozenset({"architecture", "vpc", "subnet", "root_volume.encrypted"})
     # AWS refuses a type of another architecture, but only after the instance has been stopped; groups are of one VPC.
     replaced_with = MappingProxyType({"architecture": frozenset({"type"}), "vpc": frozenset({"security_groups"})})
@@ -734,6 +743,40 @@ class Instance(Ec2Kind):
             **tag_fields(tags_of(raw)),
         }
 
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        """What it was launched with, and its address. Its functions are nothing that AWS knows."""
+        raw, root = live.raw, live.raw["Root"]
+        options = raw.get("MetadataOptions", {})
+        roles = context.declaration.value("aws_compute_roles", [])
+        role = tags_of(raw).get("Role")
+        if role not in roles and not context.declaration.entries(self.variable).get(name):
+            raise UndeclarableError(
+                f"its tag Role is {f'`{role}`' if role else 'missing'}, and its role has to be declared: tag it with "
+                f"one of {', '.join(roles)}"
+            )
+        addresses = [item for item in context.observation["addresses"] if item.get("InstanceId") == live.id]
+        own = [item for item in addresses if item.get("PrivateIpAddress") == raw.get("PrivateIpAddress")] or addresses
+        return {
+            "role": role,
+            "private_ip": raw.get("PrivateIpAddress"),
+            "key_pair": raw.get("KeyName"),
+            "elastic_ip": own[0]["PublicIp"] if own else None,
+            # Other types than burstable ones have no credits.
+            "cpu_credits": raw["Credits"] if raw["InstanceType"].startswith("t") else None,
+            "termination_protection": True if raw["Protected"] else None,
+            "metadata": {
+                "http_tokens": options.get("HttpTokens"),
+                "http_endpoint": options.get("HttpEndpoint"),
+                "hop_limit": options.get("HttpPutResponseHopLimit"),
+            },
+            "root_volume": {
+                "type": root.get("VolumeType") if root.get("VolumeType") in ("gp2", "gp3") else None,
+                "size": root.get("Size"),
+                "encrypted": root.get("Encrypted"),
+                "device": raw.get("RootDeviceName"),
+            },
+        }
+
     def replaces(self, change: FieldChange) -> bool:
         shrinks = change.field == "root_volume.size" and (change.before or 0) > change.after
         return shrinks or super().replaces(change)
@@ -863,6 +906,8 @@ class ElasticIp(Ec2Kind):
     name = "elastic_ip"
     role = "aws_compute"
     offers = ("id", "public_ip")
+    partial = True
+    said_by = {"instance": ("elastic_ip",)}
     reads = (
         Read(
             service="ec2",
@@ -964,6 +1009,22 @@ class ElasticIp(Ec2Kind):
             "instance": context.name("instance", instance) if instance else other,
             **tag_fields(tags_of(live.raw)),
         }
+
+    def entry_name(self, live: Live, context: Context) -> str:
+        """It is declared with its host."""
+        return context.name("instance", live.raw["InstanceId"]) if live.raw.get("InstanceId") else live.id
+
+    def declared_at(self, name: str, live: Live, context: Context) -> tuple[str, ...]:
+        if not context.found("instance", name):
+            holder_ = holder(live.raw, context) if live.raw.get("AssociationId") else "nothing"
+            raise UndeclarableError(f"{holder_} has it, and an elastic IP is declared with its instance")
+        return (Instance.variable, name)
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        """The address that the host has."""
+        host = context.id("instance", name)
+        own = [item["PublicIp"] for item in context.observation["addresses"] if item.get("InstanceId") == host]
+        return {"elastic_ip": own[0] if own else None}
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         address = want.entry["address"]

@@ -11,7 +11,7 @@ from ..engine import formats
 from ..engine.access import Condition, Detail, Read, Requests, Scope, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
-from ..engine.errors import Problem
+from ..engine.errors import Problem, UndeclarableError
 from ..engine.formats import hostname_fault
 from ..engine.model import Desired, FieldChange, Fields, Live
 from ..engine.refs import ref
@@ -212,6 +212,13 @@ class Zone(Kind):
     def fields(self, live: Live, context: Context) -> Fields:
         return {}
 
+    def entry_name(self, live: Live, context: Context) -> str:
+        return dotless(live.raw["Name"])
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        comment = live.raw["Config"].get("Comment")
+        return {"comment": comment or None}
+
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         if not want.entry.get("registered") or live is None:
             return
@@ -405,6 +412,16 @@ def _writes_of_records(declaration: Declaration) -> Condition:
     return writes_of([name for zone in zones for name in (zone, f"*.{zone}")], sorted(types))
 
 
+def _hosts(values: Sequence[str], context: Context) -> list[str]:
+    """The declared instances to whose elastic IP a record leads."""
+    known = context.registry.get("elastic_ip", {})
+    return [name for name, attributes in known.items() if attributes.get("public_ip") in values]
+
+
+#: types that can be declared
+_TYPES = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT")
+
+
 def record_label(name: str, kind: str) -> str:
     """How a record is named in a plan."""
     return f"{name} {kind}"
@@ -430,6 +447,8 @@ class Record(Kind):
     module_reads = _READS
     regional = False
     identified_by = ("name",)
+    additions = "platform_records"
+    said_by = {"values": ("values", "host"), "alias": (), "more": ()}
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         """Records are in their zone, are unique by name and type, and have one kind of value."""
@@ -581,6 +600,44 @@ class Record(Kind):
             return {"alias": _alias(raw["AliasTarget"]), "values": None, "ttl": None, "more": more or None}
         values = sorted(canonical(raw["Type"], item["Value"]) for item in raw.get("ResourceRecords", []))
         return {"ttl": raw.get("TTL"), "values": values, "alias": None, "more": more or None}
+
+    def entry_name(self, live: Live, context: Context) -> str:
+        return live.label
+
+    def declared_at(self, name: str, live: Live, context: Context) -> tuple[str, ...]:
+        entries = context.declaration.entries(self.variable)
+        for key, entry in entries.items():
+            if record_label(dotless(entry.get("name", key)), entry["type"]) == name:
+                return (self.variable, key)
+        for key, entry in context.declaration.entries("aws_cdn_distributions").items():
+            if dotless(live.raw["Name"]) in entry["aliases"] and live.raw["Type"] in ("A", "AAAA"):
+                raise UndeclarableError(f"it follows from distribution {key}, which declares its alias")
+        # The name of a record is its key, unless another type of it has that key.
+        free = dotless(live.raw["Name"])
+        return (self.variable, name if free in entries else free)
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        raw, own = live.raw, dotless(live.raw["Name"])
+        if raw["Type"] not in _TYPES:
+            raise UndeclarableError(f"records of type {raw['Type']} cannot be declared")
+        if raw.get("AliasTarget"):
+            raise UndeclarableError(
+                f"it is an alias of {_alias(raw['AliasTarget'])}; only distributions declare aliases"
+            )
+        if raw.get("SetIdentifier") or any(key not in (*_WORDS, "zone") for key in raw):
+            raise UndeclarableError("it has a routing policy or a health check, which cannot be declared")
+        key = self.declared_at(name, live, context)[-1]
+        values = [item["Value"] for item in raw["ResourceRecords"]]
+        entry = context.declaration.entries(self.variable).get(key, {})
+        usual = context.declaration.value("aws_dns_records_ttl", 300)
+        said: Fields = {
+            "zone": raw["zone"],
+            "name": own if key != own else None,
+            "type": raw["Type"],
+            "ttl": raw["TTL"] if raw["TTL"] != usual or entry.get("ttl") else None,
+        }
+        host = next((item for item in _hosts(values, context) if raw["Type"] == "A" and len(values) == 1), None)
+        return said | ({"host": host, "values": None} if host else {"values": values, "host": None})
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         """Names that a wildcard answers for until a record of theirs exists, whatever its type."""

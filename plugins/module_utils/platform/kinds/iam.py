@@ -198,6 +198,7 @@ class IamRole(Kind):
         Write("iam:AddRoleToInstanceProfile", ("instance_profile",)),
         Write("iam:RemoveRoleFromInstanceProfile", ("instance_profile",)),
     )
+    said_by = {"policy": ("parameters", "buckets", "invalidates"), "trust": (), "instance_profile": ()}
     denied = ("iam:DeleteRolePermissionsBoundary",)
     replaced_by = frozenset({"path"})
     module_reads = ("iam:Get*", "iam:List*")
@@ -290,6 +291,12 @@ class IamRole(Kind):
             "instance_profile": live.id if holder == live.id else f"{live.id} with role {holder}" if holder else None,
         }
 
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        inline = {item["PolicyName"]: item["PolicyDocument"] for item in live.raw.get("RolePolicyList", [])}
+        said = _granted(_document(inline.get(INLINE_POLICY)), context)
+        path = live.raw.get("Path", "/")
+        return {**said, "path": path if path != "/" else None}
+
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         holder = profile_roles(context.observation).get(want.name)
         if holder and holder != want.name:
@@ -351,3 +358,25 @@ def _trusted(lines: Iterable[str]) -> set[str]:
 def _document(value: Any) -> Any:
     """IAM returns documents URL-encoded (RFC 3986); botocore decodes most of them, not all."""
     return unquote(value) if isinstance(value, str) else value
+
+
+def _granted(document: Any, context: Context) -> Fields:
+    """What an entry has to grant for this policy, the inverse of ``host_policy``; other statements are not told."""
+    parts = {part.get("Sid"): part for part in map(json.loads, statements(document))}
+
+    def resources(sid: str) -> list[str]:
+        found = parts.get(sid, {}).get("Resource", [])
+        return [str(item) for item in (found if isinstance(found, list) else [found])]
+
+    def buckets(sid: str) -> list[str]:
+        return [arn.removeprefix("arn:aws:s3:::").partition("/")[0] for arn in resources(sid)]
+
+    rights = dict.fromkeys(buckets("ReadObjects"), "read")
+    rights |= dict.fromkeys(buckets("AddObjects"), "append") | dict.fromkeys(buckets("WriteObjects"), "read_write")
+    names = {attributes.get("arn"): name for name, attributes in context.registry.get("distribution", {}).items()}
+    paths = [arn.partition(":parameter")[2] for arn in resources("ReadOwnParameters") if not arn.endswith("/*")]
+    return {
+        "parameters": f"{paths[0]}/" if paths else None,
+        "buckets": rights,
+        "invalidates": sorted(names.get(arn, arn) for arn in resources("InvalidateCache")),
+    }

@@ -11,7 +11,7 @@ from ..engine import formats
 from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
-from ..engine.errors import Problem
+from ..engine.errors import Problem, UndeclarableError
 from ..engine.model import Desired, Fields, Live
 from ..engine.refs import ref
 from .base import Kind, Observation, only
@@ -86,6 +86,9 @@ class Topic(Kind):
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         return only(self.name, want.name, [item for item in live if item.label == want.name])
 
+    def entry_name(self, live: Live, context: Context) -> str:
+        return live.label
+
     def fields(self, live: Live, context: Context) -> Fields:
         declared = context.declaration.entries(self.variable).get(live.label, {}).get("emails", [])
         return {
@@ -101,6 +104,19 @@ class Topic(Kind):
 
 
 _DAY = 86400
+#: fields that nothing declares: what is declared takes their place
+_FIXED: Mapping[str, tuple[str, ...]] = dict.fromkeys(
+    (
+        "actions_enabled",
+        "datapoints_to_alarm",
+        "unit",
+        "extended_statistic",
+        "low_samples",
+        "metrics",
+        "threshold_metric",
+    ),
+    (),
+)
 
 
 def _period(where: str, value: Any) -> Iterator[Problem]:
@@ -138,6 +154,7 @@ class Alarm(Kind):
     variable = "aws_monitoring_instance_alarms"
     entry_point = "alarm"
     refers = {"topic": "topic"}
+    said_by = {"alarm_actions": ("topic",), "ok_actions": ("topic",), **_FIXED}
     shapes = {
         "": formats.text(r"[A-Za-z0-9][ -~]*", "the name of an alarm", "write letters, digits and `-`", 128),
         "namespace": formats.text(
@@ -277,3 +294,48 @@ class Alarm(Kind):
             "unit": raw.get("Unit"),
             **{field: _text(raw.get(key)) for field, key in _OTHERWISE.items()},
         }
+
+    def declared_at(self, name: str, live: Live, context: Context) -> tuple[str, ...]:
+        """One entry is the alarm of every instance, so that an alarm is declared only if all instances have it."""
+        hosts = context.declaration.entries("aws_compute_instances")
+        fitting = [host for host in hosts if name.startswith(f"{host} ")]
+        if not fitting:
+            raise UndeclarableError("declared alarms are those of instances: `<declared instance> <alarm>`")
+        host = max(fitting, key=len)
+        key = name.removeprefix(f"{host} ")
+        return (self.variable, key)
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        key = self.declared_at(name, live, context)[-1]
+        hosts = context.declaration.entries("aws_compute_instances")
+        host = name.removesuffix(f" {key}")
+        said = _of_one(live.raw)
+        others = {item.id: item for item in context.live[self.name]}
+        for other in hosts:
+            found = others.get(f"{other} {key}")
+            if other != host and (found is None or _of_one(found.raw) != said):
+                what = "differs" if found else "does not exist"
+                raise UndeclarableError(
+                    f"an entry of {self.variable} is the alarm of every instance, and `{other} {key}` {what}"
+                )
+        if len(live.raw.get("AlarmActions", [])) != 1:
+            raise UndeclarableError("it has not exactly one action, which is the topic that a declared alarm has")
+        return said
+
+
+def _of_one(raw: Mapping[str, Any]) -> Fields:
+    """What an alarm says besides whose it is."""
+    dimensions = {item["Name"]: item["Value"] for item in raw.get("Dimensions", [])}
+    return {
+        "description": raw.get("AlarmDescription", ""),
+        "namespace": raw.get("Namespace"),
+        "metric": raw.get("MetricName"),
+        "dimensions": {name: value for name, value in sorted(dimensions.items()) if name != "InstanceId"},
+        "statistic": raw.get("Statistic"),
+        "comparison": raw.get("ComparisonOperator"),
+        "threshold": raw.get("Threshold"),
+        "period": raw.get("Period"),
+        "evaluation_periods": raw.get("EvaluationPeriods"),
+        "missing_data": raw.get("TreatMissingData", "missing"),
+        "topic": next((_name_of(arn) for arn in raw.get("AlarmActions", [])), None),
+    }

@@ -12,10 +12,10 @@ from ..engine import checks, formats
 from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
-from ..engine.errors import Problem
+from ..engine.errors import Problem, UndeclarableError
 from ..engine.model import Desired, FieldChange, Fields, Live
 from . import quotas
-from .acl_lines import declared_line, live_lines, lost_lines
+from .acl_lines import declared_line, declared_rules, live_lines, lost_lines
 from .base import EC2_TAGS, Ec2Kind, Observation, called, declared, label, only, tag_fields, tags_of
 from .routing import routes_of
 from .subnets_of import associated, by_name_or_subnets, named_subnets, subnet_labels
@@ -53,6 +53,11 @@ def _of_one_vpc(
         if entry and entry.get("vpc") in vpcs and vpc in vpcs and entry["vpc"] != vpc:
             what = f"`{name}` is in VPC {entry['vpc']}, this one in {vpc}"
             yield Problem(f"{where}.{field}", what, f"name one of VPC {vpc}")
+
+
+def _known_subnets(live: Live, context: Context) -> list[str]:
+    """The declared subnets that are associated with a route table or an ACL."""
+    return sorted(context.name("subnet", item) for item in associated(live) if context.knows("subnet", item))
 
 
 def _guarded_twice(variable: str, entries: Mapping[str, Mapping[str, Any]], what: str) -> Iterator[Problem]:
@@ -347,6 +352,11 @@ class Subnet(Ec2Kind):
             **tag_fields(tags_of(raw)),
         }
 
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        if not live.raw.get("CidrBlock"):
+            raise UndeclarableError("it has no IPv4 range, by which a subnet is declared")
+        return {"vpc": context.name("vpc", live.raw["VpcId"]), "cidr": live.raw["CidrBlock"]}
+
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         for change in changes:
             if live is not None and change.field == "map_public_ip" and change.before and not change.after:
@@ -426,6 +436,19 @@ class RouteTable(Ec2Kind):
         fields |= {f"routes.{destination}": target for destination, target in routes_of(raw, context).items()}
         fields["subnets"] = named_subnets(self, live, associated(live) | set(raw["implicit"]), context)
         return fields
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        """Routes to declared gateways; any other stays as it is, undeclared."""
+        routes = {}
+        for destination, target in routes_of(live.raw, context).items():
+            word, _, gateway = target.partition(" ")
+            if word == "internet_gateway" and " " not in gateway and context.found(word, gateway):
+                routes[destination] = {"internet_gateway": gateway}
+        return {
+            "vpc": context.name("vpc", live.raw["VpcId"]),
+            "routes": routes,
+            "subnets": _known_subnets(live, context),
+        }
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         """Subnets that come from another table and what they lose; undeclared subnets whose routes change."""
@@ -522,6 +545,10 @@ class NetworkAcl(Ec2Kind):
             fields[direction] = live_lines(live.raw, direction)
         fields["subnets"] = named_subnets(self, live, associated(live), context)
         return fields
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        rules = {direction: declared_rules(live.raw, direction) for direction in self.nested}
+        return {"vpc": context.name("vpc", live.raw["VpcId"]), "subnets": _known_subnets(live, context), **rules}
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         """Subnets that come from another ACL and the rules they lose; undeclared subnets whose rules change."""

@@ -9,7 +9,7 @@ from ..engine import checks, formats
 from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
-from ..engine.errors import Problem
+from ..engine.errors import Problem, UndeclarableError
 from ..engine.model import Desired, FieldChange, Fields, Live
 from ..group_rules import ports, protocol
 from . import quotas
@@ -21,6 +21,8 @@ from .vpcs import live_vpcs
 _SSH_PORT, _DATABASE_PORTS = 22, {3306: "MySQL", 6379: "Redis", 27017: "MongoDB", 5432: "PostgreSQL"}
 #: what this declaration calls protocols for which AWS writes a number
 _PROTOCOLS = {"-1": "all", "50": "esp"}
+#: protocols of a declared rule
+_DECLARED = ("all", "tcp", "udp", "icmp", "esp")
 #: rules that a group may have in each direction unless AWS has raised the quota
 _USUAL_RULES = 60
 #: how many rules AWS's own prefix lists count as, by the end of their names; any other one of AWS's counts as one
@@ -351,6 +353,16 @@ class SecurityGroup(Ec2Kind):
         same = [item for item in live if item.raw.get("VpcId") == vpc and item.raw["GroupName"] == want.name]
         return only(self.name, want.name, same if vpc else [])
 
+    def entry_name(self, live: Live, context: Context) -> str:
+        return str(live.raw["GroupName"])
+
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        raw, entry = live.raw, context.declaration.entries(self.variable).get(name, {})
+        said: Fields = {"vpc": context.name("vpc", raw.get("VpcId", "")), "description": raw.get("Description") or None}
+        for direction, part, preposition in _DIRECTIONS:
+            said[direction] = _declared_rules(raw, part, preposition, entry.get(direction, {}), context)
+        return said
+
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """No name differs from a live one in case alone, which EC2 refuses.
 
@@ -394,3 +406,78 @@ class SecurityGroup(Ec2Kind):
             shown = (f'{line} "{text}"' if text and line not in kept else line for line, text in lines.items())
             fields[direction] = sorted(shown)
         return fields
+
+
+def _declared_rules(
+    raw: Mapping[str, Any], part: str, preposition: str, entry: Mapping[str, Mapping[str, Any]], context: Context
+) -> dict[str, dict[str, Any]]:
+    """The live rules of one direction as they are declared; a rule that is declared keeps its name and its order."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for permission in raw[part]:
+        what = protocol(permission["IpProtocol"])
+        name = _PROTOCOLS.get(what, what)
+        limits = tuple(
+            None if number == -1 else number
+            for number in ports(what, permission.get("FromPort"), permission.get("ToPort"))
+        )
+        pairs = permission.get("UserIdGroupPairs", [])
+        foreign = any(
+            not context.knows(SecurityGroup.name, pair["GroupId"]) or pair.get("VpcPeeringConnectionId")
+            for pair in pairs
+        )
+        if foreign or any(permission.get(other) for other in ("Ipv6Ranges", "PrefixListIds")) or name not in _DECLARED:
+            lines = permission_lines(
+                [permission], preposition, lambda item: context.name("security_group", item), _owner(raw)
+            )
+            raise UndeclarableError(
+                f"its rules `{'`, `'.join(sorted(lines))}` cannot be declared: only IPv4 ranges and declared groups "
+                "can, and declared rules are all the rules of a group"
+            )
+        if name in ("tcp", "udp") and limits == (None, None):
+            limits = (1, 65535)
+        rule = found.setdefault((name, *limits), {"cidrs": [], "groups": []})
+        rule["cidrs"] += [item["CidrIp"] for item in permission.get("IpRanges", [])]
+        rule["groups"] += [context.name(SecurityGroup.name, pair["GroupId"]) for pair in pairs]
+    return _named_rules(found, entry)
+
+
+def _named_rules(
+    found: Mapping[tuple[Any, ...], Mapping[str, Any]], entry: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """By the declared names first, with the sources that are left; then what is new, by protocol and port."""
+    left = {key: {part: list(dict.fromkeys(items)) for part, items in rule.items()} for key, rule in found.items()}
+    named: dict[str, dict[str, Any]] = {}
+    for name, rule in entry.items():
+        key = _key_of(rule)
+        kept = {
+            part: [item for item in rule.get(part) or [] if item in left.get(key, {}).get(part, [])]
+            for part in ("cidrs", "groups")
+        }
+        for part, items in kept.items():
+            if key in left:
+                left[key][part] = [item for item in left[key][part] if item not in items]
+        if any(kept.values()):
+            same = {part: items for part, items in kept.items() if items}
+            named[name] = {**{part: value for part, value in rule.items() if part not in kept}, **same}
+    for (what, first, last), rule in left.items():
+        sources = {part: items for part, items in rule.items() if items}
+        if not sources:
+            continue
+        numbers = [str(number) for number in dict.fromkeys((first, last)) if number is not None]
+        name = base = "-".join([what, *numbers])
+        count = 1
+        while name in named or name in entry:
+            count += 1
+            name = f"{base}-{count}"
+        keys = ("icmp_type", "icmp_code") if what == "icmp" else ("port", "to_port")
+        values = (first, last) if what == "icmp" else (first, None if last == first else last)
+        limits = {key: value for key, value in zip(keys, values, strict=True) if value not in (None, -1)}
+        named[name] = {"protocol": what, **limits, **sources}
+    return named
+
+
+def _key_of(rule: Mapping[str, Any]) -> tuple[Any, ...]:
+    if rule["protocol"] == "icmp":
+        first, last = rule.get("icmp_type"), rule.get("icmp_code")
+        return ("icmp", None if first == -1 else first, None if last == -1 else last)
+    return (rule["protocol"], rule.get("port"), rule.get("to_port", rule.get("port")))

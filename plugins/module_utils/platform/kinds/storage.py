@@ -12,7 +12,7 @@ from ..engine import formats
 from ..engine.access import Detail, Read, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
-from ..engine.errors import Problem
+from ..engine.errors import Problem, UndeclarableError
 from ..engine.model import Desired, FieldChange, Fields, Live
 from .base import Kind, Observation, called, declared, label, policy, statements, tag_fields, tags_of
 
@@ -371,6 +371,12 @@ class Bucket(Kind):
         "lifecycle.*.noncurrent_days": _DAYS,
         "lifecycle.*.abort_multipart_days": _DAYS,
     }
+    said_by = {
+        "policy": ("tls_only",),
+        "grants": ("ownership",),
+        "block_public_access.*": ("block_public_access",),
+        "prefixes.*": ("prefixes",),
+    }
     variables = {"aws_storage_web_origins": formats.origin, "aws_storage_stage_web_origins": formats.origin}
     defaults = "aws_storage_bucket_defaults"
     reads = (
@@ -510,6 +516,35 @@ class Bucket(Kind):
                 fields[f"prefixes.{prefix}"] = "present"
         return fields
 
+    def said(self, name: str, live: Live, context: Context) -> Fields:
+        """Null where a declaration would not say the same: what is null is left alone."""
+        raw, declaration = live.raw, context.declaration
+        entry = declaration.entries(self.variable).get(name, {})
+        block = {key: (raw.get("public_access_block") or {}).get(key, False) for key in BLOCK.values()}
+        values = set(block.values())
+        encryption = _encryption(raw.get("encryption") or [])
+        closed = raw.get("ownership") == "BucketOwnerEnforced" and not _grants(raw.get("acl") or {})
+        said: Fields = {
+            "versioning": _versioned(raw),
+            "block_public_access": values.pop() if len(values) == 1 else None,
+            "encryption": "AES256" if encryption and encryption.partition(" ")[0] == "AES256" else None,
+            "ownership": raw.get("ownership") if closed or raw.get("ownership") != "BucketOwnerEnforced" else None,
+            "tls_only": self._policy_follows(name, raw, declaration),
+            "prefixes": [item for item in entry.get("prefixes", []) if (raw.get("prefixes") or {}).get(item)] or None,
+            "cors": _declared_cors(raw.get("cors") or []),
+        }
+        return said | {"lifecycle": _declared_lifecycle(raw, declaration.value(self.defaults, {}).get("lifecycle", {}))}
+
+    @staticmethod
+    def _policy_follows(name: str, raw: Mapping[str, Any], declaration: Declaration) -> bool:
+        """Whether the live policy is the one that the declaration makes; names of others' ids may still be open."""
+        from . import KINDS
+
+        parts = (part for kind in KINDS for part in kind.bucket_statements(declaration, name))
+        wanted = [json.loads(line) for line in statements(bucket_policy(name, parts))]
+        live = [json.loads(line) for line in statements(raw.get("policy"))]
+        return sorted(str(item.get("Sid")) for item in wanted) == sorted(str(item.get("Sid")) for item in live)
+
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         if live is None:
             return
@@ -534,6 +569,44 @@ class Bucket(Kind):
             yield from _shut_out(want.name, context)
         if "policy" in changed or blocked or "grants" in changed:
             yield from _readers(want.name, context)
+
+
+def _declared_cors(rules: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]] | None:
+    """Live CORS rules by id, as they are declared; None where there are none, so that nothing is compared."""
+    found: dict[str, dict[str, Any]] = {}
+    for raw in rules:
+        rule = _live_cors(raw)
+        if rule["id"] in found:
+            raise UndeclarableError(f"several of its CORS rules have the id `{rule['id']}`, by which they are declared")
+        found[rule["id"]] = {key: value for key, value in rule.items() if key != "id" and value not in (None, [])}
+    return found or None
+
+
+#: key of a declared lifecycle rule -> part of S3's, and the key inside it
+_DAYS_OF = {
+    "expire_days": ("Expiration", "Days"),
+    "noncurrent_days": ("NoncurrentVersionExpiration", "NoncurrentDays"),
+    "abort_multipart_days": ("AbortIncompleteMultipartUpload", "DaysAfterInitiation"),
+}
+
+
+def _declared_lifecycle(raw: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Live lifecycle rules as they are declared; null for a rule of the defaults that is not there.
+
+    A rule for which a declaration has no words stays as it is, undeclared.
+    """
+    found: dict[str, Any] = dict.fromkeys(defaults)
+    for rule in (raw.get("lifecycle") or {}).get("Rules", []):
+        prefix = (rule.get("Filter") or {}).get("Prefix") or rule.get("Prefix")
+        said = {"prefix": prefix} if prefix else {}
+        said |= {
+            key: rule[part][inner]
+            for key, (part, inner) in _DAYS_OF.items()
+            if (rule.get(part) or {}).get(inner) is not None
+        }
+        if rule.get("ID") and _lifecycle_line(said) == _live_lifecycle(rule):
+            found[rule["ID"]] = said
+    return found
 
 
 def _is_public(line: str) -> bool:
