@@ -1,6 +1,6 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse hosts shell down plan inventory adopt configure ssh verify unlock audit test unit faults lint docs molecule e2e bench clean distclean
+.PHONY: help setup aws rehearse hosts shell down plan inventory adopt configure ssh verify history unlock audit test unit faults lint docs molecule e2e bench clean distclean
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -66,6 +66,10 @@ ssh: setup ## Log in to a host of INVENTORY: make ssh HOST=koin-prod (without HO
 
 verify: setup ## Check that the account and the hosts match the declaration
 	@ansible-playbook playbooks/verify.yml -i $(INVENTORY)
+
+history: setup ## List the runs; SINCE=2h (or a day) also says what changed in the account, and who did it
+	@$(ON_REHEARSAL)
+	@ansible-playbook playbooks/history.yml -i $(INVENTORY)/hosts.yml $(if $(SINCE),-e since='"$(SINCE)"') $(if $(TO),-e to='"$(TO)"')
 
 unlock: setup ## Say who holds the lock; free it with HOLDER=NAME (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/unlock.yml -i $(INVENTORY)/hosts.yml $(if $(HOLDER),-e holder=$(HOLDER))

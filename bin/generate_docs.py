@@ -43,7 +43,7 @@ if str(REPOSITORY / "bin") not in sys.path:
 runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
 
 import security_page  # noqa: E402
-from ansible.module_utils.platform import lock  # noqa: E402 - after the path is set
+from ansible.module_utils.platform import lock, record_store, records  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine.declaration import Declaration  # noqa: E402
 from ansible.module_utils.platform.engine.schema import merge  # noqa: E402
 from ansible.module_utils.platform.engine.session import iam_action  # noqa: E402
@@ -251,6 +251,9 @@ def policy() -> dict[str, Any]:
     below = [f"{region}:*:parameter{path}/*" for path in authorities]
     statements.append(_statement("ReplaceAuthority", _REPLACED, below))
     statements.append(_lock(raw))
+    # A statement of its own would not fit. Its other actions are those of buckets.
+    storage = next(item for item in statements if set(record_store.ACTIONS) <= set(item["Action"]))
+    storage["Resource"].append(_records(raw))
     narrow: dict[str, tuple[Scope, list[str]]] = {}
     for scope, action in ((write.scope, write.action) for kind in KINDS for write in kind.writes if write.scope):
         narrow.setdefault(scope.sid, (scope, []))[1].append(action)
@@ -266,6 +269,11 @@ def _lock(raw: Mapping[str, Any], *bucket: str) -> dict[str, Any]:
     return _statement("Lock", (*lock.ACTIONS, *bucket), _one([f"{arn}/{lock.KEY}", *([arn] if bucket else [])]))
 
 
+def _records(raw: Mapping[str, Any]) -> str:
+    """The records of runs, which are written and read, and not deleted."""
+    return f"arn:aws:s3:::{raw['platform_bucket']}/{records.PREFIX}*"
+
+
 def administrator_policy() -> dict[str, Any]:
     """What the kinds take that operators must not write; it is enough for their playbooks."""
     raw = declaration()
@@ -277,6 +285,7 @@ def administrator_policy() -> dict[str, Any]:
     statements = [_statement("Read", reads, "*"), _statement("WriteBoundary", writes, resources)]
     # Theirs is the first run on an empty account.
     statements.append(_lock(raw, "s3:CreateBucket", "s3:ListBucket"))
+    statements.append(_statement("Records", record_store.ACTIONS, _records(raw)))
     return {"Version": "2012-10-17", "Statement": statements}
 
 

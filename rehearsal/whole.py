@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     # hosts.yml alone: provisioning must not ask for the hosts that it is about to make.
     provision = ["ansible-playbook", "playbooks/provision.yml", "-i", f"{INVENTORY}/hosts.yml"]
     good = parts.run("local AWS", *COMMAND, "aws", "start", "--empty") and parts.run(
-        "provision", *provision, "-e", f"plan_json={state.directory / 'plan.json'}"
+        "provision", *provision, "-e", f"save={state.directory / 'plan.json'}"
     )
     if good and not options.no_hosts:
         good = parts.run("hosts", *COMMAND, "hosts", "up") and parts.run(

@@ -12,29 +12,35 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform import lock_keeper, locking  # noqa: E402 - after the path is set
+from ansible.module_utils.platform import command, lock_keeper, locking  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine import warm  # noqa: E402
 from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402
 from ansible.module_utils.platform.holding import seconds, unlocking  # noqa: E402
 from ansible.module_utils.platform.lock import Lock  # noqa: E402
-from ansible.module_utils.platform.planning import confirm_lock, lock_in, lock_note  # noqa: E402
+from ansible.module_utils.platform.moments import written  # noqa: E402
+from ansible.module_utils.platform.planning import (  # noqa: E402
+    PlatformBucket,
+    bucket_in,
+    confirm_lock,
+    lock_note,
+    run_journal,
+)
 from ansible.module_utils.platform.processes import began  # noqa: E402
+from ansible.module_utils.platform.records import OK, Record  # noqa: E402
 
 display = Display()
 
 # Here, in Ansible's main process: the planner, which comes next, asks these services as well.
 warm.share_api_descriptions(("sts", "s3"))
-
-_PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 
 
 class ActionModule(ActionBase):
@@ -62,25 +68,34 @@ class ActionModule(ActionBase):
             confirm_lock(self._templar, variables)
             return {"holder": note.holding.name}
         patience = seconds(self._task.args.get("wait") or 0)
-        settings, lock = lock_in(self._templar, variables)
+        bucket = bucket_in(self._templar, variables)
         # The process that all tasks are forks of.
-        own = locking.holding_of(os.getppid(), _command(), time.strftime("%Y-%m-%d %H:%M:%S %Z"))
-        until = locking.take(lock, own, patience, display.display)
-        _start_keeper(locking.Note(own, until), settings)
+        own = locking.holding_of(os.getppid(), command.described(), time.strftime("%Y-%m-%d %H:%M:%S %Z"))
+        until = locking.take(bucket.lock, own, patience, display.display)
+        record = Record(own.token, own.name, own.what, written(datetime.now(UTC)), *command.commit())
+        journal = run_journal().begin(record)
+        try:
+            _start_keeper(locking.Note(own, until), bucket.settings, journal)
+        finally:
+            os.close(journal)
+        _put(bucket, record)
         return {"holder": own.name}
 
     def _drop(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Free the lock at the end of the run."""
         note = locking.Note.read(lock_note())
         # A playbook that another one imports leaves the lock to that.
-        if note is None or self._task.args.get("of") != _playbooks()[-1]:
+        if note is None or self._task.args.get("of") != command.playbooks()[-1]:
             return {}
         keeper, since = note.keeper
         if keeper and began(keeper) == since:
             with suppress(ProcessLookupError):
                 os.kill(keeper, signal.SIGTERM)
+        bucket = bucket_in(self._templar, variables, checked=False)
+        # Before the lock is free: until then the run counts as under way.
+        _put(bucket, run_journal().complete(datetime.now(UTC), OK))
         try:
-            locking.release(lock_in(self._templar, variables, checked=False)[1], note.holding.token)
+            locking.release(bucket.lock, note.holding.token)
         except PlatformError as error:
             display.warning(f"The lock could not be freed; it is free in two minutes at the latest: {error}")
         lock_note().unlink(missing_ok=True)
@@ -88,7 +103,7 @@ class ActionModule(ActionBase):
 
     def _unlock(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Name the holder, and free the lock when that one is named."""
-        lock: Lock = lock_in(self._templar, variables)[1]
+        lock: Lock = bucket_in(self._templar, variables).lock
         seen, named = lock.read(), str(self._task.args.get("holder") or "")
         if seen is None:
             text = "Nobody holds the lock."
@@ -109,25 +124,19 @@ def _of_localhost(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {**variables, **{name: local[name] for name in names if name in local}}
 
 
-def _playbooks() -> list[str]:
-    """What this command runs: `provision`, `configure/edge`."""
-    found = []
-    for name in context.CLIARGS.get("args") or ["?"]:
-        path = Path(name).resolve()
-        inside = path.is_relative_to(_PLAYBOOKS)
-        found.append(str(path.relative_to(_PLAYBOOKS).with_suffix("")) if inside else path.stem)
-    return found
+def _put(bucket: PlatformBucket, record: Record) -> None:
+    """Write the record of this run. If that fails, the run goes on: it has done, or will do, its work."""
+    try:
+        bucket.records.put(record)
+    except PlatformError as error:
+        display.warning(f"The record of this run could not be written; `make history` lacks it, or its end: {error}")
 
 
-def _command() -> str:
-    """What this command runs, and what limits it."""
-    limit, tags = context.CLIARGS.get("subset"), context.CLIARGS.get("tags") or ()
-    parts = [*_playbooks(), *(["--limit", limit] if limit else [])]
-    return " ".join([*parts, *(["--tags", ",".join(tags)] if tags and list(tags) != ["all"] else [])])
+def _start_keeper(note: locking.Note, settings: Mapping[str, Any], journal: int) -> None:
+    """Start the process that renews the lock, and leave the note for it and for all that write.
 
-
-def _start_keeper(note: locking.Note, settings: Mapping[str, Any]) -> None:
-    """Start the process that renews the lock, and leave the note for it and for all that write."""
+    journal: descriptor of the run's journal, which it inherits.
+    """
     path = lock_note()
     keeper = subprocess.Popen(
         [sys.executable, lock_keeper.__file__],
@@ -137,9 +146,10 @@ def _start_keeper(note: locking.Note, settings: Mapping[str, Any]) -> None:
         cwd="/",
         # It must not get the signals that end the run.
         start_new_session=True,
+        pass_fds=(journal,),
     )
     note = replace(note, keeper=(keeper.pid, began(keeper.pid)))
     note.write(path)
     assert keeper.stdin is not None
     with keeper.stdin as pipe:
-        pipe.write(json.dumps({**settings, "note": note.text(), "path": str(path)}).encode())
+        pipe.write(json.dumps({**settings, "journal": journal, "note": note.text(), "path": str(path)}).encode())

@@ -6,10 +6,10 @@ An action plugin, not a module: it reads every declared variable, and needs no s
 from __future__ import annotations
 
 import gc
-import json
 import runpy
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ from ansible.utils.display import Display
 
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402 - after the path is set
+from ansible.module_utils.platform import command, records, saved_plan  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402
 from ansible.module_utils.platform.engine.model import Plan  # noqa: E402
 from ansible.module_utils.platform.engine.render import render, summary, warnings  # noqa: E402
-from ansible.module_utils.platform.planning import by_kind, planned  # noqa: E402
+from ansible.module_utils.platform.planning import by_kind, planned, run_journal  # noqa: E402
 
 display = Display()
 #: after a run the account is looked at so often, so many seconds apart, before a difference counts
@@ -32,7 +33,7 @@ class ActionModule(ActionBase):
     """Plan, show it, and hand it to the roles that follow."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset({"json", "show", "expect_none", "kinds"})
+    _VALID_ARGS = frozenset({"save", "reviewed", "show", "expect_none", "kinds"})
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return counts; register ``platform_actions``, ``platform_ids`` and ``platform_kinds`` for the play."""
@@ -44,11 +45,11 @@ class ActionModule(ActionBase):
             plan = self._planned(variables)
             if self._task.args.get("expect_none"):
                 plan = self._settled(plan, variables)
+            self._save(plan, variables)
+            self._note(plan)
         except PlatformError as error:
             return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
         content = plan.as_dict()
-        if self._task.args.get("json"):
-            Path(self._task.args["json"]).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         self._show(plan)
         self.register_host_variables(
             {
@@ -69,8 +70,35 @@ class ActionModule(ActionBase):
         return list(self._task.args.get("kinds") or ())
 
     def _planned(self, variables: Mapping[str, Any]) -> Plan:
-        looked = display.verbosity > 0 or bool(self._task.args.get("json"))
-        return planned(self._templar, variables, only=self._kinds, with_looked=looked)
+        kept = bool(self._task.args.get("save") or self._task.args.get("reviewed"))
+        if kept and self._kinds:
+            raise PlatformError("This plans a part only, and a saved plan is whole: leave out aws_plan_kinds.")
+        looked = display.verbosity > 0 or bool(self._task.args.get("save"))
+        seen = kept or (run_journal().kept and not self._kinds)
+        return planned(self._templar, variables, only=self._kinds, with_looked=looked, with_seen=seen)
+
+    def _note(self, plan: Plan) -> None:
+        """What the record of this run says of the plan."""
+        journal = run_journal()
+        if not self._task.args.get("expect_none"):
+            journal.note(records.planned(plan))
+        if plan.observed:
+            journal.note(records.observed(plan.observed, datetime.now(UTC)))
+
+    def _save(self, plan: Plan, variables: Mapping[str, Any]) -> None:
+        """Compare with the plan that was reviewed, and save this one, where the task names files."""
+        save, reviewed = (str(self._task.args.get(name) or "") for name in ("save", "reviewed"))
+        if not save and not reviewed:
+            return
+        bucket = str(self._templar.template(variables["platform_bucket"]))
+        origin = saved_plan.Origin(bucket, command.who(), time.strftime("%Y-%m-%d %H:%M:%S %Z"), *command.commit())
+        now = saved_plan.document(plan, origin)
+        if reviewed:
+            saved = saved_plan.read(Path(reviewed))
+            saved_plan.check(Path(reviewed), saved, now, ("bucket", bucket))
+            display.display(f"As saved by {saved['saved']['who']} at {saved['saved']['when']}:")
+        if save:
+            saved_plan.write(Path(save), now)
 
     def _settled(self, plan: Plan, variables: Mapping[str, Any]) -> Plan:
         """The plan when reads have caught up with what was written just now: at AWS they lag some seconds behind."""

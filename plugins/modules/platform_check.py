@@ -9,7 +9,16 @@ description:
     variables, every role that C(playbooks/configure.yml) applies to it, against the roles' argument specs and rules.
   - Fails with every problem at once, each with its variable, file and line, and what to write.
   - Runs on the controller. Needs no credentials.
-options: {}
+  - Also checks what the command asks for by O(plan) and O(save).
+options:
+  plan:
+    description:
+      - File of a saved plan that is to be carried out. It has to be whole and as it was saved, and the command has to
+        provision as a whole.
+    type: path
+  save:
+    description: File to save a plan to; the command has to plan.
+    type: path
 author: BCSDLab
 """
 

@@ -12,8 +12,14 @@ description:
     known, by kind and declared name) for the tasks that follow.
   - Runs on the controller. Credentials, endpoint and region come from the variable C(aws_environment).
 options:
-  json:
-    description: File on the controller to write the plan to as JSON; none when empty.
+  save:
+    description:
+      - File on the controller to save the plan to, as JSON, for O(reviewed) and for scripts; readable for its owner.
+    type: path
+  reviewed:
+    description:
+      - File of a plan that was saved. Fails, naming what has changed, unless the plan, the declaration and the account
+        are what the file says.
     type: path
   show:
     description:
@@ -35,9 +41,13 @@ author: BCSDLab
 """
 
 EXAMPLES = r"""
-- name: Show what provisioning would do, and keep it
+- name: Show what provisioning would do, and save it
   platform_plan:
-    json: /tmp/plan.json
+    save: koin.plan
+
+- name: Plan what was reviewed, and nothing else
+  platform_plan:
+    reviewed: koin.plan
 
 - name: Fail when the account has drifted
   platform_plan:

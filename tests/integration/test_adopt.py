@@ -141,7 +141,7 @@ def strays(aws: LocalAws) -> LocalAws:
 
 def _plan(aws: LocalAws, checkout: Checkout, tmp_path: Path) -> list[tuple[str, str, str]]:
     file = tmp_path / "plan.json"
-    run = Platform(aws, top=checkout.top).playbook("plan", plan_json=str(file))
+    run = Platform(aws, top=checkout.top).playbook("plan", save=str(file))
     assert run.status == 0, run.output
     return [(item["action"], item["kind"], item["name"]) for item in json.loads(file.read_text())["actions"]]
 

@@ -44,7 +44,7 @@ def platform(aws: LocalAws) -> Platform:
 def plan_file(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
     """The plan for the empty account, as a user gets it."""
     file = tmp_path_factory.mktemp("plan") / "plan.json"
-    return platform.playbook("plan", plan_json=str(file)), file
+    return platform.playbook("plan", save=str(file)), file
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import botocore.exceptions
+from ansible.module_utils.platform.records import PREFIX
 
 from .local_aws import LocalAws
 
@@ -130,7 +131,15 @@ def _s3(aws: LocalAws) -> Iterator[tuple[str, Any]]:
         ):
             yield f"{bucket} {operation}", _ask(s3, operation, Bucket=bucket)
         listed = _ask(s3, "list_objects_v2", Bucket=bucket) or {}
-        yield f"{bucket} objects", [item["Key"] for item in listed.get("Contents", [])]
+        yield (
+            f"{bucket} objects",
+            [
+                # Every run leaves a record.
+                item["Key"]
+                for item in listed.get("Contents", [])
+                if not item["Key"].startswith(PREFIX)
+            ],
+        )
 
 
 def _edge(aws: LocalAws) -> Iterator[tuple[str, Any]]:

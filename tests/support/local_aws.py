@@ -15,12 +15,18 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
-from ansible.module_utils.platform import lock
+from ansible.module_utils.platform import lock, records
 from ansible.module_utils.platform.endpoint import keep_host
 from botocore.config import Config
 
 from rehearsal import COMMAND, REPOSITORY
 from rehearsal.aws.state import RESET_PATH, TOKEN_HEADER, State
+
+
+def _of_run(key: Any) -> bool:
+    """Whether an object is what a run leaves in the platform's bucket."""
+    return str(key) == lock.KEY or str(key).startswith(records.PREFIX)
+
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -174,5 +180,5 @@ class LocalAws:
             return [json.loads(line) for line in log]
 
     def writes(self, since: int | None = None) -> list[dict[str, Any]]:
-        """The requests that would change the account, refused ones included; not the lock of a run under way."""
-        return [call for call in self.requests(since) if call["write"] and call["params"].get("Key") != lock.KEY]
+        """The requests that would change the account, refused ones included; not lock and record of a run."""
+        return [call for call in self.requests(since) if call["write"] and not _of_run(call["params"].get("Key"))]

@@ -546,7 +546,7 @@ def test_what_is_known_of_other_runs() -> None:
 # --- Playbooks and declaration ---------------------------------------------------------------------------------------
 
 #: they only read; check.yml reads nothing but files
-READING = {"check", "plan", "verify", "unlock"}
+READING = {"check", "history", "plan", "verify", "unlock"}
 
 
 def imported(path: Path) -> list[Path]:
@@ -595,3 +595,12 @@ def test_the_operator_may_write_the_lock_and_nothing_beside_it() -> None:
     policy = json.loads((REPOSITORY / "docs/iam-policy.json").read_text())
     statement = next(part for part in policy["Statement"] if part["Sid"] == "Lock")
     assert statement["Resource"] == f"arn:aws:s3:::koin-platform/{KEY}"
+
+
+def test_the_operator_may_write_records_and_not_delete_them() -> None:
+    policy = json.loads((REPOSITORY / "docs/iam-policy.json").read_text())
+    records = "arn:aws:s3:::koin-platform/runs/*"
+    allowing = [part for part in policy["Statement"] if records in part["Resource"]]
+    actions = {action for part in allowing for action in part["Action"]}
+    assert {"s3:GetObject", "s3:PutObject"} <= actions
+    assert "s3:DeleteObject" not in actions

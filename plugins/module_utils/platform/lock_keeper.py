@@ -2,7 +2,8 @@
 
 A process of its own, so that it outlives whatever happens to the run, also SIGKILL. The action ``platform_lock`` starts
 it and hands it, as JSON on its standard input, region, environment (AWS_* variables), bucket, the note and its path.
-It writes into the note what becomes of the lock; see ``locking``.
+It writes into the note what becomes of the lock, see ``locking``, and the end of a run that could not write that itself
+into its record, see ``recording``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[2] / "import_path.py"))
@@ -25,6 +28,7 @@ from ansible.module_utils.platform.engine.errors import PlatformError
 from ansible.module_utils.platform.holding import BEAT, FREE, LostError
 from ansible.module_utils.platform.locking import Note, Store, check, release, renew
 from ansible.module_utils.platform.processes import State, clock, state, wait
+from ansible.module_utils.platform.recording import Recorder, Records
 
 #: seconds for which it does nothing but wait: runs that have nothing to do end before, and free the lock themselves
 FIRST = 5.0
@@ -34,8 +38,8 @@ LOOK = 3.0
 _WORKERS = 0.25
 
 
-def keep(note: Note, path: Path, connect: Callable[[], Store]) -> None:
-    """Until the run has ended, or the lock is lost. path: where the note is. connect: makes the ``Lock``."""
+def keep(note: Note, path: Path, connect: Callable[[], Store], recorder: Recorder | None = None) -> None:
+    """Until the run has ended. path: where the note is. connect: makes the ``Lock``. recorder: of the run's record."""
     run = note.holding.run
     due, lock = clock() + BEAT - FIRST, None
     ended = wait(run, FIRST)
@@ -50,15 +54,25 @@ def keep(note: Note, path: Path, connect: Callable[[], Store]) -> None:
                 check(lock, note.holding.token)
         except LostError as error:
             _write(replace(note, lost=str(error)), path)
-            return
+            if recorder is None:
+                return
+            break
         except PlatformError as error:
             note = replace(note, trouble=str(error))
             _write(note, path)
+        if recorder:
+            recorder.look()
+        ended = wait(run, LOOK)
+    # It stops before its next change.
+    while not ended:
         ended = wait(run, LOOK)
     # Others may take over by then, so there is nothing left to free.
     signal.alarm(int(FREE))
     while state(run) is State.FINISHING and clock() < note.until:
         time.sleep(_WORKERS)
+    if recorder:
+        # Before the lock is free: until then the run counts as under way.
+        recorder.end()
     if state(run) is not State.FINISHING:
         release(lock or connect(), note.holding.token)
 
@@ -75,15 +89,25 @@ def main() -> None:
     os.nice(5)
     settings = json.load(sys.stdin)
 
-    def connect() -> Store:
+    @cache
+    def client() -> Any:
         # Importing boto3 takes half a second of a processor, which a short run needs itself.
         from ansible.module_utils.platform.engine.session import Clients
+
+        return Clients(settings["region"], settings["environment"])["s3"]
+
+    def connect() -> Store:
         from ansible.module_utils.platform.lock import Lock
 
-        return Lock(Clients(settings["region"], settings["environment"])["s3"], settings["bucket"])
+        return Lock(client(), settings["bucket"])
+
+    def records() -> Records:
+        from ansible.module_utils.platform.record_store import RecordStore
+
+        return RecordStore(client(), settings["bucket"])
 
     # Not from its file, which is gone when the run ends before this has begun.
-    keep(Note.parsed(settings["note"]), Path(settings["path"]), connect)
+    keep(Note.parsed(settings["note"]), Path(settings["path"]), connect, Recorder(settings["journal"], records))
 
 
 if __name__ == "__main__":

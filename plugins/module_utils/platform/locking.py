@@ -6,7 +6,6 @@ when the lock is held, or why it is lost; whoever is about to write anything rea
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import socket
@@ -17,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from .command import user
 from .engine.errors import PlatformError
 from .holding import HELD, Holding, LostError, Seen, Watch, described, free, refusal
 from .processes import State, clock, run_of, state
@@ -50,7 +50,7 @@ class Store(Protocol):
 def holding_of(process: int, what: str, since: str) -> Holding:
     """The document of a new holder. process: whose end is the end of the run."""
     return Holding(
-        token=str(uuid.uuid4()), who=_user(), host=socket.gethostname(), what=what, since=since, run=run_of(process)
+        token=str(uuid.uuid4()), who=user(), host=socket.gethostname(), what=what, since=since, run=run_of(process)
     )
 
 
@@ -150,13 +150,6 @@ def _own(lock: Store, token: str) -> Seen:
 def _pause(number: int) -> None:
     if number >= _ROUNDS:
         time.sleep(_PAUSE)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 # --- The note ------------------------------------------------------------------------------------------------------

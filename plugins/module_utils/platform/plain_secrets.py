@@ -1,7 +1,11 @@
-"""Finds secrets in plain text. Checks values before their templates are filled in. Pure."""
+"""Finds secrets in plain text, and takes them out of what is kept. Pure.
+
+The check is of values whose templates are not filled in.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -45,3 +49,18 @@ def _walk(where: str, value: Any, paths: list[re.Pattern[str]]) -> Iterator[Prob
         named = bool(_SECRET_KEY.search(key)) and not _NO_SECRET.search(key)
         if value and (named or _SECRET_VALUE.search(value) or any(path.fullmatch(where) for path in paths)):
             yield Problem(where, "is a secret in plain text", _FIX)
+
+
+def masked(value: Any, key: str = "") -> Any:
+    """The value as it may be kept: each secret in it is a digest, by which one only sees whether it has changed."""
+    if isinstance(value, Mapping):
+        # A change names the field whose values it has.
+        field = str(value["field"]) if "field" in value else ""
+        return {name: masked(item, field if name in ("before", "after") else str(name)) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [masked(item, key) for item in value]
+    if isinstance(value, str) and value and not _NONE.fullmatch(value):
+        last = key.rpartition(".")[2]
+        if (_SECRET_KEY.search(last) and not _NO_SECRET.search(last)) or _SECRET_VALUE.search(value):
+            return f"(secret {hashlib.sha256(value.encode()).hexdigest()[:8]})"
+    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,26 @@ from .engine.workflow import check_account, plan_for
 from .kinds import KINDS
 from .lock import Lock
 from .locking import NOTE, confirm
+from .record_store import RecordStore
+from .recording import JOURNAL, Journal
 
 _ROLES = Path(__file__).parents[3] / "roles"
 
 
 def planned(
-    templar: Any, variables: Mapping[str, Any], *, only: Collection[str] = (), with_looked: bool = False
+    templar: Any,
+    variables: Mapping[str, Any],
+    *,
+    only: Collection[str] = (),
+    with_looked: bool = False,
+    with_seen: bool = False,
 ) -> Plan:
-    """Observe the account and plan. Raises PlatformError. templar: of an action plugin. only: see ``plan_for``."""
+    """Observe the account and plan. Raises PlatformError. templar: of an action plugin. Others: see ``plan_for``."""
     names = (name for name in variables if name.startswith("aws_"))
     declared = {name: templar.template(variables[name]) for name in names}
     environment = environment_of(templar, variables)
-    return plan_for(declared, role_specs(_ROLES), environment, KINDS, only=only, with_looked=with_looked)
+    specs = role_specs(_ROLES)
+    return plan_for(declared, specs, environment, KINDS, only=only, with_looked=with_looked, with_seen=with_seen)
 
 
 def lock_note() -> Path:
@@ -38,8 +47,22 @@ def lock_note() -> Path:
     return Path(constants.DEFAULT_LOCAL_TMP) / NOTE
 
 
-def lock_in(templar: Any, variables: Mapping[str, Any], *, checked: bool = True) -> tuple[dict[str, Any], Lock]:
-    """The lock of the declared account, and what ``lock_keeper`` needs to reach it. Raises PlatformError.
+def run_journal() -> Journal:
+    """What this run notes for its record; it is there while this run holds the lock."""
+    return Journal(Path(constants.DEFAULT_LOCAL_TMP) / JOURNAL)
+
+
+@dataclass(frozen=True)
+class PlatformBucket:
+    """The platform's bucket, and what is in it. settings: what ``lock_keeper`` needs to reach it."""
+
+    settings: Mapping[str, Any]
+    lock: Lock
+    records: RecordStore
+
+
+def bucket_in(templar: Any, variables: Mapping[str, Any], *, checked: bool = True) -> PlatformBucket:
+    """The platform's bucket in the declared account. Raises PlatformError.
 
     checked: whether to ask first if the credentials are for that account, which has to be done once.
     """
@@ -52,12 +75,13 @@ def lock_in(templar: Any, variables: Mapping[str, Any], *, checked: bool = True)
         if problems:
             raise DeclarationError(problems)
         check_account(declared, account(clients))
-    return {"region": region, "environment": environment, "bucket": bucket}, Lock(clients["s3"], bucket)
+    s3, settings = clients["s3"], {"region": region, "environment": environment, "bucket": bucket}
+    return PlatformBucket(settings, Lock(s3, bucket), RecordStore(s3, bucket))
 
 
 def confirm_lock(templar: Any, variables: Mapping[str, Any]) -> None:
     """Go on only while this run holds the lock. Raises PlatformError when it does not."""
-    confirm(lock_note(), lambda: lock_in(templar, variables, checked=False)[1])
+    confirm(lock_note(), lambda: bucket_in(templar, variables, checked=False).lock)
 
 
 def environment_of(templar: Any, variables: Mapping[str, Any]) -> dict[str, str]:

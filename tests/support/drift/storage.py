@@ -35,6 +35,15 @@ def _locks_of_backups_for_a_month(a: Account) -> None:
     client.put_bucket_lifecycle_configuration(Bucket="koin-backup", LifecycleConfiguration={"Rules": rules})
 
 
+def _records_for_a_month(a: Account) -> None:
+    client = a.aws.client("s3")
+    rules = client.get_bucket_lifecycle_configuration(Bucket="koin-platform")["Rules"]
+    for rule in rules:
+        if rule["ID"] == "expire-runs":
+            rule["Expiration"]["Days"] = 30
+    client.put_bucket_lifecycle_configuration(Bucket="koin-platform", LifecycleConfiguration={"Rules": rules})
+
+
 def _without_upload_rule(a: Account) -> None:
     client = a.aws.client("s3")
     rules = client.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
@@ -93,6 +102,7 @@ DRIFTS = [
     ),
     Drift("bucket", BUCKET, "lifecycle.expire-old-versions", _shorter_rules),
     Drift("bucket", BUCKET, "lifecycle.abort-uploads", _without_upload_rule),
+    Drift("bucket", "koin-platform", "lifecycle.expire-runs", _records_for_a_month),
     Drift("bucket", "koin-backup", "lifecycle.expire-locks", _locks_of_backups_for_a_month),
     Drift(
         "bucket",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .looked import Looked
+    from .snapshot import Snapshot
 
 #: snake_case field name -> comparable value. Nested settings are flat, e.g. ``metadata.http_tokens``.
 Fields = dict[str, Any]
@@ -72,7 +73,7 @@ class Action:
     note: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-serialisable form, as the roles and ``plan_json`` see it."""
+        """JSON-serialisable form, as the roles and saved plans have it."""
         return {
             "action": self.action,
             "kind": self.kind,
@@ -96,6 +97,7 @@ class Plan:
 
     kinds: names of all kinds, by which references are told from other text.
     looked: what was compared of each kind; empty unless it was asked for.
+    declared, observed: what the plan follows from, see ``snapshot``; empty unless they were asked for.
     """
 
     account: str
@@ -105,6 +107,8 @@ class Plan:
     warnings: tuple[str, ...] = ()
     kinds: frozenset[str] = frozenset()
     looked: tuple[Looked, ...] = ()
+    declared: Snapshot = field(default_factory=dict)
+    observed: Snapshot = field(default_factory=dict)
 
     def of(self, *kinds_of_action: str) -> list[Action]:
         """The actions of these kinds (``create``, ``change``, ``replace``, ``unmanaged``)."""

@@ -12,6 +12,7 @@ from .errors import PlatformError
 from .looked import Looked, looked
 from .model import Action, Desired, FieldChange, Live, Plan
 from .refs import resolve
+from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     from ..kinds.base import Kind
@@ -72,16 +73,21 @@ def _actions(kind: Kind, want: Desired, live: Live | None, context: Context) -> 
 
 
 def plan(
-    declaration: Declaration, observation: Mapping[str, Any], kinds: Catalogue, *, with_looked: bool = False
+    declaration: Declaration,
+    observation: Mapping[str, Any],
+    kinds: Catalogue,
+    *,
+    with_looked: bool = False,
+    with_seen: bool = False,
 ) -> Plan:
     """The actions that turn the observed account into the declared one, in the order in which they can be done.
 
-    with_looked: also say how much of each kind was compared.
+    with_looked: also say how much of each kind was compared. with_seen: also say what the plan follows from.
     """
-    return plan_in(Context(declaration, observation), kinds, with_looked=with_looked)
+    return plan_in(Context(declaration, observation), kinds, with_looked=with_looked, with_seen=with_seen)
 
 
-def plan_in(context: Context, kinds: Catalogue, *, with_looked: bool = False) -> Plan:
+def plan_in(context: Context, kinds: Catalogue, *, with_looked: bool = False, with_seen: bool = False) -> Plan:
     """The same with a new context, which afterwards knows what was recognised as what."""
     declaration, observation = context.declaration, context.observation
     for kind in kinds:
@@ -89,6 +95,8 @@ def plan_in(context: Context, kinds: Catalogue, *, with_looked: bool = False) ->
     actions: list[Action] = []
     strays: list[Action] = []
     compared: list[Looked] = []
+    declared: Snapshot = {}
+    observed: Snapshot = {}
     for kind in kinds:
         context.live[kind.name] = live = list(kind.live(observation, context))
         wanted = [kind.settled(want, context) for want in kind.desired(declaration)]
@@ -97,6 +105,12 @@ def plan_in(context: Context, kinds: Catalogue, *, with_looked: bool = False) ->
             actions += _actions(kind, want, matched.get(want.name), context)
         if with_looked and matched:
             compared.append(looked(kind, list(matched.values()), context))
+        if with_seen:
+            declared[kind.name] = {want.name: {"fields": want.fields, "entry": want.entry} for want in wanted}
+            names = {item.id: name for name, item in matched.items()}
+            observed[kind.name] = {
+                item.id: {"name": names.get(item.id, item.label), "fields": kind.fields(item, context)} for item in live
+            }
         taken = {item.id for item in matched.values()}
         strays += [
             Action("unmanaged", kind.name, kind.role, item.label, item.id)
@@ -111,4 +125,6 @@ def plan_in(context: Context, kinds: Catalogue, *, with_looked: bool = False) ->
         warnings=tuple(context.warnings),
         kinds=kinds.names,
         looked=tuple(compared),
+        declared=declared,
+        observed=observed,
     )

@@ -30,7 +30,7 @@ def _value(value: Any, kinds: Collection[str]) -> str:
     return readable(json.dumps(value, ensure_ascii=False), kinds)
 
 
-def _change_lines(change: FieldChange, kinds: Collection[str]) -> list[str]:
+def change_lines(change: FieldChange, kinds: Collection[str]) -> list[str]:
     if isinstance(change.after, list):
         before = change.before if isinstance(change.before, list) else []
         gone = [f"        - {_value(item, kinds)}" for item in before if item not in change.after]
@@ -48,7 +48,7 @@ def _action_lines(action: Action, kinds: Collection[str], colour: bool, verbose:
         yield f"      note: {action.note}"
     if action.action != "create" or verbose:
         for change in action.changes:
-            yield from _change_lines(change, kinds)
+            yield from change_lines(change, kinds)
 
 
 def summary(plan: Plan) -> str:

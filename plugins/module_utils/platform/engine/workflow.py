@@ -43,11 +43,12 @@ def plan_for(
     *,
     only: Collection[str] = (),
     with_looked: bool = False,
+    with_seen: bool = False,
 ) -> Plan:
     """The plan for the account that ``environment`` (AWS_* variables) opens. Raises PlatformError.
 
     raw: every variable of the declaration, as the inventory gives it. specs: by role, see ``schema.Specs``.
-    only: names of the kinds to plan; all of them when none is named. with_looked: see ``plan``.
+    only: names of the kinds to plan; all of them when none is named. with_looked, with_seen: see ``plan``.
     """
     declaration = declaration_of(raw, specs, kinds)
     clients = Clients(declaration.region, environment)
@@ -56,7 +57,7 @@ def plan_for(
     planned = kinds.only(only)
     observation = observe(clients, declaration, planned)
     _stop_at(planned.check_account(declaration, observation))
-    return plan(declaration, observation, planned, with_looked=with_looked)
+    return plan(declaration, observation, planned, with_looked=with_looked, with_seen=with_seen)
 
 
 def check_account(declared: str, observed: str) -> None:
