@@ -545,8 +545,8 @@ def test_what_is_known_of_other_runs() -> None:
 
 # --- Playbooks and declaration ---------------------------------------------------------------------------------------
 
-#: they only read; check.yml reads nothing but files
-READING = {"check", "history", "plan", "verify", "unlock"}
+#: they only read, or write files of this machine; check.yml reads nothing but files
+READING = {"adopt", "check", "history", "plan", "verify", "unlock"}
 
 
 def imported(path: Path) -> list[Path]:
