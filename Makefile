@@ -1,6 +1,6 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse hosts shell down plan inventory adopt configure ssh verify history unlock audit test unit faults lint docs molecule e2e bench clean distclean
+.PHONY: help setup aws rehearse hosts shell down plan inventory adopt configure ssh verify history unlock audit test unit faults lint docs molecule e2e bench clean distclean deploy rollback releases restart logs maintenance
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -70,6 +70,24 @@ verify: setup ## Check that the account and the hosts match the declaration
 history: setup ## List the runs; SINCE=2h (or a day) also says what changed in the account, and who did it
 	@$(ON_REHEARSAL)
 	@ansible-playbook playbooks/history.yml -i $(INVENTORY)/hosts.yml $(if $(SINCE),-e since='"$(SINCE)"') $(if $(TO),-e to='"$(TO)"')
+
+deploy: setup ## Deploy an image: make deploy SERVICE=koin-prod/api IMAGE=:1.4 (BACKUP=true: after a backup; INVENTORY=inventories/production for AWS)
+	@ansible-playbook playbooks/deploy.yml -i $(INVENTORY) -e service=$(SERVICE) -e image=$(IMAGE) $(if $(BACKUP),-e backup=$(BACKUP)) $(ARGS)
+
+rollback: setup ## Go back to the release before: make rollback SERVICE=koin-prod/api (TO=3: to that one)
+	@ansible-playbook playbooks/rollback.yml -i $(INVENTORY) -e service=$(SERVICE) $(if $(TO),-e to=$(TO)) $(ARGS)
+
+releases: setup ## Show what of a service ran when, and who deployed it: make releases SERVICE=koin-prod/api
+	@ansible-playbook playbooks/releases.yml -i $(INVENTORY)/hosts.yml -e service=$(SERVICE) $(ARGS)
+
+restart: setup ## Start a service anew: make restart SERVICE=koin-prod/api (or reboot hosts: HOST=koin-prod)
+	@ansible-playbook playbooks/restart.yml -i $(INVENTORY) $(if $(SERVICE),-e service=$(SERVICE)) $(if $(HOST),-e host=$(HOST)) $(ARGS)
+
+logs: setup ## Show what a service wrote last: make logs SERVICE=koin-prod/api (LINES=200 SINCE=10m)
+	@ansible-playbook playbooks/logs.yml -i $(INVENTORY) -e service=$(SERVICE) $(if $(LINES),-e lines=$(LINES)) $(if $(SINCE),-e since=$(SINCE)) $(ARGS)
+
+maintenance: setup ## Show visitors a maintenance page: make maintenance ON=true, later ON=false (SITE=api.koreatech.in: of one site)
+	@ansible-playbook playbooks/maintenance.yml -i $(INVENTORY) -e on=$(ON) $(if $(SITE),-e site=$(SITE)) $(ARGS)
 
 unlock: setup ## Say who holds the lock; free it with HOLDER=NAME (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/unlock.yml -i $(INVENTORY)/hosts.yml $(if $(HOLDER),-e holder=$(HOLDER))

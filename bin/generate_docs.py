@@ -43,7 +43,7 @@ if str(REPOSITORY / "bin") not in sys.path:
 runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
 
 import security_page  # noqa: E402
-from ansible.module_utils.platform import lock, record_store, records  # noqa: E402 - after the path is set
+from ansible.module_utils.platform import lock, record_store, records, release_store  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine.declaration import Declaration  # noqa: E402
 from ansible.module_utils.platform.engine.schema import merge  # noqa: E402
 from ansible.module_utils.platform.engine.session import iam_action  # noqa: E402
@@ -249,11 +249,11 @@ def policy() -> dict[str, Any]:
     parameters = raw["secrets_parameters"].values()
     authorities = sorted(entry["path"] for entry in parameters if entry.get("kind") == "authority")
     below = [f"{region}:*:parameter{path}/*" for path in authorities]
-    statements.append(_statement("ReplaceAuthority", _REPLACED, below))
+    statements.append(_statement("Authority", _REPLACED, _one(below)))
     statements.append(_lock(raw))
     # A statement of its own would not fit. Its other actions are those of buckets.
     storage = next(item for item in statements if set(record_store.ACTIONS) <= set(item["Action"]))
-    storage["Resource"].append(_records(raw))
+    storage["Resource"] += [_records(raw), _releases(raw)]
     narrow: dict[str, tuple[Scope, list[str]]] = {}
     for scope, action in ((write.scope, write.action) for kind in KINDS for write in kind.writes if write.scope):
         narrow.setdefault(scope.sid, (scope, []))[1].append(action)
@@ -272,6 +272,11 @@ def _lock(raw: Mapping[str, Any], *bucket: str) -> dict[str, Any]:
 def _records(raw: Mapping[str, Any]) -> str:
     """The records of runs, which are written and read, and not deleted."""
     return f"arn:aws:s3:::{raw['platform_bucket']}/{records.PREFIX}*"
+
+
+def _releases(raw: Mapping[str, Any]) -> str:
+    """What of the services ran when: read, and written by whoever deploys."""
+    return f"arn:aws:s3:::{raw['platform_bucket']}/{release_store.FOLDER}/*"
 
 
 def administrator_policy() -> dict[str, Any]:

@@ -32,6 +32,7 @@ from ansible.module_utils.platform.planning import (  # noqa: E402
     bucket_in,
     confirm_lock,
     lock_note,
+    of_localhost,
     run_journal,
 )
 from ansible.module_utils.platform.processes import began  # noqa: E402
@@ -52,7 +53,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return who holds the lock now."""
-        result, variables = super().run(tmp, task_vars), _of_localhost(task_vars or {})
+        result, variables = super().run(tmp, task_vars), of_localhost(task_vars or {})
         do = {"held": self._hold, "dropped": self._drop, "unlocked": self._unlock}[self._task.args.get("state", "held")]
         try:
             return {**result, "changed": False, **do(variables)}
@@ -115,13 +116,6 @@ class ActionModule(ActionBase):
             return {"changed": True, "holder": ""}
         display.display(text)
         return {"holder": seen.holding.name if seen else ""}
-
-
-def _of_localhost(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The variables of the play, with what only localhost has: with --limit no task runs there."""
-    local = (variables.get("hostvars") or {}).get("localhost", {})
-    names = ("aws_region", "aws_environment", "aws_account_id", "platform_bucket")
-    return {**variables, **{name: local[name] for name in names if name in local}}
 
 
 def _put(bucket: PlatformBucket, record: Record) -> None:

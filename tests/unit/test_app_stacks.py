@@ -38,7 +38,12 @@ class Engine:
 
     def inspect(self, kind: str, ids: list[str]) -> list[dict[str, Any]]:
         """The one task in full."""
-        return [{"Status": {"State": "running" if self.runs else "starting"}, "Spec": {"ContainerSpec": IMAGE}}]
+        state = "running" if self.runs else "starting"
+        return [{"ID": "t1", "CreatedAt": "1", "Status": {"State": state}, "Spec": {"ContainerSpec": IMAGE}}]
+
+    def run(self, *arguments: str) -> str:
+        """What the task wrote."""
+        return "no table `users`\n" if arguments[:2] == ("service", "logs") else ""
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +67,11 @@ def test_a_new_service_is_watched_for_a_while(clock: list[float]) -> None:
 
 def test_a_rollback_is_told_when_the_former_version_runs(clock: list[float]) -> None:
     looks = ("updating", True), ("rollback_started", False), ("rollback_completed", False), ("rollback_completed", True)
-    with pytest.raises(MODULE.DeployError, match=r"koin_api was rolled back .* former version runs, nothing is lost"):
+    with pytest.raises(
+        MODULE.DeployError, match=r"koin_api was rolled back .* former version runs, nothing is lost"
+    ) as told:
         MODULE.wait(Engine(*looks), "koin", 60)
+    assert "Its last lines:\nno table `users`\n" in str(told.value)
     assert clock == [3 + MODULE.STABLE_SECONDS]
 
 

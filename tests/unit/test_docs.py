@@ -119,7 +119,7 @@ def test_roles_are_passed_by_name_to_ec2_only() -> None:
 
 def test_every_write_of_a_kind_is_allowed() -> None:
     written = {write.action for kind in generator().KINDS if not kind.administered for write in kind.writes}
-    others = ("Read", "ReadImages", "Secrets", "ReplaceAuthority", "Lock")
+    others = ("Read", "ReadImages", "Secrets", "Authority", "Lock")
     allowing = [part for sid, part in policy().items() if part["Effect"] == "Allow" and sid not in others]
     allowed = {action for part in allowing for action in _list(part["Action"])}
     assert written - allowed == set()
@@ -130,7 +130,7 @@ def test_secrets_are_open_below_their_paths_only() -> None:
     statement = policy()["Secrets"]
     assert statement["Action"] == ["ssm:GetParameters", "ssm:PutParameter", "ssm:AddTagsToResource"]
     assert statement["Resource"] == "arn:aws:ssm:ap-northeast-2:*:parameter/koin/*"
-    replace = policy()["ReplaceAuthority"]
+    replace = policy()["Authority"]
     assert _list(replace["Action"]) == ["ssm:DeleteParameters"]
     assert _list(replace["Resource"]) == ["arn:aws:ssm:ap-northeast-2:*:parameter/koin/platform/authority/*"]
     declared = generator().declaration()["secrets_parameters"]

@@ -546,7 +546,7 @@ def test_what_is_known_of_other_runs() -> None:
 # --- Playbooks and declaration ---------------------------------------------------------------------------------------
 
 #: they only read, or write files of this machine; check.yml reads nothing but files
-READING = {"adopt", "check", "history", "plan", "verify", "unlock"}
+READING = {"adopt", "check", "history", "logs", "plan", "releases", "unlock", "verify"}
 
 
 def imported(path: Path) -> list[Path]:
@@ -597,9 +597,10 @@ def test_the_operator_may_write_the_lock_and_nothing_beside_it() -> None:
     assert statement["Resource"] == f"arn:aws:s3:::koin-platform/{KEY}"
 
 
-def test_the_operator_may_write_records_and_not_delete_them() -> None:
+@pytest.mark.parametrize("records", ["runs", "releases"])
+def test_the_operator_may_write_records_and_not_delete_them(records: str) -> None:
     policy = json.loads((REPOSITORY / "docs/iam-policy.json").read_text())
-    records = "arn:aws:s3:::koin-platform/runs/*"
+    records = f"arn:aws:s3:::koin-platform/{records}/*"
     allowing = [part for part in policy["Statement"] if records in part["Resource"]]
     actions = {action for part in allowing for action in part["Action"]}
     assert {"s3:GetObject", "s3:PutObject"} <= actions

@@ -40,7 +40,7 @@ def test_records_are_written_in_declared_zones_only() -> None:
     """And none is deleted; of a certificate only the records that prove it."""
     found = {sid: part["Condition"] for sid, part in operator().items() if RECORDS in _list(part["Action"])}
     expected = {
-        "WriteCertificateRecords": (["_*.bcsdlab.com", "_*.koreatech.in"], ["CNAME"]),
+        "WriteProofRecords": (["_*.bcsdlab.com", "_*.koreatech.in"], ["CNAME"]),
         "WriteDnsRecords": (ZONES, ["A", "AAAA"]),
     }
     assert found == {

@@ -108,7 +108,12 @@ SECRETS = {"state": "directory", "group": "prometheus", "mode": "0750"}
         (
             "app",
             "app_declared",
-            [STACKS, {"api": "r/api:1"}, {"koin": "text"}, "user pass", "/f"],
+            [
+                {"koin": {"services": {"api": {"image": "r/api:1", "replicas": 2}, "web": {"image": "nginx:1"}}}},
+                {"koin": "text"},
+                "user pass",
+                "/f",
+            ],
             {
                 "koin": {
                     "file": "/f/koin.yml",
@@ -136,3 +141,26 @@ def test_the_tag_of_an_image_follows_what_it_is_made_of(tmp_path: Path) -> None:
     assert call("app", "app_images", builds, str(tmp_path), "trixie", 2)["api"] != first
     (tmp_path / "api/app.py").write_text("two")
     assert call("app", "app_images", builds, str(tmp_path), "trixie", 1)["api"] != first
+
+
+def test_lines_of_several_tasks_are_in_the_order_of_time() -> None:
+    said = (
+        "2026-11-28T15:29:36.2Z koin-prod_api.2.abc@koin-prod    | second\n"
+        "2026-11-28T15:29:35.1Z koin-prod_api.1.def@koin-other    | first\n"
+        "and its second line\n"
+    )
+    assert call("app", "app_log_lines", said) == [
+        "2026-11-28 15:29:35 koin-other.1 first",
+        "and its second line",
+        "2026-11-28 15:29:36 koin-prod.2 second",
+    ]
+    assert call("app", "app_log_lines", "") == ["It wrote nothing."]
+
+
+def test_a_verb_says_what_is_true_now() -> None:
+    asked = {"stack": "koin", "service": "api"}
+    became = {"services": {"koin": {"api": {"image": "r/api:2@sha256:a", "why": ""}}}}
+    assert call("app", "app_said", became | {"changed": True}, {}, asked) == "koin/api runs r/api:2@sha256:a."
+    assert call("app", "app_said", became, {}, asked) == "koin/api ran already, unchanged: r/api:2@sha256:a."
+    told = call("app", "app_said", became, {}, asked, "It crashed.")
+    assert told == "It crashed.\nkoin/api runs r/api:2@sha256:a."

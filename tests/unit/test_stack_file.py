@@ -16,7 +16,7 @@ from ansible.template import Templar
 from rehearsal import REPOSITORY
 
 ROLE = REPOSITORY / "roles/app"
-SERVICE = {"image": "r:5000/web:1", "placement": {"env": "prod"}}
+SERVICE: dict[str, Any] = {"image": "r:5000/web:1", "placement": {"env": "prod"}}
 
 
 def stack(found: list[str], networks: list[str] | None = None, **options: Any) -> Any:
@@ -69,7 +69,7 @@ def test_other_networks_are_joined_beside_it() -> None:
 def test_a_manager_is_asked_for_the_labels_of_its_swarm(tmp_path: Path) -> None:
     """The shell must leave the variables of the format alone."""
     loader = DataLoader()
-    tasks = loader.load_from_file(str(ROLE / "tasks/main.yml"), trusted_as_template=True)
+    tasks = loader.load_from_file(str(ROLE / "tasks/manager.yml"), trusted_as_template=True)
     asking = next(task for task in tasks if task.get("register") == "__app_found")
     asked = Templar(loader=loader).template(asking["ansible.builtin.command"]["argv"])
     docker = tmp_path / "docker"
@@ -79,3 +79,12 @@ def test_a_manager_is_asked_for_the_labels_of_its_swarm(tmp_path: Path) -> None:
     subprocess.run(asked, env=environment, check=True, capture_output=True)
     calls = (tmp_path / "calls").read_text()
     assert "range $key, $value := .Spec.Labels}}{{$key}}={{println $value}}" in calls
+
+
+def test_how_a_service_is_updated_is_as_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = {"order": "start-first", "parallelism": 2, "delay_seconds": 5, "monitor_seconds": 3}
+    monkeypatch.setitem(SERVICE, "update", declared)
+    deployed = stack(["manager"])["services"]["web"]["deploy"]
+    wanted = {"order": "start-first", "parallelism": 2, "delay": "5s", "monitor": "3s", "max_failure_ratio": 0}
+    assert deployed["update_config"] == wanted | {"failure_action": "rollback"}
+    assert deployed["rollback_config"] == wanted | {"failure_action": "pause"}

@@ -47,6 +47,18 @@ def lock_note() -> Path:
     return Path(constants.DEFAULT_LOCAL_TMP) / NOTE
 
 
+def of_localhost(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables of the play, with what only localhost has: with --limit no task runs there."""
+    local = (variables.get("hostvars") or {}).get("localhost", {})
+    names = ("aws_region", "aws_environment", "aws_account_id", "platform_bucket")
+    return {**variables, **{name: local[name] for name in names if name in local}}
+
+
+def clients_in(templar: Any, variables: Mapping[str, Any]) -> Clients:
+    """Clients of the declared account and region."""
+    return Clients(str(templar.template(variables["aws_region"])), environment_of(templar, variables))
+
+
 def run_journal() -> Journal:
     """What this run notes for its record; it is there while this run holds the lock."""
     return Journal(Path(constants.DEFAULT_LOCAL_TMP) / JOURNAL)

@@ -55,6 +55,15 @@ options:
     description: Directory of the client configuration with the login.
     type: path
     required: true
+  keep:
+    description: Full names of secrets, by stack, that stay although the stack does not use them now.
+    type: dict
+    default: {}
+  restart:
+    description: Services (C(stack_service)) of O(stacks) to start anew, one task after the other, if nothing differs.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds within which every task of a stack must run.
     type: int
@@ -79,6 +88,17 @@ deployed:
   returned: success
   type: list
   elements: str
+services:
+  description: >-
+    What became of each service, by stack and name: the image (C(image)) that it has now, with its digest, and why it is
+    not what was declared (C(why), empty if it is).
+  returned: always, after something was deployed
+  type: dict
+restarted:
+  description: Services that were started anew, or would be.
+  returned: success
+  type: list
+  elements: str
 removed:
   description: Stacks that were removed, or would be.
   returned: success
@@ -91,6 +111,8 @@ DIGEST = "koin.digest"
 OWNER = "koin.stack"
 # How long a task has to run until it counts, where no update of the engine's watches it.
 STABLE_SECONDS = 5
+# Last lines of a failed task that are shown.
+LOG_LINES = 10
 
 
 class DeployError(Exception):
@@ -150,13 +172,18 @@ def replicas(service: dict[str, Any]) -> int:
     return int(service["Spec"]["Mode"].get("Replicated", {}).get("Replicas", -1))
 
 
+def is_image(running: str, wanted: str) -> bool:
+    """Whether that is the image; the digest counts if it is declared."""
+    return running == wanted or running.partition("@")[0] == wanted
+
+
 def differs(stack: dict[str, Any], found: dict[str, dict[str, Any]]) -> bool:
     """Whether a stack differs from its declaration."""
     if found.keys() != stack["services"].keys():
         return True
     return any(
         found[name]["Spec"]["Labels"].get(DIGEST) != stack["digest"]
-        or found[name]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"].partition("@")[0] != wanted["image"]
+        or not is_image(found[name]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"], wanted["image"])
         or replicas(found[name]) != int(wanted["replicas"])
         or state(found[name]) in ("paused", "rollback_paused")
         for name, wanted in stack["services"].items()
@@ -182,7 +209,9 @@ def current(engine: Engine, service: dict[str, Any]) -> int:
     wanted = given(service["Spec"]["TaskTemplate"]["ContainerSpec"])
     count = 0
     for task in engine.inspect("task", [line["ID"] for line in listed]):
-        if task["Status"]["State"] == "running" and given(task["Spec"].get("ContainerSpec", {})) == wanted:
+        # Those of before a restart have a smaller number.
+        again = task["Spec"].get("ForceUpdate", 0) == service["Spec"]["TaskTemplate"].get("ForceUpdate", 0)
+        if again and task["Status"]["State"] == "running" and given(task["Spec"].get("ContainerSpec", {})) == wanted:
             count += 1
     return count
 
@@ -200,11 +229,24 @@ def complaints(engine: Engine, service: dict[str, Any]) -> str:
     return "; ".join(list(said)[:5]) or "nothing; their output may"
 
 
+def last_words(engine: Engine, service: dict[str, Any]) -> str:
+    """The last lines of its newest task that ended. The engine keeps them for as long as it lists the task."""
+    listed = engine.lines("service", "ps", "--no-trunc", "--filter", "desired-state=shutdown", service["ID"])
+    ended = sorted(engine.inspect("task", [line["ID"] for line in listed]), key=lambda task: str(task["CreatedAt"]))
+    if not ended:
+        return ""
+    try:
+        said = engine.run("service", "logs", "--raw", "--tail", str(LOG_LINES), ended[-1]["ID"])
+    except DeployError as problem:
+        return f". Its output cannot be read: {problem}"
+    return f". Its last lines:\n{said.rstrip()}\n" if said.strip() else ". It wrote nothing"
+
+
 def report(engine: Engine, service: dict[str, Any], what: str) -> DeployError:
     """A service that differs from its declaration."""
     name = service["Spec"]["Name"]
     return DeployError(
-        f"{name} {what}. Its tasks say: {complaints(engine, service)}. "
+        f"{name} {what}. Its tasks say: {complaints(engine, service)}{last_words(engine, service)}. "
         f"`docker service ps --no-trunc {name}` and `docker service logs {name}` say more"
     )
 
@@ -298,7 +340,8 @@ def deploy(module: AnsibleModule, engine: Engine, name: str, stack: dict[str, An
 
 def prune(module: AnsibleModule, engine: Engine, name: str) -> None:
     """Remove versions of secrets that a stack does not use any more."""
-    for secret in sorted(own_secrets(engine, name) - (module.params["secrets"].get(name) or {}).keys()):
+    used = {*(module.params["secrets"].get(name) or {}), *(module.params["keep"].get(name) or [])}
+    for secret in sorted(own_secrets(engine, name) - used):
         try:
             engine.run("secret", "rm", secret)
         except DeployError as problem:
@@ -317,6 +360,20 @@ def prune_networks(module: AnsibleModule, engine: Engine, name: str) -> None:
             except DeployError as problem:
                 # Tasks of the former version are still stopping; the next deployment tries again.
                 module.warn(str(problem))
+
+
+def outcome(stack: dict[str, Any], found: dict[str, dict[str, Any]], why: str) -> dict[str, dict[str, str]]:
+    """What became of each service of a stack. why: what went wrong with some of them."""
+    became = {}
+    for name in stack["services"]:
+        service: dict[str, Any] = found.get(name, {})
+        good = service and service["Spec"]["Labels"].get(DIGEST) == stack["digest"]
+        good = good and state(service) not in ("paused", "rollback_paused") and not (why and unsettled(service))
+        became[name] = {
+            "image": service["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"] if service else "",
+            "why": "" if good else why or "it is not what was declared",
+        }
+    return became
 
 
 def remove(module: AnsibleModule, engine: Engine) -> list[str]:
@@ -354,6 +411,8 @@ def main() -> None:
                 },
             },
             "docker_config": {"type": "path", "required": True},
+            "keep": {"type": "dict", "default": {}, "no_log": False},
+            "restart": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,
@@ -361,6 +420,8 @@ def main() -> None:
     engine = Engine(module)
     deployed: list[str] = []
     problems: list[str] = []
+    restarted: list[str] = []
+    became: dict[str, dict[str, dict[str, str]]] = {}
     try:
         changed = login(module, engine)
         removed = remove(module, engine)
@@ -369,6 +430,7 @@ def main() -> None:
         module.fail_json(msg=str(problem), deployed=deployed)
     for name, stack in module.params["stacks"].items():
         services = found.get(name, {})
+        why = ""
         try:
             if differs(stack, services):
                 deployed.append(name)
@@ -376,15 +438,33 @@ def main() -> None:
                     deploy(module, engine, name, stack)
                     prune(module, engine, name)
                     prune_networks(module, engine, name)
+            elif again := [item for item in module.params["restart"] if item.removeprefix(f"{name}_") in services]:
+                restarted += again
+                if not module.check_mode:
+                    for item in again:
+                        engine.run("service", "update", "--force", "--detach", "--quiet", item)
+                    wait(engine, name, module.params["timeout"])
             elif not module.check_mode and any(unsettled(s) for s in services.values()):
                 # What is declared, but it may still be on its way.
                 wait(engine, name, module.params["timeout"])
         except DeployError as problem:
             # Another stack may need its new secrets, whatever becomes of this one.
-            problems.append(str(problem))
+            why = str(problem)
+            problems.append(why)
+        if not module.check_mode:
+            try:
+                became[name] = outcome(stack, engine.services(name).get(name, {}), why)
+            except DeployError as problem:
+                problems.append(str(problem))
     if problems:
-        module.fail_json(msg="; ".join(problems), deployed=deployed)
-    module.exit_json(changed=changed or bool(deployed or removed), deployed=deployed, removed=removed)
+        module.fail_json(msg="; ".join(problems), deployed=deployed, services=became)
+    module.exit_json(
+        changed=changed or bool(deployed or removed or restarted),
+        deployed=deployed,
+        removed=removed,
+        restarted=restarted,
+        services=became,
+    )
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ class CertificateValidation(Kind):
     service = "route53"
     offers = ()
     follows = "it follows from its certificate: adopt that"
-    writes = (Write("route53:ChangeResourceRecordSets", scope=Scope("WriteCertificateRecords", zone_arns, _proofs)),)
+    writes = (Write("route53:ChangeResourceRecordSets", scope=Scope("WriteProofRecords", zone_arns, _proofs)),)
     module_reads = ("route53:Get*", "route53:List*")
     regional = False
 
