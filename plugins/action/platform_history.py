@@ -48,10 +48,15 @@ class ActionModule(ActionBase):
         keys = [(when, key) for key in bucket.records.listed() if (when := began(key))]
         known = [key for when, key in keys if until is None or when <= until]
         if since is None:
-            runs = bucket.records.read(known[-max(1, int(self._task.args.get("last") or 1)) :])
+            wanted = known[-max(1, int(self._task.args.get("last") or 1)) :]
         else:
             first = next((number for number, (when, _) in enumerate(keys) if when >= since - _LONGEST), len(keys))
-            runs = bucket.records.read(known[max(0, first - _BEFORE) :])
+            wanted = known[max(0, first - _BEFORE) :]
+        runs = bucket.records.read(wanted)
+        if len(runs) < len(wanted):
+            display.warning(
+                f"Left out: {len(wanted) - len(runs)} records that this version of the repository cannot read."
+            )
         seen = bucket.lock.read()
         listed = [run for run in runs if since is None or run.began >= since]
         display.display("\n".join(["", *history.table(listed, seen.holding.token if seen else "")]))

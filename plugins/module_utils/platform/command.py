@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import socket
 import subprocess
 from pathlib import Path
 
 from ansible import context
+
+from .processes import user
 
 _REPOSITORY = Path(__file__).parents[3]
 _PLAYBOOKS = _REPOSITORY / "playbooks"
@@ -40,14 +40,6 @@ def limits() -> dict[str, str]:
 def described() -> str:
     """The playbooks of this command, and what limits it."""
     return " ".join([*playbooks(), *(f"{name} {value}" for name, value in limits().items())])
-
-
-def user() -> str:
-    """Who runs it, as this machine calls them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def who() -> str:

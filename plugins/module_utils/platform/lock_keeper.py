@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).parents[2] / "import_path.py"))
@@ -28,7 +28,9 @@ from ansible.module_utils.platform.engine.errors import PlatformError
 from ansible.module_utils.platform.holding import BEAT, FREE, LostError
 from ansible.module_utils.platform.locking import Note, Store, check, release, renew
 from ansible.module_utils.platform.processes import State, clock, state, wait
-from ansible.module_utils.platform.recording import Recorder, Records
+
+if TYPE_CHECKING:
+    from ansible.module_utils.platform.recording import Recorder, Records
 
 #: seconds for which it does nothing but wait: runs that have nothing to do end before, and free the lock themselves
 FIRST = 5.0
@@ -38,11 +40,12 @@ LOOK = 3.0
 _WORKERS = 0.25
 
 
-def keep(note: Note, path: Path, connect: Callable[[], Store], recorder: Recorder | None = None) -> None:
-    """Until the run has ended. path: where the note is. connect: makes the ``Lock``. recorder: of the run's record."""
+def keep(note: Note, path: Path, connect: Callable[[], Store], recording: Callable[[], Recorder] | None = None) -> None:
+    """Until the run has ended. path: where the note is. connect, recording: make the ``Lock`` and the ``Recorder``."""
     run = note.holding.run
     due, lock = clock() + BEAT - FIRST, None
     ended = wait(run, FIRST)
+    recorder = recording() if recording else None
     while not ended:
         try:
             lock = lock or connect()
@@ -106,8 +109,13 @@ def main() -> None:
 
         return RecordStore(client(), settings["bucket"])
 
+    def recording() -> Recorder:
+        from ansible.module_utils.platform.recording import Recorder
+
+        return Recorder(settings["journal"], records)
+
     # Not from its file, which is gone when the run ends before this has begun.
-    keep(Note.parsed(settings["note"]), Path(settings["path"]), connect, Recorder(settings["journal"], records))
+    keep(Note.parsed(settings["note"]), Path(settings["path"]), connect, recording)
 
 
 if __name__ == "__main__":

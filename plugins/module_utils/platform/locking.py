@@ -16,10 +16,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from .command import user
 from .engine.errors import PlatformError
 from .holding import HELD, Holding, LostError, Seen, Watch, described, free, refusal
-from .processes import State, clock, run_of, state
+from .processes import State, clock, run_of, state, user
 
 #: the note, in the folder that Ansible makes for each run and all its workers know
 NOTE = "platform-lock.json"

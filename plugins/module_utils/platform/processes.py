@@ -9,6 +9,7 @@ Without /proc (macOS) only the process itself is asked for, and workers are not 
 from __future__ import annotations
 
 import enum
+import getpass
 import os
 import select
 import socket
@@ -69,6 +70,14 @@ def began(process: int) -> str:
     if not fields:
         return "running"
     return "" if fields[0] == "Z" else fields[19]
+
+
+def user() -> str:
+    """Who runs this process, as this machine calls them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def clock() -> float:
