@@ -497,6 +497,40 @@ def test_the_keeper_leaves_the_lock_while_a_worker_is_busy(
     assert holder(s3) == "a"
 
 
+class Told:
+    """In place of a recorder: when it was called, and who held the lock then."""
+
+    def __init__(self, s3: MemoryS3) -> None:
+        self._s3 = s3
+        self.looks = 0
+        self.ends: list[str] = []
+
+    def look(self) -> None:
+        """The run is under way."""
+        self.looks += 1
+
+    def end(self) -> None:
+        """The run has ended."""
+        self.ends.append(holder(self._s3))
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_keeper_writes_the_end_of_a_run_before_it_frees_the_lock(
+    s3: MemoryS3, lock: Lock, note: Path, moments: list[float], lost: bool
+) -> None:
+    """Else a run that has ended would count as killed for a moment. Also of a run that has lost the lock meanwhile."""
+    if lost:
+        release(lock, "a")
+        take(lock, holding("b"))
+    told, found = Told(s3), Note.read(note)
+    assert found is not None
+    lock_keeper.keep(found, note, lambda: lock, lambda: told)
+    assert told.ends == ["b" if lost else "a"]
+    assert told.looks > 0 or lost
+    assert moments == []
+    assert holder(s3) == ("b" if lost else "")
+
+
 # --- Processes -------------------------------------------------------------------------------------------------------
 
 #: makes a pipe and a worker that outlives it; prints the worker's number
