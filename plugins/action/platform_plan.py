@@ -96,7 +96,7 @@ class ActionModule(ActionBase):
         if reviewed:
             saved = saved_plan.read(Path(reviewed))
             saved_plan.check(Path(reviewed), saved, now, ("bucket", bucket))
-            display.display(f"As saved by {saved['saved']['who']} at {saved['saved']['when']}:")
+            display.display(saved_plan.holds(saved, now))
         if save:
             saved_plan.write(Path(save), now)
 

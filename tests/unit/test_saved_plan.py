@@ -162,6 +162,14 @@ def test_the_bucket_that_the_lock_makes_is_no_change() -> None:
     assert "in the account now: bucket other is new" in refusal(saved, other)
 
 
+def test_who_has_saved_it_and_from_which_commit() -> None:
+    saved = document()
+    other = saved | {"saved": saved["saved"] | {"commit": "5d6e7f8a"}}
+    assert saved_plan.holds(saved, saved) == "As saved by kim@laptop at 2026-11-28 14:03:07 KST:"
+    assert saved_plan.holds(saved, other).endswith("14:03:07 KST, from commit 1a2b3c4; this is 5d6e7f8:")
+    assert refusal(saved, other) == ""
+
+
 def test_long_refusals_end() -> None:
     many = {f"vpc{number}": {"cidr": f"10.{number}.0.0/16"} for number in range(40)}
     text = refusal(document(), document(DECLARED | {"aws_network_vpcs": many}))

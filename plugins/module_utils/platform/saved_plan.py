@@ -113,6 +113,15 @@ def check(path: Path, saved: Document, now: Document, bucket: tuple[str, str]) -
         raise PlatformError("\n".join([head, *told[:SHOWN], *more, *done, _again(path)]))
 
 
+def holds(saved: Document, now: Document) -> str:
+    """What a run says that carries it out. The code is no part of a plan: it may do the same in another way."""
+    then, here = (content["saved"] for content in (saved, now))
+    other = (
+        f", from commit {then['commit'][:7]}; this is {here['commit'][:7]}" if then["commit"] != here["commit"] else ""
+    )
+    return f"As saved by {then['who']} at {then['when']}{other}:"
+
+
 def _again(path: Path) -> str:
     return f"Plan again and review it: ansible-playbook playbooks/plan.yml -e save={path}"
 
