@@ -114,7 +114,8 @@ class ActionModule(ActionBase):
         if how == "all" or plan.writes:
             display.display(render(plan, _colour_wanted(), verbose=display.verbosity > 0))
         elif how == "result":
-            display.display("\n".join(["", *warnings(plan, _colour_wanted()), summary(plan)]))
+            found = warnings(plan, _colour_wanted(), verbose=display.verbosity > 0)
+            display.display("\n".join(["", *found, summary(plan)]))
         else:
             display.display(summary(plan))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from ansible.module_utils.platform.engine.declaration import Declaration
 from ansible.module_utils.platform.engine.errors import PlatformError
 from ansible.module_utils.platform.engine.model import Plan
 from ansible.module_utils.platform.engine.plan import plan
+from ansible.module_utils.platform.engine.render import warnings
 from ansible.module_utils.platform.kinds import KINDS
 
 VPC = {"VpcId": "vpc-1", "CidrBlock": "172.31.0.0/16", "Tags": [{"Key": "Name", "Value": "BCSDLab"}]}
@@ -298,6 +300,14 @@ def test_an_address_that_is_not_owned_is_said_to_be_allocated() -> None:
     assert action.note == "52.78.46.60 is not in this account: a new address will be allocated"
     other = _plan(HOSTS, instances=[_instance()], addresses=[_address("9.9.9.9", "e-2", InstanceId="i-1")])
     assert "52.78.46.60 is declared, but the account has 9.9.9.9" in other.warnings[0]
+
+
+@pytest.mark.parametrize("stand_in", [True, False])
+def test_an_address_of_a_stand_in_is_no_warning_of_its_own(stand_in: bool) -> None:
+    found = _plan(HOSTS, instances=[_instance()], addresses=[_address("9.9.9.9", "e-2", InstanceId="i-1")])
+    shown = warnings(replace(found, stand_in=stand_in))
+    assert ("As always in a rehearsal: public addresses of its own (1); -v lists them." in shown) is stand_in
+    assert ("Warnings:" in shown) is not stand_in
 
 
 DNS = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible.module_utils.platform.engine.each import batches, calls, dig, touches
-from ansible.module_utils.platform.engine.model import Action, FieldChange, Plan
+from ansible.module_utils.platform.engine.model import Action, FieldChange, Peculiar, Plan
 from ansible.module_utils.platform.engine.refs import readable, ref, resolve, unresolved
-from ansible.module_utils.platform.engine.render import render, summary
+from ansible.module_utils.platform.engine.render import render, summary, warnings
 from ansible.module_utils.platform.kinds import KINDS
 from ansible.module_utils.platform.kinds.base import statements
 from ansible.module_utils.platform.kinds.iam import host_policy
@@ -133,6 +134,34 @@ def test_render() -> None:
         "",
         "1 to create, 1 to change; 1 to replace (reported only); 1 unmanaged.",
     ]
+
+
+PECULIAR = (
+    Peculiar("elastic IP A: another address", "addresses of its own"),
+    "bucket b: anyone can read it",
+    Peculiar("elastic IP B: another address", "addresses of its own"),
+    Peculiar("zone c: not registered", "unregistered domains"),
+)
+
+
+def test_on_a_stand_in_what_is_always_so_is_one_line() -> None:
+    found = replace(_plan(warnings=PECULIAR), stand_in=True)
+    assert warnings(found) == [
+        "Warnings:",
+        "  * bucket b: anyone can read it",
+        "",
+        "As always in a rehearsal: addresses of its own (2), unregistered domains (1); -v lists them.",
+        "",
+    ]
+    assert warnings(replace(found, warnings=PECULIAR[:1])) == [
+        "As always in a rehearsal: addresses of its own (1); -v lists them.",
+        "",
+    ]
+    assert len(warnings(found, verbose=True)) == len(PECULIAR) + 2
+
+
+def test_elsewhere_each_warning_is_a_line() -> None:
+    assert warnings(_plan(warnings=PECULIAR)) == ["Warnings:", *(f"  * {text}" for text in PECULIAR), ""]
 
 
 def test_verbose_shows_every_field_of_what_is_created() -> None:

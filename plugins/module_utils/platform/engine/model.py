@@ -91,6 +91,20 @@ class Action:
 Registry = dict[str, dict[str, dict[str, Any]]]
 
 
+class Peculiar(str):
+    """A warning that is always true of a local stand-in for AWS, where nobody can do anything about it.
+
+    about: what it is about, in the plural.
+    """
+
+    about: str
+
+    def __new__(cls, text: str, about: str) -> Peculiar:
+        self = super().__new__(cls, text)
+        self.about = about
+        return self
+
+
 @dataclass(frozen=True)
 class Plan:
     """Ordered actions, what is known by name, and remarks that call for a person.
@@ -98,6 +112,7 @@ class Plan:
     kinds: names of all kinds, by which references are told from other text.
     looked: what was compared of each kind; empty unless it was asked for.
     declared, observed: what the plan follows from, see ``snapshot``; empty unless they were asked for.
+    stand_in: whether the account is that of a local stand-in.
     """
 
     account: str
@@ -109,6 +124,7 @@ class Plan:
     looked: tuple[Looked, ...] = ()
     declared: Snapshot = field(default_factory=dict)
     observed: Snapshot = field(default_factory=dict)
+    stand_in: bool = False
 
     def of(self, *kinds_of_action: str) -> list[Action]:
         """The actions of these kinds (``create``, ``change``, ``replace``, ``unmanaged``)."""

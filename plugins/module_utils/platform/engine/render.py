@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from .model import Action, FieldChange, Plan
+from .model import Action, FieldChange, Peculiar, Plan
 from .refs import readable
 
 _SIGNS = {"create": "+", "change": "~", "replace": "!", "unmanaged": "?"}
@@ -68,11 +69,20 @@ def _section(lines: list[str], heading: str) -> list[str]:
     return ["", heading] if lines[-1] else [heading]
 
 
-def warnings(plan: Plan, colour: bool = False) -> list[str]:
-    """The warnings, followed by an empty line; empty if there are none."""
-    if not plan.warnings:
-        return []
-    return ["Warnings:", *(_paint(f"  * {warning}", "35", colour) for warning in plan.warnings), ""]
+def warnings(plan: Plan, colour: bool = False, verbose: bool = False) -> list[str]:
+    """The warnings, followed by an empty line; empty if there are none.
+
+    On a stand-in, what is always true of one is a single line: who has learned to skip many skips the next one, too.
+    """
+    always, others = list[Peculiar](), list[str]()
+    for warning in plan.warnings:
+        if isinstance(warning, Peculiar) and plan.stand_in and not verbose:
+            always.append(warning)
+        else:
+            others.append(warning)
+    lines = ["Warnings:", *(_paint(f"  * {warning}", "35", colour) for warning in others), ""] if others else []
+    counts = [f"{about} ({number})" for about, number in Counter(one.about for one in always).items()]
+    return [*lines, f"As always in a rehearsal: {', '.join(counts)}; -v lists them.", ""] if counts else lines
 
 
 def looked(plan: Plan) -> list[str]:
@@ -104,6 +114,6 @@ def render(plan: Plan, colour: bool = False, verbose: bool = False) -> str:
         lines.append("")
     if verbose:
         lines += looked(plan)
-    lines += warnings(plan, colour)
+    lines += warnings(plan, colour, verbose)
     lines.append(_paint(summary(plan), "1", colour))
     return "\n".join(lines)

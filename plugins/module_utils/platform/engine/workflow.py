@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .catalogue import Catalogue
 from .checks import once
-from .common import common_problems
+from .common import common_problems, stand_in
 from .declaration import COMMON, Declaration
 from .errors import DeclarationError, Problem
 from .model import Plan
@@ -57,7 +58,8 @@ def plan_for(
     planned = kinds.only(only)
     observation = observe(clients, declaration, planned)
     _stop_at(planned.check_account(declaration, observation))
-    return plan(declaration, observation, planned, with_looked=with_looked, with_seen=with_seen)
+    found = plan(declaration, observation, planned, with_looked=with_looked, with_seen=with_seen)
+    return replace(found, stand_in=bool(stand_in(environment)))
 
 
 def check_account(declared: str, observed: str) -> None:

@@ -14,7 +14,7 @@ from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
 from ..engine.formats import strange
-from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
+from ..engine.model import Action, Desired, FieldChange, Fields, Live, Peculiar, Registry
 from ..engine.options import nearest
 from ..engine.public_key import wrong_ec2_key
 from . import quotas
@@ -1029,9 +1029,10 @@ class ElasticIp(Ec2Kind):
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         address = want.entry["address"]
         if live is not None and address and live.raw["PublicIp"] != address:
-            yield (
+            yield Peculiar(
                 f"elastic IP {want.name}: {address} is declared, but the account has {live.raw['PublicIp']} for it; "
-                f"write that into aws_compute_instances.{want.name}.elastic_ip"
+                f"write that into aws_compute_instances.{want.name}.elastic_ip",
+                "public addresses of its own",
             )
         moved = live is None or any(change.field == "instance" for change in changes)
         if live is not None and moved and live.raw.get("AssociationId"):

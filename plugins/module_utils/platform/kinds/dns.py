@@ -13,7 +13,7 @@ from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
 from ..engine.formats import hostname_fault
-from ..engine.model import Desired, FieldChange, Fields, Live
+from ..engine.model import Desired, FieldChange, Fields, Live, Peculiar
 from ..engine.refs import ref
 from .base import GLOBAL_REGION, Kind, Observation, only
 
@@ -224,9 +224,10 @@ class Zone(Kind):
             return
         servers, domain = sorted(live.raw["Servers"]), live.raw["Domain"]
         if domain is None:
-            yield (
+            yield Peculiar(
                 f"zone {want.name}: declared as registered, but the domain is not registered in this account; "
-                "check its name servers at its registrar, or remove `registered`"
+                "check its name servers at its registrar, or remove `registered`",
+                "domains that nobody has registered",
             )
         elif sorted(domain) != servers:
             yield (
