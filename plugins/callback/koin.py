@@ -296,7 +296,6 @@ class CallbackModule(Default):
         self._steps[task._uuid] = self._now = step
         assert self.screen is not None
         self.screen.before = functools.partial(self._head, step) if step.action == _LISTS else None
-        self.screen.paused = step.action.rpartition(".")[2] == "pause"
         self._update()
 
     def _live(self) -> str:

@@ -114,6 +114,6 @@ class Playbook:
             timeout=300,
         ).stdout
 
-    def seen(self, *options: str, columns: int = 80, meanwhile: Callable[[str, int], None] | None = None) -> Shown:
+    def seen(self, *options: str, columns: int = 80, types: Callable[[str], bytes] = lambda written: b"") -> Shown:
         """In a terminal."""
-        return in_terminal(self.command(*options), REPOSITORY, self._environ, columns, meanwhile)
+        return in_terminal(self.command(*options), REPOSITORY, self._environ, columns, types)

@@ -22,11 +22,16 @@ _PARTS = re.compile(r"\x1b\[(?P<number>\d*(?:;\d+)*)(?P<letter>[A-Za-z])|(?P<con
 
 @dataclass
 class Shown:
-    """status: exit status. written: all bytes, as text. screen: what is left of them to see."""
+    """status: exit status. written: all bytes, as text."""
 
     status: int
     written: str
-    screen: list[str]
+    columns: int
+
+    @property
+    def screen(self) -> list[str]:
+        """What is left to see."""
+        return screen(self.written, self.columns)
 
 
 def screen(written: str, columns: int) -> list[str]:
@@ -69,25 +74,24 @@ def in_terminal(
     folder: Path,
     environ: Mapping[str, str],
     columns: int = 80,
-    meanwhile: Callable[[str, int], None] | None = None,
+    types: Callable[[str], bytes] = lambda written: b"",
 ) -> Shown:
-    """Run it to its end. meanwhile: is told all that was written so far, and the id of the process."""
+    """Run it to its end. types: is told all that was written so far, and answers what is typed then."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with subprocess.Popen(
         command, cwd=folder, env={**environ, "TERM": "xterm"}, stdin=theirs, stdout=theirs, stderr=theirs,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     ) as process:  # fmt: skip
         os.close(theirs)
         data, until = b"", time.monotonic() + 300
         with contextlib.suppress(OSError):
             while chunk := os.read(ours, 65536):
                 data += chunk
-                if meanwhile is not None:
-                    meanwhile(data.decode(errors="ignore"), process.pid)
+                if keys := types(data.decode(errors="ignore")):
+                    os.write(ours, keys)
                 if time.monotonic() > until:
                     process.kill()
         os.close(ours)
         status = process.wait()
-    written = data.decode()
-    return Shown(status, written, screen(written, columns))
+    return Shown(status, data.decode(), columns)

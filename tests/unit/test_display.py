@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,20 @@ TIME = re.compile(r"\b(\d+ min )?\d+(\.\d)? s\b")
 def task(name: str, /, action: str = "returns", *, _: dict[str, Any] | None = None, **answers: Any) -> dict[str, Any]:
     """A task that answers so. _: keywords of the task."""
     return {"name": name, action: answers, **(_ or {})}
+
+
+def once(pattern: str, keys: bytes, wait: float = 0) -> Callable[[str], bytes]:
+    """Types the keys, once, when the pattern is on the screen. wait: seconds, for the clock to go on."""
+    typed: list[bytes] = []
+
+    def types(written: str) -> bytes:
+        if typed or not re.search(pattern, written):
+            return b""
+        typed.append(keys)
+        time.sleep(wait)
+        return keys
+
+    return types
 
 
 def timeless(text: str) -> list[str]:
@@ -446,21 +460,38 @@ def test_tasks_that_print_what_they_do_go_on_to(tmp_path: Path) -> None:
 
 def test_ctrl_c_says_where_it_was_and_what_is_left(tmp_path: Path) -> None:
     playbook = Playbook(tmp_path, [task("Change", changed=True), task("Wait", wait=60), task("Never")])
-    sent: list[int] = []
-
-    def press(written: str, process: int) -> None:
-        # Once the workers are there: Ansible does not survive a signal while it makes them.
-        if re.search(r"Wait   3 hosts   [1-9]", written) and not sent:
-            sent.append(process)
-            os.kill(process, signal.SIGINT)
-
-    shown = playbook.seen(meanwhile=press)
+    # Once the workers are there: Ansible does not survive a signal while it makes them.
+    shown = playbook.seen(types=once(r"Wait   3 hosts   [1-9]", b"\x03"))
     assert shown.status == 99, shown.written
     lines = [line for line in timeless("\n".join(shown.screen)) if line]
     assert lines[0] == "Play · Change   3 hosts   3 changed   T   [1/3]"
     assert lines[-2].startswith("Ended at Play · Wait.")
     assert lines[-1] == "Stopped after T: 3 changes on 3 hosts; 2 of 3 tasks left to do"
     assert len([line for line in lines if "Wait" in line]) == 1
+
+
+def test_nothing_is_written_over_what_somebody_types(tmp_path: Path) -> None:
+    name = {"name": "typed", "prompt": "The name of the platform", "private": False}
+    plays = [
+        {"name": "First", "hosts": "alpha", "gather_facts": False, "tasks": [task("A")]},
+        {
+            "name": "Second",
+            "hosts": "alpha",
+            "gather_facts": False,
+            "vars_prompt": [name],
+            "tasks": [
+                {"name": "Ask", "ansible.builtin.pause": {"prompt": "Is that so?"}},
+                {"name": "Say", "ansible.builtin.debug": {"msg": "It is {{ typed }}."}},
+            ],
+        },
+    ]
+    first, second = once("The name of the platform", b"koin\r", 1.5), once(r"Is that so\?", b"\r", 1.5)
+    shown = Playbook(tmp_path, plays).seen(types=lambda written: first(written) + second(written))
+    assert shown.status == 0, shown.written
+    assert "It is koin.\r\n" in shown.written
+    for question in ("The name of the platform", "Is that so?"):
+        while_typing = shown.written.partition(question)[2].partition("\n")[0]
+        assert "\x1b[2K" not in while_typing, while_typing
 
 
 def test_an_error_of_ansible_itself_ends_with_what_is_left(tmp_path: Path) -> None:

@@ -36,9 +36,10 @@ class Screen:
         self.before: Callable[[], None] | None = None
         #: whether a line can be rewritten
         self.live = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-        #: nothing is redrawn, because somebody is asked something
-        self.paused = False
+        self._asking = False
         display.display = self._display
+        display.prompt_until = self._asked(display.prompt_until)
+        display.do_var_prompt = self._asked(display.do_var_prompt)
         if self.live:
             threading.Thread(target=self._tick, daemon=True).start()
 
@@ -75,6 +76,21 @@ class Screen:
         self.clear()
         self.live = False
 
+    def _asked(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        """Nothing is redrawn while somebody types."""
+
+        def asked(*args: Any, **named: Any) -> Any:
+            if os.getpid() != self._process:
+                return plain(*args, **named)
+            self.clear()
+            self._asking = True
+            try:
+                return plain(*args, **named)
+            finally:
+                self._asking = False
+
+        return asked
+
     def _display(self, msg: str, *args: Any, **named: Any) -> Any:
         # In a worker, Ansible sends it to the main process; its locks may be held by threads that a fork has not.
         if os.getpid() != self._process:
@@ -87,17 +103,15 @@ class Screen:
 
     def _write(self, msg: str, *args: Any, **named: Any) -> Any:
         self._erase()
-        if named.get("stderr"):
-            # Otherwise a file that gets both would have them in another order.
-            _flush(sys.stdout)
         answer = self._plain(msg, *args, **named)
+        # At once: a log is read while it grows, and one that gets errors, too, has them in their place.
         _flush(sys.stderr if named.get("stderr") else sys.stdout)
         if named.get("newline", True):
             self._draw()
         return answer
 
     def _draw(self) -> None:
-        if not self.live or self.paused:
+        if not self.live or self._asking:
             return
         text = self._line()
         # The last column stays free: terminals differ in what they do when it is written.
