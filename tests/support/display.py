@@ -84,7 +84,9 @@ class Playbook:
     @property
     def _environ(self) -> dict[str, str]:
         own = {"ANSIBLE_ACTION_PLUGINS": str(self.folder / "actions"), "ANSIBLE_ROLES_PATH": str(self.folder / "roles")}
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+        # As for a user: what Python buffers counts.
+        unusual = ("ANSIBLE_", "PYTHONUNBUFFERED")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(unusual)}
         return kept | own | {"KOIN_RECAP": str(self.folder / "recap.json")}
 
     def run(self, *options: str, **environ: str) -> Ran:
