@@ -1,6 +1,6 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse hosts shell down plan inventory adopt configure ssh verify history unlock audit test unit faults lint docs molecule e2e bench clean distclean deploy rollback releases restart logs maintenance
+.PHONY: help setup aws rehearse hosts shell down plan inventory adopt configure status ssh verify history unlock audit test unit faults lint docs molecule e2e bench clean distclean deploy rollback releases restart logs maintenance
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -70,6 +70,9 @@ verify: setup ## Check that the account and the hosts match the declaration
 history: setup ## List the runs; SINCE=2h (or a day) also says what changed in the account, and who did it
 	@$(ON_REHEARSAL)
 	@ansible-playbook playbooks/history.yml -i $(INVENTORY)/hosts.yml $(if $(SINCE),-e since='"$(SINCE)"') $(if $(TO),-e to='"$(TO)"')
+
+status: setup ## Say on one screen how the platform is; ends with 0 when all is well (INVENTORY=inventories/production for AWS)
+	@ansible-playbook playbooks/status.yml -i $(INVENTORY)
 
 deploy: setup ## Deploy an image: make deploy SERVICE=koin-prod/api IMAGE=:1.4 (BACKUP=true: after a backup; INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/deploy.yml -i $(INVENTORY) -e service=$(SERVICE) -e image=$(IMAGE) $(if $(BACKUP),-e backup=$(BACKUP)) $(ARGS)

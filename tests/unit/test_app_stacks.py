@@ -39,11 +39,22 @@ class Engine:
     def inspect(self, kind: str, ids: list[str]) -> list[dict[str, Any]]:
         """The one task in full."""
         state = "running" if self.runs else "starting"
-        return [{"ID": "t1", "CreatedAt": "1", "Status": {"State": state}, "Spec": {"ContainerSpec": IMAGE}}]
+        # And the version that was rolled back, with the task that would have replaced it.
+        failed = {
+            "ID": "t2",
+            "CreatedAt": "2",
+            "Status": {"State": "failed"},
+            "Spec": {"ContainerSpec": {"Image": "2"}},
+        }
+        return [
+            {"ID": "t1", "CreatedAt": "1", "Status": {"State": state}, "Spec": {"ContainerSpec": IMAGE}},
+            failed,
+            failed | {"ID": "t3", "CreatedAt": "3", "Status": {"State": "shutdown"}},
+        ]
 
-    def run(self, *arguments: str) -> str:
+    def logs(self, *arguments: str) -> str:
         """What the task wrote."""
-        return "no table `users`\n" if arguments[:2] == ("service", "logs") else ""
+        return "no table `users`\n" if arguments[-1] == "t2" else ""
 
 
 @pytest.fixture(autouse=True)

@@ -103,6 +103,10 @@ def test_a_verb_changes_what_it_is_about() -> None:
     assert chosen(content(), "r/api:1", DEPLOYED, Asked(image="declared")) == Chosen(content())
     assert chosen(content(word="two"), "r/api:1", DEPLOYED, Asked(freeze=True)).content == content("r/api:2")
     assert chosen(content(word="two"), "r/api:1", [], Asked(freeze=True)).content == content(word="two")
+    # As a run of configure writes it.
+    plain = ended(begun([], Chosen(content()), content(), "r/api:1", LEE), "", "r/api:1@sha256:aa")
+    assert chosen(content(), "r/api:1", plain, Asked(freeze=True)).content == content()
+    assert chosen(content("r/api:3"), "r/api:3", plain, Asked(freeze=True)).content == content("r/api:1@sha256:aa")
     first = DEPLOYED[0]
     assert chosen(content("r/api:3"), "r/api:3", DEPLOYED, Asked(release=first)) == Chosen(first.content, ALL, 1)
 

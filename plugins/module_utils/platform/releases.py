@@ -156,7 +156,9 @@ def chosen(declared: Content, declared_image: str, history: History, asked: Aske
     if asked.release is not None:
         return Chosen(asked.release.content, ALL, asked.release.of)
     if asked.freeze and last is not None:
-        return Chosen(last.content, last.holds, last.of)
+        # Written like the declaration, if it is that: both runs leave the same file.
+        named = last.content.image.partition("@")[0] == declared.image and not last.holds
+        return Chosen(replace(last.content, image=declared.image) if named else last.content, last.holds, last.of)
     if asked.image == "declared":
         return Chosen(declared)
     if asked.image:

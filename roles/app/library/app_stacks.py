@@ -113,6 +113,8 @@ OWNER = "koin.stack"
 STABLE_SECONDS = 5
 # Last lines of a failed task that are shown.
 LOG_LINES = 10
+# How long to wait for them.
+LOG_SECONDS = 15
 
 
 class DeployError(Exception):
@@ -137,6 +139,12 @@ class Engine:
         if code:
             raise DeployError(f"`docker {' '.join(arguments)}` says: {(err or out).strip()}")
         return str(out)
+
+    def logs(self, *arguments: str) -> str:
+        """What a service or a task has written; as much of it as comes in time, for the engine may wait for a node."""
+        command = ["timeout", str(LOG_SECONDS), "docker", "--config", str(self.folder), "service", "logs", *arguments]
+        _, out, err = self.module.run_command(command)
+        return str(out) + str(err)
 
     def lines(self, *arguments: str) -> list[dict[str, Any]]:
         """Its output, line by line."""
@@ -230,15 +238,15 @@ def complaints(engine: Engine, service: dict[str, Any]) -> str:
 
 
 def last_words(engine: Engine, service: dict[str, Any]) -> str:
-    """The last lines of its newest task that ended. The engine keeps them for as long as it lists the task."""
+    """The last lines of its newest task that ran and ended. The engine keeps them for as long as it lists the task."""
     listed = engine.lines("service", "ps", "--no-trunc", "--filter", "desired-state=shutdown", service["ID"])
-    ended = sorted(engine.inspect("task", [line["ID"] for line in listed]), key=lambda task: str(task["CreatedAt"]))
+    tasks = engine.inspect("task", [line["ID"] for line in listed])
+    # Others were never started: those that would have replaced a failed one.
+    ended = [task for task in tasks if task["Status"]["State"] in ("failed", "complete", "rejected")]
     if not ended:
         return ""
-    try:
-        said = engine.run("service", "logs", "--raw", "--tail", str(LOG_LINES), ended[-1]["ID"])
-    except DeployError as problem:
-        return f". Its output cannot be read: {problem}"
+    newest = max(ended, key=lambda task: str(task["CreatedAt"]))
+    said = engine.logs("--raw", "--tail", str(LOG_LINES), newest["ID"])
     return f". Its last lines:\n{said.rstrip()}\n" if said.strip() else ". It wrote nothing"
 
 

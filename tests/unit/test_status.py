@@ -1,0 +1,141 @@
+"""One screen that says how the platform is, and what of it needs attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.module_utils.platform.status import WIDTH, Seen, ago, attention, screen, version
+
+NOW = 1795881600.0  # 2026-11-28 16:00:00 UTC
+
+
+def service(**other: Any) -> dict[str, Any]:
+    """A service as a manager tells it."""
+    return {
+        "stack": "koin-prod",
+        "name": "koin-prod_api",
+        "image": "bcsd-build:5000/koin/api:1.4@sha256:ab",
+        "running": 1,
+        "wanted": 1,
+        "state": "completed",
+        "since": "2026-11-27T04:00:00.123456789Z",
+    } | other
+
+
+def host(**other: Any) -> dict[str, Any]:
+    """A host that is well."""
+    return {
+        "now": NOW,
+        "uptime": 12 * 86400.0,
+        "load": 0.6,
+        "cpus": 2,
+        "memory": 45,
+        "disk": 34,
+        "disk_path": "/",
+        "failed": [],
+        "certificates": {"/etc/koin/tls/host/cert.pem": 61},
+        "jobs": {},
+        "services": [],
+        "alerts": None,
+    } | other
+
+
+BACKUPS = {"mariadb": {"host": "koin-db"}, "mariadb-logs": {"host": "koin-db", "max_age_hours": 1}}
+WELL = {
+    "bcsdlab-internal": host(alerts=[]),
+    "koin-db": host(jobs={"mariadb": NOW - 7 * 3600, "mariadb-logs": NOW - 40}),
+    "koin-prod": host(services=[service()]),
+}
+
+
+def seen(alarms: list[str] | None = None, **hosts: Any) -> Seen:
+    """The platform, with some hosts as they are given (koin_prod: koin-prod)."""
+    changed = {name.replace("_", "-"): status for name, status in hosts.items()}
+    return Seen(hosts={**WELL, **changed}, backups=BACKUPS, alarms=alarms or [])
+
+
+def test_all_is_well() -> None:
+    assert attention(seen()) == []
+    assert screen(seen()) == [
+        "HOST                          UP   LOAD  MEMORY   DISK  CERTIFICATE",
+        "bcsdlab-internal            12 d   0.30    45 %   34 %         61 d",
+        "koin-db                     12 d   0.30    45 %   34 %         61 d",
+        "koin-prod                   12 d   0.30    45 %   34 %         61 d",
+        "",
+        "SERVICE                  VERSION                                AGE   TASKS",
+        "koin-prod/api            api:1.4                               36 h     1/1",
+        "",
+        "BACKUP   mariadb 7 h ago, mariadb-logs 40 s ago",
+        "ALERTS   0 firing",
+        "ALARMS   0 (credits, status checks)",
+        "",
+        "All is well: 3 hosts, 1 services.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (seen(koin_prod=None), "koin-prod: does not answer"),
+        (seen(koin_prod=host(disk=85, disk_path="/var/lib/docker")), "koin-prod: /var/lib/docker is 85 % full"),
+        (seen(koin_prod=host(memory=95)), "koin-prod: 95 % of its memory is in use"),
+        (seen(koin_prod=host(failed=["nginx.service"])), "koin-prod: failed: nginx.service"),
+        (seen(koin_prod=host(certificates={"/c.pem": 13, "/d.pem": 14})), "koin-prod: /c.pem ends in 13 d"),
+        (seen(koin_prod=host(certificates={"/c.pem": -1})), "koin-prod: /c.pem has ended"),
+        (seen(koin_prod=host(services=[service(running=0)])), "koin-prod/api: 0 of 1 tasks run"),
+        (seen(koin_prod=host(services=[service(state="paused")])), "koin-prod/api: its update has stopped"),
+        (
+            seen(koin_prod=host(services=[service(state="rollback_completed")])),
+            "koin-prod/api: was rolled back: the version before runs",
+        ),
+        (seen(koin_db=host(jobs={"mariadb-logs": NOW})), "backup mariadb of koin-db: there is none"),
+        (
+            seen(koin_db=host(jobs={"mariadb": NOW, "mariadb-logs": NOW - 3601})),
+            "backup mariadb-logs of koin-db: the last is 60 min old",
+        ),
+        (
+            seen(bcsdlab_internal=host(alerts=[{"alertname": "DiskFull", "severity": "critical", "host": "koin-db"}])),
+            "alert DiskFull koin-db (critical)",
+        ),
+        (seen(bcsdlab_internal=host()), "alerts: Prometheus does not answer"),
+        (seen(["KOIN_PROD cpu-credits"]), "alarm KOIN_PROD cpu-credits"),
+        (Seen(WELL, alarms_problem="not known: no credentials"), "alarms: not known: no credentials"),
+        (Seen(WELL, missing=["koin-stage"], alarms=[]), "koin-stage: is declared, and the account does not run it"),
+    ],
+)
+def test_each_thing_that_is_wrong_is_told_once_and_last(found: Seen, says: str) -> None:
+    assert attention(found) == [says]
+    assert screen(found)[-2:] == [f"  {says}", "1 thing needs attention."]
+
+
+def test_a_host_that_is_down_does_not_hide_the_others() -> None:
+    found = Seen({**WELL, "koin-stage": None}, {"koin-stage": "Failed to connect to\n the host via ssh: " + "x" * 90})
+    lines = screen(found)
+    assert any(line.startswith("koin-stage               does not answer: xxxxxxxx") for line in lines)
+    assert sum(line.startswith("koin-") and " 34 %" in line for line in lines) == 2
+    assert max(map(len, lines)) == WIDTH
+
+
+def test_services_of_a_swarm_with_several_managers_are_shown_once() -> None:
+    found = seen(koin_prod=host(services=[service()]), koin_stage=host(services=[service()]))
+    assert sum("koin-prod/api" in line for line in screen(found)) == 1
+
+
+def test_nothing_is_wider_than_the_screen() -> None:
+    long = "x" * 100
+    wide = host(services=[service(stack=long, name=f"{long}_api", image=f"r/{long}:1")], failed=[long, long])
+    found = Seen({**WELL, long: wide}, alarms=[])
+    assert max(map(len, screen(found))) <= WIDTH
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-1, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (172800, "2 d")],
+)
+def test_how_long_is_said_in_short(seconds: float, said: str) -> None:
+    assert ago(seconds) == said
+
+
+def test_a_version_is_name_and_tag() -> None:
+    assert version("bcsd-build:5000/koin/api:1.4@sha256:ab") == "api:1.4"
