@@ -231,6 +231,13 @@ def test_a_run_that_has_planned_without_seeing_everything() -> None:
                  end=moments.written(at(21)))], 0) == [("", "versioning")]  # fmt: skip
 
 
+def test_a_run_that_deletes() -> None:
+    gone = records.completed(record("d", 5), [records.deletions([("bucket", "b")]), {"over": False}], at(6))
+    assert gone.writes == 1
+    both = buckets(b=True, other=True)
+    assert told([ran("a", 0, both, both), gone], 0, 10, NONE) == [("d", "-"), ("", "-")]
+
+
 def test_what_follows_from_the_changes_of_a_run_is_not_outside() -> None:
     """Also at resources that its plan does not name; if it has planned nothing, it cannot be its own."""
     both = buckets(b=True, other=False)

@@ -110,6 +110,11 @@ def planned(plan: Plan) -> dict[str, Any]:
     return {"plan": json.loads(json.dumps(masked(actions), default=str))}
 
 
+def deletions(resources: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The entry of resources (kind, name) that are about to be deleted."""
+    return {"plan": [{"action": "delete", "kind": kind, "name": name, "fields": []} for kind, name in resources]}
+
+
 def observed(snapshot: Snapshot, when: datetime) -> dict[str, Any]:
     """The entry of an observation of the whole account."""
     text = json.dumps(masked(snapshot), sort_keys=True, separators=(",", ":"), default=str)
