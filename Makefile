@@ -1,6 +1,7 @@
 # Every target works alone: it sets up what it needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup aws rehearse hosts shell down plan inventory adopt configure status ssh verify history unlock audit test unit faults lint docs molecule e2e bench clean distclean deploy rollback releases restart logs maintenance
+# Every target that `make` lists.
+.PHONY: $(shell sed -n 's/^\([a-z0-9]*\):.*\#\# .*/\1/p' Makefile)
 
 INVENTORY ?= inventories/rehearsal
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -91,6 +92,18 @@ logs: setup ## Show what a service wrote last: make logs SERVICE=koin-prod/api (
 
 maintenance: setup ## Show visitors a maintenance page: make maintenance ON=true, later ON=false (SITE=api.koreatech.in: of one site)
 	@ansible-playbook playbooks/maintenance.yml -i $(INVENTORY) -e on=$(ON) $(if $(SITE),-e site=$(SITE)) $(ARGS)
+
+backup: setup ## Back up the database now (INVENTORY=inventories/production for AWS)
+	@ansible-playbook playbooks/backup.yml -i $(INVENTORY) $(ARGS)
+
+restore: setup ## Restore the database beside the live one: make restore TO='2026-11-27 03:15:20 KST' (or TO=latest)
+	@ansible-playbook playbooks/restore.yml -i $(INVENTORY) -e "to='$(or $(TO),$(error say to when: make restore TO='2026-11-27 03:15:20 KST'))'" $(ARGS)
+
+rebuild: setup ## Lose everything in the rehearsal but the backups, build the platform from them, and count what came back
+	@python -m rehearsal rebuild $(ARGS)
+
+drill: setup ## Try whether the newest backup can be restored, on a host that is not the database's
+	@ansible-playbook playbooks/drill.yml -i $(INVENTORY) $(ARGS)
 
 unlock: setup ## Say who holds the lock; free it with HOLDER=NAME (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/unlock.yml -i $(INVENTORY)/hosts.yml $(if $(HOLDER),-e holder=$(HOLDER))

@@ -9,6 +9,7 @@ from importlib import import_module
 #: stopping the local AWS needs nothing but the standard library.
 VERBS = {
     "all": ("rehearsal.whole", "the whole platform on this machine: local AWS, provision, hosts, configure, verify"),
+    "rebuild": ("rehearsal.rebuild", "lose everything but the backups, and build the platform from them"),
     "aws": ("rehearsal.aws.cli", "the local AWS: start, stop, status, env"),
     "hosts": ("rehearsal.hosts.cli", "the local hosts: up, down, status, shell, image, free"),
     "scenario": ("rehearsal.hosts.scenario_cli", "hosts of a molecule scenario: up, down"),

@@ -177,6 +177,8 @@ def main() -> None:
     dry = module.check_mode
     keep = [word for unit, count in module.params["keep"].items() for word in (f"--keep-{unit}", str(count))]
     full = restic.forget("full", keep, dry=dry)
+    # What was counted at each of them.
+    restic.forget("sums", keep, dry=dry)
     logs = restic.forget("logs", ["--keep-within", f"{module.params['logs_days']}d"], dry=dry)
     removed, kept = ({"full": full[part], "logs": logs[part]} for part in (0, 1))
     if not dry and any(removed.values()):

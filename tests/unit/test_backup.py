@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from roles.backup.files.koin_backup import choice, logs, metrics, restore
+from roles.backup.files.koin_backup import choice, logs, metrics, restore, sums
 from roles.backup.files.koin_backup.choice import Snapshot
+from roles.backup.files.koin_backup.drill import Drill
 from roles.backup.files.koin_backup.logs import Progress
 from roles.backup.files.koin_backup.repository import Repository
 from roles.backup.files.koin_backup.settings import BackupError, Settings, load
+from roles.backup.files.koin_backup.sums import Sum, Sums
 
 NIGHT = datetime(2026, 11, 26, 19, 10, tzinfo=UTC)
 
@@ -175,6 +178,19 @@ def test_a_missing_log_is_named() -> None:
         taken(RUNS, "binlog.000001", None)
 
 
+def test_a_clock_that_was_set_back_makes_moments_ambiguous() -> None:
+    """Minutes 3 and 4 were there twice: in the log 4, whose host was two minutes ahead, and in the log 5."""
+    ahead = [stored("1", 1, 2, 2), stored("2", 2, 3, 3), stored("3", 5, 4, 4), stored("4", 3.5, 5, 5)]
+    ahead += [stored("5", 6, 6, 6)]
+    with pytest.raises(BackupError, match=r"binlog.000004 was stored at .*04:15:00 KST, and binlog.000005, which is"):
+        taken(ahead, "binlog.000002", minutes(4))
+    # Before it, long after it, and for everything there is no doubt.
+    assert taken(ahead, "binlog.000002", minutes(1.5)) == [("1", "2"), ("2", "3")]
+    assert taken(ahead, "binlog.000005", minutes(5.5)) == [("4", "5"), ("5", "6")]
+    everything = [("1", "2"), ("2", "3"), ("3", "4"), ("4", "5"), ("5", "6")]
+    assert taken(ahead, "binlog.000002", None) == everything
+
+
 def test_a_backup_without_logs_says_so() -> None:
     with pytest.raises(BackupError, match="are not there yet"):
         taken([], "binlog.000001", minutes(1))
@@ -223,6 +239,59 @@ def test_progress_survives(tmp_path: Path) -> None:
     logs.forget(own)
     assert logs.load(own).series != "a"
     assert not logs.load(own).last
+
+
+# --- What is compared ------------------------------------------------------------------------------------------------
+
+
+COUNTED = Sums(
+    "binlog.000007",
+    400,
+    {"koin.a": Sum(3, "11"), "koin.b": Sum(5, "22"), "koin.log": Sum(9, "33", transactional=False)},
+)
+
+
+def test_sums_survive() -> None:
+    assert Sums.load(COUNTED.dump()) == COUNTED
+    assert COUNTED.rows == 17
+    with pytest.raises(BackupError, match="Make another backup"):
+        Sums.load("{}")
+
+
+def test_a_restore_that_differs_is_told_table_by_table() -> None:
+    restored = Sums("", 0, {"koin.a": Sum(3, "12"), "koin.c": Sum(1, "1"), "koin.log": Sum(8, "34", False)})
+    assert sums.differences(COUNTED, COUNTED) == []
+    # Nobody can tell as of when a table without transactions was counted.
+    assert sums.differences(COUNTED, restored) == [
+        "koin.a: 3 rows, checksum 11; restored: 3, 12",
+        "koin.b: is missing, 5 rows",
+        "koin.c: was not there",
+    ]
+
+
+def test_the_sums_of_a_backup_are_found() -> None:
+    other = Snapshot("x", choice.SUMS, "a", NIGHT, NIGHT, of="other")
+    own = Snapshot("y", choice.SUMS, "a", NIGHT, NIGHT, of="f")
+    assert choice.sums_of([other, own], full("f", NIGHT)) == own
+    assert choice.sums_of([other], full("f", NIGHT)) is None
+
+
+def test_a_drill_is_measured(tmp_path: Path) -> None:
+    own = settings(tmp_path)
+    how = Drill(size=7, recovery=12.5, lost=30.0, tables=2, rows=8)
+    metrics.succeeded(own, "mariadb-drill", began=0, size=how.size, more=how.metrics)
+    assert (
+        'koin_backup_drill_recovery_seconds{name="mariadb-drill"} 12.5\n'
+        in (tmp_path / "backup-mariadb-drill.prom").read_text()
+    )
+    # A failure keeps what the last success has measured.
+    assert metrics.failed(own, "mariadb-drill").more == how.metrics
+
+
+def test_a_host_that_may_only_read_leaves_no_lock(tmp_path: Path) -> None:
+    own = replace(settings(tmp_path), read_only=True)
+    assert "--no-lock" in Repository(own).command("dump")
+    assert "--no-lock" not in Repository(replace(own, read_only=False)).command("dump")
 
 
 # --- What is told ----------------------------------------------------------------------------------------------------

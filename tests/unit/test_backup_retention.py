@@ -54,6 +54,7 @@ def test_old_backups_are_removed_and_their_data_too(tmp_path: Path) -> None:
     assert calls == [
         f"{begin}snapshots --json",
         f"{begin}forget --json {group.format('full')} --keep-daily 14 --keep-monthly 12",
+        f"{begin}forget --json {group.format('sums')} --keep-daily 14 --keep-monthly 12",
         f"{begin}forget --json {group.format('logs')} --keep-within 15d",
         f"{begin}prune",
     ]

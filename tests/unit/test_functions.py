@@ -50,7 +50,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> DeclaredHosts:
         ),
         ("koin-batch", ["BATCH", "containers", "database", "platform", "swarm_members", "swarm_workers"]),
         ("koin-db", ["DB", "cache", "database", "platform"]),
-        ("koin-prod", ["PROD", "containers", "edge", "platform", "swarm_managers", "swarm_members"]),
+        ("koin-prod", ["PROD", "containers", "drill", "edge", "platform", "swarm_managers", "swarm_members"]),
         ("koin-stage", ["STAGE", "containers", "edge", "platform", "swarm_managers", "swarm_members"]),
     ],
 )
@@ -91,7 +91,7 @@ def test_nodes_of_the_swarm_report_it(hosts: DeclaredHosts) -> None:
             "functions",
             ["databse"],
             ".functions.0",
-            "cache, containers, database, edge, monitoring, registry, swarm_managers, swarm_workers",
+            "cache, containers, database, drill, edge, monitoring, registry, swarm_managers, swarm_workers",
         ),
         ("functions", ["swarm_managers", "swarm_workers"], ".functions", "keep swarm_managers"),
         ("functions", ["edge"], ".swarm", "is no member of a Swarm"),

@@ -27,7 +27,8 @@ from rehearsal.hosts import forwarder  # noqa: E402
 from rehearsal.hosts.state import HostsState  # noqa: E402
 from tests.support.platform import declared, specs  # noqa: E402
 
-ROLE, BUCKET = "koin-db", "koin-backup"
+#: who asks for what: the database's host, and the one that tries restores
+ROLES, BUCKET = {"key": "koin-db", "reader": "koin-prod"}, "koin-backup"
 
 
 def client(state: State, service: str) -> Any:
@@ -42,19 +43,23 @@ def client(state: State, service: str) -> Any:
     )
 
 
-def fill(state: State) -> dict[str, str]:
-    """Make the bucket and the role as declared; the credentials that a host with the role has."""
-    s3, iam = client(state, "s3"), client(state, "iam")
+def fill(state: State) -> dict[str, dict[str, str]]:
+    """Make the bucket and the roles as declared; the credentials that hosts with these roles have."""
+    s3, iam, found = client(state, "s3"), client(state, "iam"), {}
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     entries = {
         want.name: want.entry for want in KINDS.named("iam_role").desired(declaration_of(declared(), specs(), KINDS))
     }
-    trust, policy = (json.dumps(entries[ROLE][name]) for name in ("trust", "policy"))
-    arn = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    iam.put_role_policy(RoleName=ROLE, PolicyName="platform", PolicyDocument=policy)
-    keys = client(state, "sts").assume_role(RoleArn=arn, RoleSessionName="host")["Credentials"]
-    return {"id": keys["AccessKeyId"], "secret": keys["SecretAccessKey"], "token": keys["SessionToken"]}
+    for name, role in ROLES.items():
+        arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(entries[role]["trust"]))["Role"]["Arn"]
+        # There are no distributions here that it could name.
+        policy = entries[role]["policy"]
+        policy = {**policy, "Statement": [part for part in policy["Statement"] if part["Sid"] != "InvalidateCache"]}
+        iam.put_role_policy(RoleName=role, PolicyName="platform", PolicyDocument=json.dumps(policy))
+        keys = client(state, "sts").assume_role(RoleArn=arn, RoleSessionName="host")["Credentials"]
+        found[name] = {"id": keys["AccessKeyId"], "secret": keys["SecretAccessKey"], "token": keys["SessionToken"]}
+    return found
 
 
 def main(verb: str, directory: Path) -> None:
@@ -72,7 +77,7 @@ def main(verb: str, directory: Path) -> None:
     network = ipaddress.IPv4Network(f"{address}/24", strict=False)
     control.start(state, empty=True)
     endpoint = forwarder.ensure(hosts, str(network[1]), network)
-    content = {"port": port, "endpoint": endpoint, "gateway": str(network[1]), "key": fill(state)}
+    content = {"port": port, "endpoint": endpoint, "gateway": str(network[1]), **fill(state)}
     record.touch(mode=0o600)
     record.write_text(json.dumps(content))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import testinfra
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
@@ -242,6 +244,80 @@ def test_a_moment_that_cannot_be_restored_is_refused(host: Host, to: str, says: 
     fails(host, f"restore --to '{to}'", says)
 
 
+# --- On another host -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere() -> Host:
+    """The host that tries restores."""
+    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
+    return testinfra.get_host("ansible://koin-prod", ansible_inventory=inventory, force_ansible=False)
+
+
+@contextlib.contextmanager
+def writing(host: Host, statement: str) -> Iterator[None]:
+    """A client that writes all the time."""
+    write = f"mariadb --no-defaults --execute='{statement}'"
+    host.check_output("systemd-run --unit=busy --collect sh -c %s", f"while {write}; do sleep 0.01; done")
+    try:
+        yield
+    finally:
+        host.check_output("systemctl stop busy")
+
+
+def test_another_host_proves_the_backups(host: Host, elsewhere: Host, ledger: Ledger) -> None:
+    """Rows are written before, while and after the tables are counted, and none of that makes a difference."""
+    assert elsewhere.service("koin-backup-drill.timer").is_enabled
+    assert elsewhere.service("koin-backup-drill.timer").is_running
+    sql(host, "CREATE OR REPLACE TABLE koin_prod.busy (number INT PRIMARY KEY AUTO_INCREMENT, at DATETIME(6))")
+    with writing(host, "INSERT INTO koin_prod.busy (at) VALUES (NOW(6))"):
+        host.check_output("systemctl start koin-backup-full")
+        time.sleep(2)
+        host.check_output("koin-backup logs --close")
+    elsewhere.check_output("systemctl start koin-backup-drill")
+    said = elsewhere.check_output("journalctl --unit=koin-backup-drill --invocation=0 --output=cat")
+    print(said)
+    tables = int(sql(host, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'koin_prod'"))
+    assert metric(elsewhere, "mariadb-drill", "last_run_success") == 1
+    assert metric(elsewhere, "mariadb-drill", "drill_tables") == tables
+    assert metric(elsewhere, "mariadb-drill", "drill_rows") > ROWS
+    assert 0 < metric(elsewhere, "mariadb-drill", "drill_recovery_seconds") < 120
+    assert 0 <= metric(elsewhere, "mariadb-drill", "drill_lost_seconds") < 120
+
+
+def test_nothing_is_left_of_a_drill(elsewhere: Host, ledger: Ledger) -> None:
+    elsewhere.check_output("systemctl start koin-backup-drill")
+    assert elsewhere.file("/var/lib/koin-restore").listdir() == []
+    assert elsewhere.run("pgrep mariadbd").rc == 1
+    # One that was stopped leaves nothing either.
+    elsewhere.check_output("systemctl start --no-block koin-backup-drill")
+    waited_for(lambda: elsewhere.run("pgrep mariadbd").rc == 0)
+    elsewhere.check_output("systemctl stop koin-backup-drill")
+    assert elsewhere.file("/var/lib/koin-restore").listdir() == []
+    assert elsewhere.run("pgrep mariadbd").rc == 1
+
+
+def test_a_restore_that_differs_fails_the_drill(host: Host, elsewhere: Host, ledger: Ledger) -> None:
+    """What skips the binary log between the backup and the counting is in no restore."""
+    sql(host, "CREATE OR REPLACE TABLE koin_prod.skipped (a INT)")
+    with writing(host, "SET SESSION sql_log_bin = 0; INSERT INTO koin_prod.skipped VALUES (1)"):
+        host.check_output("systemctl start koin-backup-full")
+    fails(
+        elsewhere, "drill", r"not what was backed up: koin_prod.skipped: \d+ rows, checksum \d+; restored: \d+, \d+\."
+    )
+    assert metric(elsewhere, "mariadb-drill", "last_run_success") == 0
+    host.check_output("koin-backup full")
+    elsewhere.check_output("koin-backup drill")
+    assert metric(elsewhere, "mariadb-drill", "last_run_success") == 1
+
+
+def test_the_host_of_the_drill_writes_nothing(elsewhere: Host) -> None:
+    answer = restic(elsewhere, "unlock", "--remove-all")
+    tagged = restic(elsewhere, "tag", "--add", "mine", "latest")
+    assert "AccessDenied" in answer.stderr + tagged.stderr or "not authorized" in answer.stderr + tagged.stderr
+    assert tagged.rc != 0
+
+
 # --- When something is wrong -----------------------------------------------------------------------------------------
 
 
@@ -362,7 +438,8 @@ def test_the_playbooks_show_what_they_did(host: Host) -> None:
     sql(host, "CREATE OR REPLACE TABLE koin_prod.shown AS SELECT seq FROM koin_prod.seq_1_to_4321")
     checksum = sql(host, "CHECKSUM TABLE koin_prod.shown").split()[1]
     shown = playbook("verbs.yml")
-    assert re.search(r"backup [0-9a-f]{8}: \d+ bytes read, \d+ bytes stored", shown), shown
+    assert re.search(r"backup [0-9a-f]{8}: \d+ bytes read, \d+ bytes stored, \d+ rows in \d+ tables", shown), shown
+    assert re.search(r"\d+ tables with \d+ rows are as they were counted; recovered in \d+ s", shown), shown
     assert re.search(rf"koin_prod.shown +4321 +{checksum}\b", shown), shown
     assert "what was there before is in /var/lib/koin-restore/replaced-" in shown
     assert sql(host, "CHECKSUM TABLE koin_prod.shown").split()[1] == checksum

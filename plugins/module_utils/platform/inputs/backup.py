@@ -38,7 +38,14 @@ class Input(RoleInput):
         fix = "write letters, digits, `_`, `.` and `-` only"
         yield from spelled("backup_host", values.get("backup_host"), ACCOUNT, "a name that restic keeps as it is", fix)
         fix = "write it as systemd does, e.g. *-*-* 04:10:00 Asia/Seoul"
-        yield from spelled("backup_full_at", values.get("backup_full_at"), _CALENDAR, "a time of every day", fix)
+        for name in ("backup_full_at", "backup_drill_at"):
+            yield from spelled(name, values.get(name), _CALENDAR, "a time of every day", fix)
+        jobs = set(values.get("backup_jobs", ()))
+        if len({"full", "logs"} & jobs) == 1:
+            what = "a physical backup and the binary logs after it are worth something together only"
+            yield Problem("backup_jobs", what, "write [full, logs]")
+        if not jobs:
+            yield Problem("backup_jobs", "the host would do nothing", "write [full, logs], or [drill]")
 
     def on_host(self, values: Values, facts: Mapping[str, Any], look: Look) -> Iterator[Problem]:
         yield from debian_only("backup", facts)

@@ -3,11 +3,14 @@
 Usage: koin-backup VERB
 
 - init: make the repository unless it is there
-- full: a physical backup now
+- full: a physical backup now, and what is in all tables
 - logs [--close]: store new binary logs; --close: the current one as well, even if nothing was written
 - list: what can be restored
 - restore --to TIME: fill a scratch server beside the live one, as of TIME or `latest`
 - take-over: put what was restored in the place of the live databases
+- bring-back: restore `latest` and take over, if the live databases hold no tables; after a kill it goes on
+- count: what is in all tables, as JSON
+- drill: restore the newest backup here, compare it with what was counted when it was made, and remove it again
 - discard: stop the scratch server and remove its files
 - unlock: remove locks of runs that were killed
 """
@@ -19,18 +22,30 @@ import contextlib
 import fcntl
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import full, logs, metrics, restore
-from .choice import FULL, reach, shown
+from . import full, logs, metrics, restore, sums
+from .choice import FULL, LATEST, reach, shown
+from .database import Database
+from .drill import drill
 from .repository import Repository
 from .scratch import Scratch
 from .settings import BackupError, Settings, load
 
 #: names in the metrics
-FULL_JOB, LOGS_JOB = "mariadb", "mariadb-logs"
+FULL_JOB, LOGS_JOB, DRILL_JOB = "mariadb", "mariadb-logs", "mariadb-drill"
 _WAIT_SECONDS = {FULL_JOB: 5, LOGS_JOB: 50, "restore": 0}
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a job has read and stored, in bytes, and what else its metrics tell."""
+
+    size: int
+    stored: int = 0
+    more: Mapping[str, float] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -50,29 +65,35 @@ def alone(settings: Settings, job: str) -> Iterator[None]:
         yield
 
 
-def measured(settings: Settings, job: str, work: Callable[[], tuple[int, int]]) -> None:
-    """Run a job alone and note how it went; work returns bytes read and bytes stored."""
+def measured(settings: Settings, job: str, work: Callable[[], Done], lock: str = "") -> None:
+    """Run a job alone and note how it went."""
     began = time.time()
-    with alone(settings, job):
+    with alone(settings, lock or job):
         try:
-            size, stored = work()
+            done = work()
         except BaseException:
             # A full disk must not hide why the job failed.
             with contextlib.suppress(OSError):
                 metrics.failed(settings, job)
             raise
-        metrics.succeeded(settings, job, began, size, stored)
+        metrics.succeeded(settings, job, began, done.size, done.stored, done.more)
 
 
 def make_full(settings: Settings, repository: Repository) -> None:
     """A physical backup."""
 
-    def work() -> tuple[int, int]:
+    def work() -> Done:
         with repository.working(FULL_JOB):
             summary = full.store(settings, repository)
-        size, stored = summary["total_bytes_processed"], summary.get("data_added_packed", summary["data_added"])
-        print(f"backup {summary['snapshot_id'][:8]}: {size} bytes read, {stored} bytes stored")
-        return size, stored
+            size, stored = summary["total_bytes_processed"], summary.get("data_added_packed", summary["data_added"])
+            series = logs.current(settings).series
+            counted = sums.store(settings, repository, summary["snapshot_id"], series)
+            # The drill compares where they were counted, so the log in which that was is needed.
+            with alone(settings, LOGS_JOB):
+                logs.store(settings, repository, close=True)
+        rows = f"{counted.rows} rows in {len(counted.tables)} tables"
+        print(f"backup {summary['snapshot_id'][:8]}: {size} bytes read, {stored} bytes stored, {rows}")
+        return Done(size, stored)
 
     measured(settings, FULL_JOB, work)
 
@@ -80,13 +101,25 @@ def make_full(settings: Settings, repository: Repository) -> None:
 def store_logs(settings: Settings, repository: Repository, *, close: bool) -> None:
     """New binary logs."""
 
-    def work() -> tuple[int, int]:
+    def work() -> Done:
         with repository.working(LOGS_JOB):
             stored = logs.store(settings, repository, close=close)
         print(stored)
-        return stored.size, stored.added
+        return Done(stored.size, stored.added)
 
     measured(settings, LOGS_JOB, work)
+
+
+def prove(settings: Settings, repository: Repository) -> None:
+    """A restore that nobody needs, on a host that is not the database's."""
+
+    def work() -> Done:
+        with repository.working("restore"):
+            how = drill(settings, repository, Scratch(settings))
+        print(how)
+        return Done(how.size, more=how.metrics)
+
+    measured(settings, DRILL_JOB, work, lock="restore")
 
 
 def take_over(settings: Settings, repository: Repository) -> None:
@@ -98,6 +131,19 @@ def take_over(settings: Settings, repository: Repository) -> None:
         repository.working("take-over"),
     ):
         restore.take_over(settings, repository, Scratch(settings))
+
+
+def bring_back(settings: Settings, repository: Repository) -> None:
+    """What a server gets that begins anew."""
+    scratch = Scratch(settings)
+    if not restore.taking_over(settings):
+        held = len(sums.count(Database(settings)).tables)
+        if held:
+            print(f"The databases hold {held} tables: nothing to bring back.")
+            return
+        with alone(settings, "restore"), repository.working("restore"):
+            restore.restore(settings, repository, scratch, LATEST)
+    take_over(settings, repository)
 
 
 def show(repository: Repository) -> None:
@@ -126,6 +172,12 @@ def run(options: argparse.Namespace) -> None:
     elif options.verb == "restore":
         with alone(settings, "restore"), repository.working("restore"):
             restore.restore(settings, repository, Scratch(settings), options.to)
+    elif options.verb == "drill":
+        prove(settings, repository)
+    elif options.verb == "bring-back":
+        bring_back(settings, repository)
+    elif options.verb == "count":
+        print(sums.count(Database(settings)).dump(), end="")
     elif options.verb == "take-over":
         take_over(settings, repository)
     elif options.verb == "discard":
@@ -139,7 +191,7 @@ def main() -> int:
     """Run a verb; errors that an operator can do something about are one line."""
     parser = argparse.ArgumentParser(prog="koin-backup", description="Backups of MariaDB and their restore.")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for name in ("init", "full", "list", "take-over", "discard", "unlock"):
+    for name in ("init", "full", "list", "take-over", "bring-back", "count", "drill", "discard", "unlock"):
         verbs.add_parser(name)
     verbs.add_parser("logs").add_argument("--close", action="store_true", help="the current log as well")
     verbs.add_parser("restore").add_argument("--to", required=True, help="'2026-11-27 03:15:20 KST', or latest")

@@ -12,7 +12,7 @@ from typing import Any
 from .settings import BackupError
 
 LATEST = "latest"
-FULL, LOGS = "full", "logs"
+FULL, LOGS, SUMS = "full", "logs", "sums"
 #: abbreviations that people here write
 _ZONES = {"KST": timezone(timedelta(hours=9)), "UTC": UTC, "GMT": UTC, "Z": UTC}
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d) ?(\S+)")
@@ -24,7 +24,7 @@ class Snapshot:
     """One snapshot of the repository.
 
     ended: when it was complete. until: all that was committed before it is in this or earlier logs of the series.
-    files: names of the binary logs in it.
+    files: names of the binary logs in it. of: the physical backup that sums belong to.
     """
 
     id: str
@@ -36,6 +36,7 @@ class Snapshot:
     until: datetime | None = None
     files: tuple[str, ...] = ()
     folder: str = ""
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def read(raw: Iterable[Mapping[str, Any]]) -> list[Snapshot]:
     for item in raw:
         tags = item.get("tags") or []
         named = dict(tag.split("=", 1) for tag in tags if "=" in tag)
-        kind = next((kind for kind in (FULL, LOGS) if kind in tags), "")
+        kind = next((kind for kind in (FULL, LOGS, SUMS) if kind in tags), "")
         if not kind or "series" not in named:
             continue
         summary, began = item.get("summary") or {}, _time(item["time"])
@@ -111,6 +112,7 @@ def read(raw: Iterable[Mapping[str, Any]]) -> list[Snapshot]:
                 until=datetime.fromtimestamp(int(named["until"]), UTC) if "until" in named else None,
                 files=tuple(path.rpartition("/")[2] for path in paths) if kind == LOGS else (),
                 folder=paths[0].rpartition("/")[0] if paths and kind == LOGS else "",
+                of=named.get("of", ""),
             )
         )
     return sorted(found, key=lambda item: item.ended)
@@ -128,6 +130,11 @@ def full_before(snapshots: Sequence[Snapshot], to: datetime | None) -> Snapshot:
             f"No backup was complete at {shown(to)}. The oldest is of {shown(fulls[0].ended)}; ask for a later moment."
         )
     return before[-1]
+
+
+def sums_of(snapshots: Iterable[Snapshot], full: Snapshot) -> Snapshot | None:
+    """What was counted after a physical backup."""
+    return next((item for item in snapshots if item.kind == SUMS and item.of == full.id), None)
 
 
 def reach(snapshots: Iterable[Snapshot], series: str) -> datetime | None:
@@ -150,12 +157,28 @@ def logs_between(snapshots: Sequence[Snapshot], full: Snapshot, first: str, to: 
         assert item.until is not None
         for name in item.files:
             known_by[name] = min(item.until, known_by.get(name, item.until))
+    if to:
+        _refuse_a_clock_that_went_back(known_by, first, to)
     last = min(item.until for item in own if item.until and (to is None or item.until >= to)) if to else end
     names = sorted(
         (name for name, until in known_by.items() if number(name) >= number(first) and until <= last), key=number
     )
     _refuse_gaps(names, first)
     return Logs(tuple(_parts(names, own)), last)
+
+
+def _refuse_a_clock_that_went_back(known_by: Mapping[str, datetime], first: str, to: datetime) -> None:
+    """A log that is complete up to a moment after `to`, and a later one up to a moment before it: `to` was twice."""
+    reached = ""
+    for name in sorted((name for name in known_by if number(name) >= number(first)), key=number):
+        if known_by[name] >= to:
+            reached = reached or name
+        elif reached:
+            raise BackupError(
+                f"The clock of the host was set back: {reached} was stored at {shown(known_by[reached])}, and {name}, "
+                f"which is later, at {shown(known_by[name])}. So {shown(to)} is ambiguous. Ask for `{LATEST}`, which "
+                "needs no clock, for a moment before that, or for one after a later backup."
+            )
 
 
 def _refuse_gaps(names: Sequence[str], first: str) -> None:

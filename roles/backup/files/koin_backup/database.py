@@ -20,10 +20,10 @@ class Database:
         """The client's command line. --no-defaults: no file of root's changes what it does."""
         return ["mariadb", "--no-defaults", "--user=root", f"--socket={self._socket}", "--binary-mode"]
 
-    def ask(self, sql: str) -> list[list[str]]:
-        """Rows of a query."""
-        words = [*self.client, "--batch", "--skip-column-names", f"--execute={sql}"]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    def ask(self, sql: str, *, go_on: bool = False) -> list[list[str]]:
+        """Rows of the statements. go_on: a statement that fails leaves no rows, and the next one follows."""
+        words = [*self.client, "--batch", "--skip-column-names", *(["--force"] if go_on else [])]
+        done = subprocess.run(words, input=sql, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BackupError(f"MariaDB ({self._socket}): {done.stderr.strip()}. See `journalctl -u mariadb`.")
         return [line.split("\t") for line in done.stdout.splitlines()]

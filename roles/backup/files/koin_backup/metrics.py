@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from .settings import Settings
@@ -16,6 +17,10 @@ HELP = {
     "koin_backup_duration_seconds": "How long the last successful run took.",
     "koin_backup_size_bytes": "What the last successful run read.",
     "koin_backup_stored_bytes": "What the last successful run added to the repository, compressed and encrypted.",
+    "koin_backup_drill_recovery_seconds": "How long the drill took from nothing to a server with everything.",
+    "koin_backup_drill_lost_seconds": "From the last stored binary log to the begin of the drill.",
+    "koin_backup_drill_tables": "Tables that the drill compared with what was counted at the backup.",
+    "koin_backup_drill_rows": "Rows in them.",
 }
 
 
@@ -29,6 +34,7 @@ class Result:
     seconds: float = 0
     size: int = 0
     stored: int = 0
+    more: Mapping[str, float] = field(default_factory=dict)
 
 
 def text(name: str, result: Result) -> str:
@@ -43,6 +49,7 @@ def text(name: str, result: Result) -> str:
             "koin_backup_duration_seconds": result.seconds,
             "koin_backup_size_bytes": float(result.size),
             "koin_backup_stored_bytes": float(result.stored),
+            **{name: float(value) for name, value in result.more.items()},
         }
     lines = [
         f'# HELP {metric} {HELP[metric]}\n# TYPE {metric} gauge\n{metric}{{name="{name}"}} {value!r}\n'
@@ -66,17 +73,19 @@ def load(settings: Settings, name: str) -> Result:
         return Result()
 
 
-def succeeded(settings: Settings, name: str, began: float, size: int = 0, stored: int = 0) -> Result:
+def succeeded(
+    settings: Settings, name: str, began: float, size: int = 0, stored: int = 0, more: Mapping[str, float] | None = None
+) -> Result:
     """Note a success."""
     now = time.time()
-    result = Result(now, True, now, now - began, size, stored)
+    result = Result(now, True, now, now - began, size, stored, dict(more or {}))
     return _note(settings, name, result)
 
 
 def failed(settings: Settings, name: str) -> Result:
     """Note a failure; the last success stays what it was."""
     before = load(settings, name)
-    result = Result(time.time(), False, before.last_success, before.seconds, before.size, before.stored)
+    result = replace(before, last_run=time.time(), success=False)
     return _note(settings, name, result)
 
 

@@ -35,7 +35,8 @@ class Repository:
     def command(self, *words: str) -> list[str]:
         """A command line of restic. Passwords and keys are in files and the environment only."""
         style = ["-o", "s3.bucket-lookup=path"] if self._settings.path_style else []
-        return ["restic", "-o", f"s3.region={self._settings.region}", *style, *words]
+        lock = ["--no-lock"] if self._settings.read_only else []
+        return ["restic", "-o", f"s3.region={self._settings.region}", *style, *lock, *words]
 
     def environment(self) -> dict[str, str]:
         """What restic reads: the repository, its password and the credentials. S3 is reached without a proxy."""
@@ -104,8 +105,9 @@ class Repository:
         self.check_reachable()
         state = Path(self._settings.state)
         if killed := [path for path in state.glob("*.running") if not _alive(path.read_text())]:
-            print(f"{', '.join(path.stem for path in killed)} was killed: removing its lock", flush=True)
-            self.unlock()
+            if not self._settings.read_only:
+                print(f"{', '.join(path.stem for path in killed)} was killed: removing its lock", flush=True)
+                self.unlock()
             for path in killed:
                 path.unlink()
         mark = state / f"{job}.running"
@@ -129,6 +131,10 @@ class Repository:
         """All backups, oldest first."""
         words = ["snapshots", "--json", "--no-lock", "--host", self._settings.host]
         return read(json.loads(self.run(*words)))
+
+    def text(self, snapshot: str, path: str) -> str:
+        """A small file of a snapshot."""
+        return self.run("dump", snapshot, path)
 
 
 def _alive(pid: str) -> bool:

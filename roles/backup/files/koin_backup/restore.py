@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from .full import STREAM
 from .repository import Repository
 from .scratch import UNIT, Scratch
 from .settings import BackupError, Settings
+from .sums import count
 
 #: what a prepared backup may need beyond its own size
 _SPARE_BYTES = 256 * 1024 * 1024
@@ -35,7 +37,30 @@ def restore(settings: Settings, repository: Repository, scratch: Scratch, to: st
     began = time.monotonic()
     when = None if to == LATEST else moment(to)
     snapshots = repository.snapshots()
-    full = full_before(snapshots, when)
+    base = lay(repository, scratch, snapshots, full_before(snapshots, when), when)
+    replay(scratch, base.found.files, base.position, when=when)
+    (scratch.data / _MARK).write_text(f"{to}\n")
+    shutil.rmtree(scratch.logs)
+    reached = when or base.found.reach
+    counted = count(scratch.database)
+    tables = [(name, item.rows, item.checksum) for name, item in counted.tables.items()]
+    scratch.record.write_text(json.dumps({"to": shown(reached), "tables": tables}) + "\n")
+    say(report(tables))
+    say(f"restored as of {shown(reached)} in {time.monotonic() - began:.0f} s: sudo mariadb --socket={scratch.socket}")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A scratch server that holds a physical backup, and the logs that go on from a position in the first of them."""
+
+    found: Logs
+    position: int
+
+
+def lay(
+    repository: Repository, scratch: Scratch, snapshots: Sequence[Snapshot], full: Snapshot, when: datetime | None
+) -> Base:
+    """Fetch a physical backup and what leads from it to a moment, and start the scratch server with the backup."""
     _check_space(scratch.folder, full.size)
     say(f"backup of {shown(full.ended)}, {full.size} bytes")
     scratch.prepare()
@@ -48,14 +73,7 @@ def restore(settings: Settings, repository: Repository, scratch: Scratch, to: st
     _fetch_logs(repository, scratch, found)
     _run(["chown", "--recursive", "mysql:mysql", str(scratch.data)], "handing the files to mysql")
     scratch.start()
-    _replay(scratch, found.files, position, when)
-    (scratch.data / _MARK).write_text(f"{to}\n")
-    shutil.rmtree(scratch.logs)
-    reached = when or found.reach
-    tables = scratch.tables()
-    scratch.record.write_text(json.dumps({"to": shown(reached), "tables": tables}) + "\n")
-    say(report(tables))
-    say(f"restored as of {shown(reached)} in {time.monotonic() - began:.0f} s: sudo mariadb --socket={scratch.socket}")
+    return Base(found, position)
 
 
 def report(tables: Sequence[tuple[str, int, str]]) -> str:
@@ -67,13 +85,18 @@ def report(tables: Sequence[tuple[str, int, str]]) -> str:
     )
 
 
+def taking_over(settings: Settings) -> bool:
+    """Whether the data directories have changed places, and the end of the takeover is missing."""
+    return Path(settings.datadir, _MARK).exists()
+
+
 def take_over(settings: Settings, repository: Repository, scratch: Scratch) -> None:
     """Put the restored databases in the place of the live ones. Started again after a kill, it goes on.
 
     What the live server wrote until now is stored first, so that the takeover itself can be undone.
     """
     live, done = Path(settings.datadir), Path(settings.datadir, _MARK)
-    if not done.exists():
+    if not taking_over(settings):
         if not scratch.record.exists():
             raise BackupError("There is no restored server to put in place. Restore one first: playbooks/restore.yml.")
         scratch.stop()
@@ -124,8 +147,10 @@ def _position(data: Path) -> tuple[str, int]:
     return name, int(position)
 
 
-def _replay(scratch: Scratch, files: Sequence[str], position: int, when: datetime | None) -> None:
-    """Everything that was committed from the backup to the moment.
+def replay(
+    scratch: Scratch, files: Sequence[str], position: int, *, when: datetime | None = None, end: int = 0
+) -> None:
+    """Everything that was committed from a position in the first log to a moment, or to a position in the last log.
 
     An event counts by the second in which its statement began, for a transaction its COMMIT; the moment's own second is
     left out.
@@ -133,6 +158,8 @@ def _replay(scratch: Scratch, files: Sequence[str], position: int, when: datetim
     if not files:
         return
     stop = [f"--stop-datetime={when:%Y-%m-%d %H:%M:%S}"] if when else []
+    if end:
+        stop = [f"--stop-position={end}"]
     paths = [str(scratch.logs / name) for name in files]
     read = ["mariadb-binlog", "--no-defaults", "--disable-log-bin", f"--start-position={position}", *stop, *paths]
     write = [*scratch.database.client, "--max-allowed-packet=1G"]

@@ -10,7 +10,6 @@ from .database import Database
 from .settings import BackupError, Settings
 
 UNIT = "koin-restore"
-_OWN_DATABASES = "'information_schema', 'mysql', 'performance_schema', 'sys'"
 
 
 class Scratch:
@@ -67,16 +66,3 @@ class Scratch:
     def stop(self) -> None:
         """Stop it if it runs."""
         subprocess.run(["systemctl", "stop", UNIT], capture_output=True, check=False)
-
-    def tables(self) -> list[tuple[str, int, str]]:
-        """Every table with its number of rows and its checksum."""
-        sql = (
-            "SELECT CONCAT('`', REPLACE(TABLE_SCHEMA, '`', '``'), '`.`', REPLACE(TABLE_NAME, '`', '``'), '`')"
-            " FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'"
-            f" AND TABLE_SCHEMA NOT IN ({_OWN_DATABASES}) ORDER BY 1"
-        )
-        found = []
-        for (name,) in self.database.ask(sql):
-            rows = self.database.ask(f"SELECT COUNT(*) FROM {name}; CHECKSUM TABLE {name}")
-            found.append((name.replace("`", ""), int(rows[0][0]), rows[1][1]))
-        return found

@@ -18,7 +18,7 @@ class Settings:
     """The content of settings.json.
 
     host: the name under which backups are stored. endpoint: URL of S3. environment: credentials, where no instance
-    role provides them.
+    role provides them. read_only: the host may read the bucket and change nothing in it, not even leave a lock.
     """
 
     host: str
@@ -30,6 +30,7 @@ class Settings:
     datadir: str
     metrics: str
     path_style: bool = False
+    read_only: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     state: str = "/var/lib/koin-backup"
     cache: str = "/var/cache/koin-backup"
