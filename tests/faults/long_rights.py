@@ -26,6 +26,9 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 def test_every_action_is_missed_by_name(aws: LocalAws, tmp_path: Path) -> None:
     missed = granted_one_by_one(aws, ())
+    # A run that could not make a route table leaves its subnets to the main one. What follows begins with all there is.
+    aws.reset(empty=True)
+    assert Platform(aws).playbook("provision").status == 0
     for drifts in DRIFTS.values():
         account = Account(aws, Platform(aws).plan().registry)
         for drift in drifts:
