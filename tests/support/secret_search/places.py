@@ -37,7 +37,7 @@ PLACES = (
     # --- Passwords, on the host whose service needs them ---
     Place("/etc/koin/valkey-admin", "0600", "root:root", ("/koin/db/valkey/admin",), ("koin-db",)),
     Place("/etc/koin/redis-exporter.json", "0640", "root:prometheus", ("/koin/db/valkey/exporter",), ("koin-db",)),
-    Place("/etc/koin/backup/password", "0600", "root:root", ("/koin/db/backup/password",), ("koin-db",)),
+    Place("/etc/koin/backup/password", "0600", "root:root", ("/koin/db/backup/password",), ("koin-db", "koin-prod")),
     # The managers that deploy log in to the registry to pull, and the host that builds to push.
     Place(
         "/etc/koin/docker/config.json",
