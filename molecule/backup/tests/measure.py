@@ -65,7 +65,8 @@ def latencies(host: Host, began: float, ended: float) -> str:
 
 @pytest.mark.parametrize("gib", SIZES)
 def test_measure(host: Host, probe: None, gib: float) -> None:
-    elsewhere = testinfra.get_host("ansible://koin-prod", ansible_inventory=os.environ["MOLECULE_INVENTORY_FILE"])
+    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
+    elsewhere = testinfra.get_host("ansible://koin-prod", ansible_inventory=inventory, sudo=True)
     rows = fill(host, gib)
     time.sleep(20)
     quiet = latencies(host, time.time() - 15, time.time())

@@ -251,7 +251,7 @@ def test_a_moment_that_cannot_be_restored_is_refused(host: Host, to: str, says: 
 def elsewhere() -> Host:
     """The host that tries restores."""
     inventory = os.environ["MOLECULE_INVENTORY_FILE"]
-    return testinfra.get_host("ansible://koin-prod", ansible_inventory=inventory, force_ansible=False)
+    return testinfra.get_host("ansible://koin-prod", ansible_inventory=inventory, sudo=True)
 
 
 @contextlib.contextmanager
