@@ -25,6 +25,12 @@ def _lose_host_profile(a: Account) -> None:
     a.ec2.disassociate_iam_instance_profile(AssociationId=association)
 
 
+def _other_groups(a: Account) -> None:
+    found = a.ec2.describe_instances(InstanceIds=[a.id("instance", HOST)])["Reservations"][0]["Instances"][0]
+    first = found["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    a.ec2.modify_network_interface_attribute(NetworkInterfaceId=first, Groups=[a.id("security_group", "Web")])
+
+
 def _metadata(**options: Any) -> Callable[[Account], object]:
     return lambda a: a.ec2.modify_instance_metadata_options(InstanceId=a.id("instance", HOST), **options)
 
@@ -42,14 +48,7 @@ def _disassociate(a: Account) -> None:
 DRIFTS = [
     *tags("key_pair", "koin", "Platform"),
     Drift("instance", HOST, "type", _other_type),
-    Drift(
-        "instance",
-        HOST,
-        "security_groups",
-        lambda a: a.ec2.modify_network_interface_attribute(
-            NetworkInterfaceId=a.id("instance", HOST, "interface"), Groups=[a.id("security_group", "Web")]
-        ),
-    ),
+    Drift("instance", HOST, "security_groups", _other_groups),
     Drift("instance", HOST, "profile", _lose_host_profile),
     Drift(
         "instance",
