@@ -73,9 +73,9 @@ def line(file: str, text: str) -> int:
         ),
         (
             "group_vars/all/aws_compute.yml",
-            "functions: [swarm_managers, edge]\n    swarm: production",
-            "functions: edge\n    swarm: production",
-            "aws_compute_instances.KOIN_PROD.functions",
+            "functions: [swarm_managers, edge]\n    swarm: stage",
+            "functions: edge\n    swarm: stage",
+            "aws_compute_instances.KOIN_STAGE.functions",
             ["write [edge]"],
         ),
         (
