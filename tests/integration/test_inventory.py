@@ -113,7 +113,7 @@ def test_nothing_is_configured_while_a_declared_host_is_not_found(live: LocalAws
         timeout=60,
     )
     assert done.returncode == 2
-    said = " ".join(done.stdout.split())
+    said = " ".join(f"{done.stdout} {done.stderr}".split())
     assert "not in the inventory: bcsd-build, bcsdlab-internal, koin-db, koin-prod, koin-stage. Start it" in said
 
 
