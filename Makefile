@@ -65,6 +65,10 @@ configure: setup ## Configure the hosts (INVENTORY=inventories/production for AW
 ssh: setup ## Log in to a host of INVENTORY: make ssh HOST=koin-prod (without HOST: list the hosts)
 	@INVENTORY=$(INVENTORY) bin/koin-ssh $(HOST)
 
+destroy: setup ## Delete what is declared, after saying it and asking for the platform's name (ONLY='bucket koin-archive': that alone)
+	@$(ON_REHEARSAL)
+	@ansible-playbook playbooks/destroy.yml -i $(INVENTORY)/hosts.yml $(if $(ONLY),-e "only='$(ONLY)'") $(if $(NAME),-e name=$(NAME))
+
 verify: setup ## Check that the account and the hosts match the declaration
 	@ansible-playbook playbooks/verify.yml -i $(INVENTORY)
 

@@ -6,6 +6,7 @@ Usage: generate_docs.py [--check]
 - roles/*/README.md: options, from meta/argument_specs.yml; of aws_* also IAM actions, from the kinds' `writes`
 - docs/iam.md, docs/iam-policy.json: what an operator must be allowed to do
 - docs/iam-policy-administrator.json: what takes an administrator
+- docs/iam-policy-destroy.json: what playbooks/destroy.yml takes beside the operator's policy
 - docs/security.md: our answers to security standards (security_page.py)
 - docs/platform.svg: the declared platform (platform_picture.py)
 
@@ -48,6 +49,7 @@ from ansible.module_utils.platform.engine.declaration import Declaration  # noqa
 from ansible.module_utils.platform.engine.schema import merge  # noqa: E402
 from ansible.module_utils.platform.engine.session import iam_action  # noqa: E402
 from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
+from ansible.module_utils.platform.kinds.dns import zone_arns  # noqa: E402
 from platform_picture import draw  # noqa: E402
 
 if TYPE_CHECKING:
@@ -294,6 +296,30 @@ def administrator_policy() -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
+def destroy_policy() -> dict[str, Any]:
+    """What removing takes, beside the operator's policy: what is declared where its names are known, in the region."""
+    declared = declared_of(declaration())
+    reads = sorted({_action(call) for kind in KINDS for read in kind.removal_reads for call in (read, *read.then)})
+    statements = [_statement("ReadMore", [action for action in reads if not allowed(action)], "*")]
+    regional, worldwide = set[str](), set[str]()
+    for kind in KINDS:
+        resources = list(kind.resources(declared))
+        if not kind.removes:
+            continue
+        if kind.service == "route53":
+            worldwide.update(action for action in kind.removes if not action.endswith("RecordSets"))
+        elif "*" in resources:
+            (regional if kind.regional else worldwide).update(kind.removes)
+        else:
+            sid = "Remove" + "".join(part.capitalize() for part in kind.name.split("_"))
+            statements.append(_statement(sid, sorted(kind.removes), _one(resources)))
+    statements.append(_statement("RemoveRegional", sorted(regional), "*", declared.region))
+    statements.append(_statement("RemoveGlobal", sorted(worldwide), "*"))
+    zones = _one(zone_arns(declared))
+    statements.append(_statement("RemoveRecords", ["route53:ChangeResourceRecordSets"], zones))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
 def _listed(actions: Iterable[str]) -> str:
     return ", ".join(f"`{action}`" for action in actions)
 
@@ -353,7 +379,11 @@ def generated() -> dict[Path, str]:
     sections["docs/iam.md"] = {"reads": reads_section(), "writes": writes_section()}
     sections["docs/security.md"] = security_page.sections()
     files = {REPOSITORY / name: fill((REPOSITORY / name).read_text(), parts, name) for name, parts in sections.items()}
-    for name, content in (("iam-policy", policy()), ("iam-policy-administrator", administrator_policy())):
+    for name, content in (
+        ("iam-policy", policy()),
+        ("iam-policy-administrator", administrator_policy()),
+        ("iam-policy-destroy", destroy_policy()),
+    ):
         files[REPOSITORY / f"docs/{name}.json"] = json.dumps(content, indent=2) + "\n"
     files[REPOSITORY / "docs/platform.svg"] = draw(declaration())
     return files

@@ -98,7 +98,7 @@ class Platform:
         environment = raw["aws_environment"] | self.aws.environ | (self._keys.environ if self._keys else {})
         return plan_for(raw, specs(), environment, KINDS)
 
-    def start(self, name: str, *arguments: str, **variables: Any) -> subprocess.Popen[str]:
+    def start(self, name: str, /, *arguments: str, **variables: Any) -> subprocess.Popen[str]:
         """Start a playbook as a user does, with what it prints in one pipe."""
         extra = ["-e", json.dumps(variables)] if variables else []
         command = [
@@ -118,7 +118,7 @@ class Platform:
             command, cwd=self._top, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def playbook(self, name: str, *arguments: str, **variables: Any) -> Run:
+    def playbook(self, name: str, /, *arguments: str, **variables: Any) -> Run:
         """Run a playbook to its end."""
         self._recap.unlink(missing_ok=True)
         running = self.start(name, *arguments, **variables)

@@ -19,6 +19,8 @@ from .platform import Platform
 OPERATOR: dict[str, Any] = json.loads((REPOSITORY / "docs/iam-policy.json").read_text())
 #: docs/iam-policy-administrator.json
 ADMINISTRATOR: dict[str, Any] = json.loads((REPOSITORY / "docs/iam-policy-administrator.json").read_text())
+#: docs/iam-policy-destroy.json, which is attached beside the operator's
+DESTROY: dict[str, Any] = json.loads((REPOSITORY / "docs/iam-policy-destroy.json").read_text())
 
 
 def listed(value: Any) -> list[Any]:

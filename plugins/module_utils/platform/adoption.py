@@ -239,7 +239,9 @@ class Adopter:
             text = _listed("The declaration would not be valid with it, so nothing was written.", problems)
             raise _TargetError(about or targets, text)
         after = self._look(values)
-        if found := KINDS.check_account(after.declaration, after.context.observation):
+        before_it = KINDS.check_account(before.declaration, before.context.observation)
+        found = KINDS.check_account(after.declaration, after.context.observation)
+        if found := [problem for problem in found if problem not in before_it]:
             raise _TargetError(targets, _listed("The account rules it out, so nothing was written.", found))
         if rest := left(after.plan, targets):
             about = [

@@ -114,3 +114,21 @@ class Write:
     def calls(self) -> tuple[str, ...]:
         """Operations as the request log names them."""
         return self.operations or (self.action,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """One call on the way to the end of a resource.
+
+    absent: error codes that mean that it has been made already.
+    etag_from: operation that returns the ``ETag`` to send as ``IfMatch``; it is called with the same ``Id``.
+    wait: a waiter of boto3 that has to end before the next call, and its arguments.
+    """
+
+    service: str
+    operation: str
+    arguments: Arguments
+    region: str = ""
+    absent: frozenset[str] = frozenset()
+    etag_from: str = ""
+    wait: tuple[str, Arguments] | None = None

@@ -319,11 +319,11 @@ def left(plan: Plan, targets: Iterable[Target]) -> list[Action]:
 
 def besides(before: Plan, after: Plan, targets: Iterable[Target]) -> list[Action]:
     """What the plan wants of other resources, and did not before."""
-    known = {(item.action, item.kind, item.name, item.changes) for item in before.actions}
-    about = {id(item) for item in left(after, targets)}
+    known = [(item.action, item.kind, item.name, item.changes) for item in before.actions]
+    about = left(after, targets)
     wanted = after.of("create", "change", "replace")
     return [
         item
         for item in wanted
-        if (item.action, item.kind, item.name, item.changes) not in known and id(item) not in about
+        if (item.action, item.kind, item.name, item.changes) not in known and not any(item is one for one in about)
     ]

@@ -55,6 +55,10 @@ class Catalogue(tuple["Kind", ...]):
         found = [read for kind in self for read in kind.reads]
         return iter(sorted(found, key=lambda read: not read.then))
 
+    def with_removal_reads(self) -> Catalogue:
+        """The same kinds, which also read what has to be known before something is removed."""
+        return _Removing(self)
+
     def calls(self) -> Iterator[Call]:
         """Every call that observing may make."""
         for read in self.reads():
@@ -87,3 +91,13 @@ class Catalogue(tuple["Kind", ...]):
     def check_account(self, declaration: Declaration, observation: Mapping[str, Any]) -> list[Problem]:
         """Every problem that only the account shows."""
         return [problem for kind in self for problem in kind.check_account(declaration, observation)]
+
+
+class _Removing(Catalogue):
+    """All kinds, with what is read before something is removed."""
+
+    __slots__ = ()
+
+    def reads(self) -> Iterator[Read]:
+        yield from super().reads()
+        yield from (read for kind in self for read in kind.removal_reads)

@@ -124,7 +124,7 @@ def references(kinds: Catalogue, declaration: Declaration) -> Iterator[Problem]:
     for kind in kinds:
         holders = {f"{kind.variable}.{name}": entry for name, entry in declaration.entries(kind.variable).items()}
         for where, entry in holders.items():
-            for target, here, used in _references(kind, where, entry):
+            for target, here, used in references_of(kind, where, entry):
                 places.setdefault((kinds.named(target).variable, used), []).append(here)
     shared = set(_of_defaults(kinds, declaration))
     wrong = set(_badly_named(kinds, declaration))
@@ -169,11 +169,11 @@ def _of_defaults(kinds: Catalogue, declaration: Declaration) -> Iterator[tuple[s
     """(variable, path, name) of every name in defaults of entries."""
     for kind in kinds:
         if kind.defaults:
-            for target, here, used in _references(kind, kind.defaults, declaration.value(kind.defaults)):
+            for target, here, used in references_of(kind, kind.defaults, declaration.value(kind.defaults)):
                 yield kinds.named(target).variable, here, used
 
 
-def _references(kind: Kind, where: str, value: Any) -> Iterator[tuple[str, str, str]]:
+def references_of(kind: Kind, where: str, value: Any) -> Iterator[tuple[str, str, str]]:
     """(kind, path, name) of every name that a value uses."""
     for path, target in kind.refers.items():
         yield from ((target, here, used) for here, used in _used(value, path.split("."), where))

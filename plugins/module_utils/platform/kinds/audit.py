@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..engine import formats
-from ..engine.access import Detail, Read, Requests, Write, at
+from ..engine.access import Detail, Read, Removal, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
 from ..engine.model import Desired, FieldChange, Fields, Live
-from .base import EC2_TAGS, Ec2Kind, Kind, Observation, called, declared, label, only, tag_fields, tags_of
+from .base import EC2_TAGS, Ec2Kind, Kind, Observation, called, declared, ec2_call, label, only, tag_fields, tags_of
 
 
 def log_statements(bucket: str, service: str, account: str, source: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -126,6 +126,11 @@ class Trail(Kind):
         Write("cloudtrail:StopLogging", ("logging",)),
     )
     module_reads = ("cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus")
+    removes = ("cloudtrail:DeleteTrail",)
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        gone = frozenset({"TrailNotFoundException"})
+        yield Removal(service="cloudtrail", operation="delete_trail", arguments={"Name": want.name}, absent=gone)
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         for name, entry in declaration.entries(self.variable).items():
@@ -219,6 +224,7 @@ class FlowLog(Ec2Kind):
     shapes = {"": formats.text(r"[ -~]+", "a Name", "write letters, digits, `-` and `_`", 255)}
     refers = {"vpc": "vpc", "bucket": "bucket"}
     reads = (Read(service="ec2", operation="describe_flow_logs", into="flow_logs", value=at("FlowLogs")),)
+    removes = ("ec2:DeleteFlowLogs",)
     # AWS has no call that changes one.
     replaced_by = frozenset({"vpc", "bucket", "traffic", "interval"})
     writes = (
@@ -249,6 +255,9 @@ class FlowLog(Ec2Kind):
         for raw in observation["flow_logs"]:
             flow_log = raw["FlowLogId"]
             yield Live(flow_log, label(flow_log, called(raw)), dict(raw), {"id": flow_log})
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        yield ec2_call("delete_flow_logs", "InvalidFlowLogId.NotFound", FlowLogIds=[live.id])
 
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         here = [item for item in live if item.raw["ResourceId"] == context.id("vpc", want.entry["vpc"])]

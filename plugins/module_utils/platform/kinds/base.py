@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from ..engine.access import Read, Write
+from ..engine.access import Read, Removal, Write
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import PlatformError, Problem
@@ -17,6 +17,8 @@ from ..engine.formats import Format
 from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 
 Observation = Mapping[str, Any]
+#: whether a declared resource, by kind and name, is removed as well
+Goes = Callable[[str, str], bool]
 
 #: the region that answers for global services
 GLOBAL_REGION = "us-east-1"
@@ -70,6 +72,14 @@ class Kind(ABC):
     partial: ClassVar[bool] = False
     #: compared field (a pattern) -> the keys of an entry that say it, where they have another name; none: nothing does
     said_by: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+
+    # --- Removal: what playbooks/destroy.yml does (engine/destroy.py)
+    #: IAM actions that removing takes, besides those of `writes`
+    removes: ClassVar[tuple[str, ...]] = ()
+    #: what has to be known of the account before anything is removed, besides `reads`
+    removal_reads: ClassVar[tuple[Read, ...]] = ()
+    #: kinds that come after this one in the order of the kinds, and are removed after it all the same
+    removed_before: ClassVar[frozenset[str]] = frozenset()
 
     # --- Rights
     writes: ClassVar[tuple[Write, ...]] = ()
@@ -153,6 +163,18 @@ class Kind(ABC):
         None for a key that cannot say it, and that is left out or null. Raises UndeclarableError.
         """
         return {}
+
+    def belongs_to(self, want: Desired, context: Context) -> tuple[str, str] | None:
+        """Kind and name of the declared resource with which it comes and goes."""
+        return None
+
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        """Why it must not be removed. goes: whether a declared resource, by kind and name, is removed as well."""
+        return ()
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        """The calls that remove it, in their order."""
+        raise NotImplementedError(self.name)
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         """Consequences of an action that its fields do not show, and what it takes from others, each by name.
@@ -278,3 +300,17 @@ POLICY_VERSION = "2012-10-17"
 def policy(*parts: Mapping[str, Any]) -> dict[str, Any]:
     """A policy document of these statements."""
     return {"Version": POLICY_VERSION, "Statement": [dict(part) for part in parts]}
+
+
+def ec2_call(
+    operation: str, *absent: str, wait: tuple[str, Mapping[str, Any]] | None = None, **arguments: Any
+) -> Removal:
+    """A call of EC2 that removes something. absent: what EC2 says when it is gone."""
+    return Removal(service="ec2", operation=operation, arguments=arguments, absent=frozenset(absent), wait=wait)
+
+
+def instance_names(observation: Observation) -> dict[str, str]:
+    """Name, or id, of every instance that is there, by id."""
+    gone = ("shutting-down", "terminated")
+    alive = (raw for raw in observation["instances"] if raw["State"]["Name"] not in gone)
+    return {raw["InstanceId"]: called(raw) or raw["InstanceId"] for raw in alive}

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..engine.access import Read, Write, at
+from ..engine.access import Read, Removal, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
 from ..engine.model import Desired, FieldChange, Fields, Live
-from .base import GLOBAL_REGION, Kind, Observation, policy, statements
+from .base import GLOBAL_REGION, Goes, Kind, Observation, policy, statements
 from .iam import boundaries, boundary_arn, host_policy
 
 #: characters that a managed policy holds, and versions that IAM keeps of it
@@ -121,6 +121,29 @@ class IamBoundary(Kind):
     def fields(self, live: Live, context: Context) -> Fields:
         (current,) = [item for item in live.raw["PolicyVersionList"] if item["IsDefaultVersion"]]
         return {"policy": statements(current["Document"])}
+
+    removes = ("iam:DeletePolicy", "iam:DeletePolicyVersion")
+
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        users = [
+            raw["RoleName"]
+            for raw in context.observation["roles"]
+            if (raw.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn") == live.id
+            and not goes("iam_role", raw["RoleName"])
+        ]
+        if users:
+            yield f"it limits {', '.join(users)}"
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        def call(operation: str, **more: str) -> Removal:
+            arguments = {"PolicyArn": live.id, **more}
+            gone = frozenset({"NoSuchEntity"})
+            return Removal(service="iam", operation=operation, arguments=arguments, region=GLOBAL_REGION, absent=gone)
+
+        for version in live.raw["PolicyVersionList"]:
+            if not version["IsDefaultVersion"]:
+                yield call("delete_policy_version", VersionId=version["VersionId"])
+        yield call("delete_policy")
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         if not changes:

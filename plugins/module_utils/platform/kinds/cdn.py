@@ -10,15 +10,15 @@ from typing import Any
 from ..certificates import USABLE, is_usable
 from ..distribution_config import carried, flatten, sharing, superseded
 from ..engine import formats
-from ..engine.access import Condition, Detail, Read, Requests, Scope, Write, at
+from ..engine.access import Condition, Detail, Read, Removal, Requests, Scope, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import PlatformError, Problem, UndeclarableError
 from ..engine.formats import hostname_fault
 from ..engine.model import Action, Desired, FieldChange, Fields, Live, Registry
 from ..engine.refs import ref
-from .base import GLOBAL_REGION, Kind, Observation, declared, only
-from .dns import delegated, delegations, dotless, writes_of, zone_arns, zone_of
+from .base import GLOBAL_REGION, Goes, Kind, Observation, declared, only
+from .dns import delegated, delegations, dotless, proofs_of, record_removal, writes_of, zone_arns, zone_of
 
 _READS = ("cloudfront:Get*", "cloudfront:List*")
 #: without key types ACM lists RSA_1024 and RSA_2048 only
@@ -94,6 +94,7 @@ class Certificate(Kind):
         ),
     )
     writes = (Write("acm:RequestCertificate", creates=True),)
+    removes = ("acm:DeleteCertificate",)
     module_reads = ("acm:Describe*", "acm:List*")
     regional = False
     identified_by = ("domain",)
@@ -134,6 +135,21 @@ class Certificate(Kind):
     def fields(self, live: Live, context: Context) -> Fields:
         return {}
 
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        arns = {name: attributes.get("arn") for name, attributes in context.registry.get("distribution", {}).items()}
+        going = {arn for name, arn in arns.items() if goes("distribution", name)}
+        if users := sorted(set(live.raw.get("InUseBy") or ()) - going):
+            yield f"it is used by {', '.join(users)}"
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        yield Removal(
+            service="acm",
+            operation="delete_certificate",
+            arguments={"CertificateArn": live.id},
+            region=GLOBAL_REGION,
+            absent=frozenset({"ResourceNotFoundException"}),
+        )
+
     def entry_name(self, live: Live, context: Context) -> str:
         return dotless(live.raw["DomainName"])
 
@@ -163,8 +179,24 @@ class CertificateValidation(Kind):
     module_reads = ("route53:Get*", "route53:List*")
     regional = False
 
+    removes = ("route53:ChangeResourceRecordSets",)
+
     def identities(self, action: Action, registry: Registry) -> set[str]:
         return {*super().identities(action, registry), f".{action.entry['domain']}"}
+
+    def belongs_to(self, want: Desired, context: Context) -> tuple[str, str] | None:
+        return (Certificate.name, want.name)
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        """The records of this certificate, but those that another one needs as well."""
+        certificates = context.live[Certificate.name]
+        own = {proof for item in certificates if item.id == live.id for proof in proofs_of(item.raw)}
+        own -= {proof for item in certificates if item.id != live.id for proof in proofs_of(item.raw)}
+        for zone, records in context.observation["records"].items():
+            for raw in records:
+                values = raw.get("ResourceRecords", [])
+                if any((dotless(raw["Name"]), dotless(item["Value"])) in own for item in values):
+                    yield record_removal(zone, raw)
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """ACM finds the records of a certificate that is not issued yet: no delegation hides them."""
@@ -234,6 +266,24 @@ class OriginAccessControl(Kind):
     )
     module_reads = _READS
     regional = False
+
+    removes = ("cloudfront:DeleteOriginAccessControl",)
+
+    def belongs_to(self, want: Desired, context: Context) -> tuple[str, str] | None:
+        return (Distribution.name, want.name)
+
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        users = [
+            raw["Id"]
+            for raw in context.observation["distributions"]
+            if any(item.get("OriginAccessControlId") == live.id for item in at("Origins.Items")(raw))
+            and not goes("distribution", context.name("distribution", raw["Id"]))
+        ]
+        if users:
+            yield f"distribution {', '.join(users)} uses it"
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        yield _cloudfront("origin_access_control", live.id, "NoSuchOriginAccessControl")
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """A live one of the name is for S3: one for other origins belongs to something else."""
@@ -391,6 +441,18 @@ class HeadersPolicy(Kind):
 
     def fields(self, live: Live, context: Context) -> Fields:
         return {"description": live.raw.get("Comment", ""), **_headers(live.raw)}
+
+    removes = ("cloudfront:DeleteResponseHeadersPolicy",)
+
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        for raw in context.observation["distributions"]:
+            behaviors = [raw.get("DefaultCacheBehavior") or {}, *at("CacheBehaviors.Items")(raw)]
+            used = any(behavior.get("ResponseHeadersPolicyId") == live.id for behavior in behaviors)
+            if used and not goes("distribution", context.name("distribution", raw["Id"])):
+                yield f"distribution {raw['Id']} uses it"
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        yield _cloudfront("response_headers_policy", live.id, "NoSuchResponseHeadersPolicy")
 
     def entry_name(self, live: Live, context: Context) -> str:
         return str(live.raw["Name"])
@@ -610,6 +672,25 @@ class Distribution(Kind):
             flat["certificate"] = f"server certificate {key} of IAM"
         return flat | superseded(live.raw["config"])
 
+    removes = ("cloudfront:DeleteDistribution",)
+    # A distribution must not read a bucket whose name anybody may take.
+    removed_before = frozenset({"bucket"})
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        """CloudFront deletes only what has been switched off everywhere, which takes minutes."""
+        config, gone = live.raw["config"], frozenset({"NoSuchDistribution"})
+        if config.get("Enabled"):
+            yield Removal(
+                service="cloudfront",
+                operation="update_distribution",
+                arguments={"Id": live.id, "DistributionConfig": {**config, "Enabled": False}},
+                region=GLOBAL_REGION,
+                etag_from="get_distribution_config",
+                absent=gone,
+                wait=("distribution_deployed", {"Id": live.id}),
+            )
+        yield _cloudfront("distribution", live.id, *gone)
+
     def entry_name(self, live: Live, context: Context) -> str:
         """Its origin access control has its name."""
         control = flatten(live.raw["config"])["origin_access_control_id"]
@@ -681,6 +762,17 @@ class Distribution(Kind):
             for item in context.live[self.name]:
                 if wildcard in item.raw["aliases"] and (live is None or item.id != live.id):
                     yield f"distribution {want.name}: it takes {alias} from {item.id}, which answers for {wildcard}"
+
+
+def _cloudfront(what: str, live_id: str, *absent: str) -> Removal:
+    return Removal(
+        service="cloudfront",
+        operation=f"delete_{what}",
+        arguments={"Id": live_id},
+        region=GLOBAL_REGION,
+        etag_from=f"get_{what}",
+        absent=frozenset(absent),
+    )
 
 
 def _leads_to(name: str, observation: Observation) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
 from ..engine import checks, formats
-from ..engine.access import Arguments, Detail, Read, Requests, Scope, Write, at
+from ..engine.access import Arguments, Detail, Read, Removal, Requests, Scope, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
@@ -29,9 +30,10 @@ from .addresses import (
     new_addresses,
     of_others,
 )
-from .base import EC2_TAGS, Ec2Kind, Observation, called, label, only, tag_fields, tags_of
-from .iam import profile_roles, role_arns
+from .base import EC2_TAGS, Ec2Kind, Goes, Observation, called, ec2_call, label, only, tag_fields, tags_of
+from .iam import appended_buckets, profile_roles, role_arns
 from .security import permission_lines
+from .storage import VERIFIED
 from .vpcs import live_vpcs
 
 #: states of an instance that exists
@@ -79,6 +81,25 @@ def _public_key(where: str, value: Any) -> Iterator[Problem]:
         yield Problem(where, what, fix.replace("the line of the .pub", "the line of an OpenSSH .pub"))
 
 
+#: roles of hosts that are never deleted, where nothing else is declared
+KEPT_ROLES = ("PROD", "DB")
+#: the function of a host that has data of its own
+DATABASE = "database"
+#: how old the last verified backup may be
+_FRESH = timedelta(days=1)
+
+
+def _unsaved(want: Desired, context: Context) -> Iterator[str]:
+    """Data without a verified backup that is younger than a day, in the bucket to which the host's role appends."""
+    role = context.declaration.entries("aws_iam_roles").get(want.entry.get("profile") or "", {})
+    buckets = appended_buckets(role)
+    now = datetime.now(UTC)
+    verified = context.observation["verified_backups"]
+    if not any(now - made < _FRESH for bucket in buckets for made in verified.get(bucket, [])):
+        where = f"{', '.join(buckets)} has nothing below {VERIFIED} that is younger" if buckets else "it has no backup"
+        yield f"its data has no verified backup younger than a day: {where}"
+
+
 class KeyPair(Ec2Kind):
     """Recognised by its name."""
 
@@ -99,6 +120,11 @@ class KeyPair(Ec2Kind):
     )
     replaced_by = frozenset({"public_key"})
     writes = (Write("ec2:ImportKeyPair", creates=True), EC2_TAGS)
+    removes = ("ec2:DeleteKeyPair",)
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        yield ec2_call("delete_key_pair", "InvalidKeyPair.NotFound", KeyName=want.name)
+
     identified_by = ("public_key",)
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
@@ -501,6 +527,7 @@ class Instance(Ec2Kind):
     )
     identified_by = ("profile",)
     said_by = {"vpc": ("subnet",)}
+    removes = ("ec2:TerminateInstances",)
     replaced_by = frozenset({"architecture", "vpc", "subnet", "root_volume.encrypted"})
     # AWS refuses a type of another architecture, but only after the instance has been stopped; groups are of one VPC.
     replaced_with = MappingProxyType({"architecture": frozenset({"type"}), "vpc": frozenset({"security_groups"})})
@@ -743,6 +770,23 @@ class Instance(Ec2Kind):
             **tag_fields(tags_of(raw)),
         }
 
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        roles = context.declaration.value("aws_compute_kept_roles", KEPT_ROLES)
+        if want.entry["role"] in roles:
+            yield f"hosts of role {want.entry['role']} are never deleted (aws_compute_kept_roles)"
+        if live.raw["Protected"]:
+            yield "it is protected against termination"
+        if DATABASE in want.entry.get("functions", []):
+            yield from _unsaved(want, context)
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        yield ec2_call(
+            "terminate_instances",
+            "InvalidInstanceID.NotFound",
+            InstanceIds=[live.id],
+            wait=("instance_terminated", {"InstanceIds": [live.id]}),
+        )
+
     def said(self, name: str, live: Live, context: Context) -> Fields:
         """What it was launched with, and its address. Its functions are nothing that AWS knows."""
         raw, root = live.raw, live.raw["Root"]
@@ -907,6 +951,7 @@ class ElasticIp(Ec2Kind):
     role = "aws_compute"
     offers = ("id", "public_ip")
     partial = True
+    removes = ("ec2:DisassociateAddress", "ec2:ReleaseAddress")
     said_by = {"instance": ("elastic_ip",)}
     reads = (
         Read(
@@ -1019,6 +1064,15 @@ class ElasticIp(Ec2Kind):
             holder_ = holder(live.raw, context) if live.raw.get("AssociationId") else "nothing"
             raise UndeclarableError(f"{holder_} has it, and an elastic IP is declared with its instance")
         return (Instance.variable, name)
+
+    def belongs_to(self, want: Desired, context: Context) -> tuple[str, str] | None:
+        return (Instance.name, want.name)
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        gone = ("InvalidAssociationID.NotFound", "InvalidAllocationID.NotFound")
+        if live.raw.get("AssociationId"):
+            yield ec2_call("disassociate_address", *gone, AssociationId=live.raw["AssociationId"])
+        yield ec2_call("release_address", *gone, AllocationId=live.id)
 
     def said(self, name: str, live: Live, context: Context) -> Fields:
         """The address that the host has."""

@@ -8,14 +8,14 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..engine import formats
-from ..engine.access import Condition, Detail, Read, Requests, Scope, Write, at
+from ..engine.access import Condition, Detail, Read, Removal, Requests, Scope, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
 from ..engine.formats import hostname_fault
 from ..engine.model import Desired, FieldChange, Fields, Live, Peculiar
-from ..engine.refs import ref
-from .base import GLOBAL_REGION, Kind, Observation, only
+from ..engine.refs import ref, tokens
+from .base import GLOBAL_REGION, Goes, Kind, Observation, only
 
 _READS = ("route53:Get*", "route53:List*")
 
@@ -100,6 +100,39 @@ def _domains(declaration: Declaration, answer: Any) -> Requests:
             yield (item["DomainName"],), {"DomainName": item["DomainName"]}
 
 
+def proofs_of(certificate: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Name and value of the records that prove a certificate."""
+    records = (item.get("ResourceRecord") or {} for item in certificate.get("DomainValidationOptions", []))
+    return {(dotless(item["Name"]), dotless(item["Value"])) for item in records if item}
+
+
+def _of_certificate(raw: Mapping[str, Any], context: Context, goes: Goes) -> bool:
+    """Whether a record proves a declared certificate that is removed as well."""
+    values = [dotless(item["Value"]) for item in raw.get("ResourceRecords", [])]
+    return any(
+        (dotless(raw["Name"]), value) in proofs_of(item.raw)
+        for item in context.live.get("certificate", ())
+        if goes("certificate", context.name("certificate", item.id))
+        for value in values
+    )
+
+
+def record_removal(zone: str, raw: Mapping[str, Any]) -> Removal:
+    """The call that deletes a record as it is."""
+    record = {key: value for key, value in raw.items() if key != "zone"}
+    return Removal(
+        service="route53",
+        operation="change_resource_record_sets",
+        arguments={
+            "HostedZoneId": zone,
+            "ChangeBatch": {"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]},
+        },
+        region=GLOBAL_REGION,
+        # Route 53 says so of a record that is not there, or not as it was.
+        absent=frozenset({"InvalidChangeBatch"}),
+    )
+
+
 class Zone(Kind):
     """A public hosted zone, recognised by its declared id, else by its name.
 
@@ -161,6 +194,7 @@ class Zone(Kind):
         ),
     )
     writes = (Write("route53:CreateHostedZone", creates=True),)
+    removes = ("route53:DeleteHostedZone",)
     module_reads = (*_READS, "route53domains:GetDomainDetail", "route53domains:List*")
     regional = False
 
@@ -211,6 +245,27 @@ class Zone(Kind):
 
     def fields(self, live: Live, context: Context) -> Fields:
         return {}
+
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        """Records that stay. The zone's own NS and SOA go with it; records of certificates with those."""
+        left = []
+        for raw in context.observation["records"].get(live.id, []):
+            name, kind = dotless(raw["Name"]), raw["Type"]
+            own = name == want.name and kind in ("NS", "SOA")
+            text = record_label(name, kind) + (f" [{raw['SetIdentifier']}]" if raw.get("SetIdentifier") else "")
+            if not own and not goes(Record.name, text) and not _of_certificate(raw, context, goes):
+                left.append(text)
+        if left:
+            yield f"it has records that stay: {', '.join(left)}"
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        yield Removal(
+            service="route53",
+            operation="delete_hosted_zone",
+            arguments={"Id": live.id},
+            region=GLOBAL_REGION,
+            absent=frozenset({"NoSuchHostedZone"}),
+        )
 
     def entry_name(self, live: Live, context: Context) -> str:
         return dotless(live.raw["Name"])
@@ -449,6 +504,7 @@ class Record(Kind):
     regional = False
     identified_by = ("name",)
     additions = "platform_records"
+    removes = ("route53:ChangeResourceRecordSets",)
     said_by = {"values": ("values", "host"), "alias": (), "more": ()}
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
@@ -601,6 +657,14 @@ class Record(Kind):
             return {"alias": _alias(raw["AliasTarget"]), "values": None, "ttl": None, "more": more or None}
         values = sorted(canonical(raw["Type"], item["Value"]) for item in raw.get("ResourceRecords", []))
         return {"ttl": raw.get("TTL"), "values": values, "alias": None, "more": more or None}
+
+    def belongs_to(self, want: Desired, context: Context) -> tuple[str, str] | None:
+        for kind, name, _ in tokens(want.entry, ("elastic_ip", "distribution")):
+            return ("instance" if kind == "elastic_ip" else kind, name)
+        return None
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        yield record_removal(live.id.partition("/")[0], live.raw)
 
     def entry_name(self, live: Live, context: Context) -> str:
         return live.label

@@ -9,14 +9,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..engine import formats
-from ..engine.access import Condition, Read, Scope, Write, at
+from ..engine.access import Condition, Read, Removal, Scope, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem
 from ..engine.formats import one_of
 from ..engine.model import Desired, FieldChange, Fields, Live
 from ..engine.refs import ref
-from .base import GLOBAL_REGION, Kind, Observation, called, declared, label, policy, statements
+from .base import GLOBAL_REGION, Goes, Kind, Observation, called, declared, instance_names, label, policy, statements
 from .cdn import distribution_arn
 
 #: name of the inline policy that holds everything a role may do
@@ -291,6 +291,40 @@ class IamRole(Kind):
             "instance_profile": live.id if holder == live.id else f"{live.id} with role {holder}" if holder else None,
         }
 
+    removes = (
+        "iam:DeleteRole",
+        "iam:DeleteRolePolicy",
+        "iam:DetachRolePolicy",
+        "iam:DeleteInstanceProfile",
+    )
+
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        hosts = instance_names(context.observation)
+        users = [
+            hosts[raw["InstanceId"]]
+            for raw in context.observation["instances"]
+            if raw["InstanceId"] in hosts
+            and (raw.get("IamInstanceProfile") or {}).get("Arn", "").rpartition("/")[2] in _profiles(live.raw)
+            and not goes("instance", context.name("instance", raw["InstanceId"]))
+        ]
+        if users:
+            yield f"instance {', '.join(users)} uses it"
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        def call(operation: str, **arguments: str) -> Removal:
+            gone = frozenset({"NoSuchEntity"})
+            return Removal(service="iam", operation=operation, arguments=arguments, region=GLOBAL_REGION, absent=gone)
+
+        for profile in _profiles(live.raw):
+            yield call("remove_role_from_instance_profile", InstanceProfileName=profile, RoleName=want.name)
+            if profile == want.name:
+                yield call("delete_instance_profile", InstanceProfileName=profile)
+        for item in live.raw.get("RolePolicyList", []):
+            yield call("delete_role_policy", RoleName=want.name, PolicyName=item["PolicyName"])
+        for item in live.raw.get("AttachedManagedPolicies", []):
+            yield call("detach_role_policy", RoleName=want.name, PolicyArn=item["PolicyArn"])
+        yield call("delete_role", RoleName=want.name)
+
     def said(self, name: str, live: Live, context: Context) -> Fields:
         inline = {item["PolicyName"]: item["PolicyDocument"] for item in live.raw.get("RolePolicyList", [])}
         said = _granted(_document(inline.get(INLINE_POLICY)), context)
@@ -337,6 +371,10 @@ def profile_roles(observation: Observation) -> dict[str, str]:
         for raw in observation["roles"]
         for profile in raw.get("InstanceProfileList", [])
     }
+
+
+def _profiles(raw: Mapping[str, Any]) -> list[str]:
+    return [item["InstanceProfileName"] for item in raw.get("InstanceProfileList", [])]
 
 
 def _other_policies(raw: Mapping[str, Any]) -> list[str]:

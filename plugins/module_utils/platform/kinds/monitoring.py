@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from ..engine import formats
-from ..engine.access import Detail, Read, Requests, Write, at
+from ..engine.access import Detail, Read, Removal, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
 from ..engine.model import Desired, Fields, Live
 from ..engine.refs import ref
-from .base import Kind, Observation, only
+from .base import Goes, Kind, Observation, only
 
 
 def _name_of(arn: str) -> str:
@@ -65,6 +65,23 @@ class Topic(Kind):
         Write("sns:Unsubscribe", ("emails",)),
     )
     module_reads = ("sns:Get*", "sns:List*")
+    removes = ("sns:DeleteTopic",)
+
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        others = [f"{item['protocol']} {item['endpoint']}" for item in live.attributes["other_subscriptions"]]
+        if others:
+            yield f"it has subscriptions that nobody declares: {', '.join(others)}"
+        actions = ("AlarmActions", "OKActions", "InsufficientDataActions")
+        users = [
+            raw["AlarmName"]
+            for raw in context.observation["alarms"]
+            if any(live.id in raw.get(key, []) for key in actions) and not goes(Alarm.name, raw["AlarmName"])
+        ]
+        if users:
+            yield f"alarm {', '.join(users)} notifies it"
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        yield Removal(service="sns", operation="delete_topic", arguments={"TopicArn": live.id})
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -177,6 +194,14 @@ class Alarm(Kind):
     )
     writes = (Write("cloudwatch:PutMetricAlarm", operations=("monitoring:PutMetricAlarm",)),)
     module_reads = ("cloudwatch:Describe*",)
+    removes = ("cloudwatch:DeleteAlarms",)
+
+    def belongs_to(self, want: Desired, context: Context) -> tuple[str, str] | None:
+        hosts = context.declaration.entries("aws_compute_instances")
+        return next((("instance", host) for host in hosts if want.fields["dimensions"] and _is_of(want, host)), None)
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        yield Removal(service="cloudwatch", operation="delete_alarms", arguments={"AlarmNames": [want.name]})
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
         for name, entry in declaration.entries(self.variable).items():
@@ -339,3 +364,7 @@ def _of_one(raw: Mapping[str, Any]) -> Fields:
         "missing_data": raw.get("TreatMissingData", "missing"),
         "topic": next((_name_of(arn) for arn in raw.get("AlarmActions", [])), None),
     }
+
+
+def _is_of(want: Desired, host: str) -> bool:
+    return f"InstanceId={ref('instance', host)}" in want.fields["dimensions"]

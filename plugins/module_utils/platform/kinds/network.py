@@ -9,14 +9,28 @@ from typing import Any
 
 from ..acl_steps import LAST
 from ..engine import checks, formats
-from ..engine.access import Detail, Read, Requests, Write, at
+from ..engine.access import Detail, Read, Removal, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
 from ..engine.model import Desired, FieldChange, Fields, Live
 from . import quotas
 from .acl_lines import declared_line, declared_rules, live_lines, lost_lines
-from .base import EC2_TAGS, Ec2Kind, Observation, called, declared, label, only, tag_fields, tags_of
+from .addresses import described
+from .base import (
+    EC2_TAGS,
+    Ec2Kind,
+    Goes,
+    Observation,
+    called,
+    declared,
+    ec2_call,
+    instance_names,
+    label,
+    only,
+    tag_fields,
+    tags_of,
+)
 from .routing import routes_of
 from .subnets_of import associated, by_name_or_subnets, named_subnets, subnet_labels
 from .vpcs import in_vpc, live_vpcs, many_vpcs, missing_vpcs, ranges, same_vpcs, with_tags
@@ -53,6 +67,18 @@ def _of_one_vpc(
         if entry and entry.get("vpc") in vpcs and vpc in vpcs and entry["vpc"] != vpc:
             what = f"`{name}` is in VPC {entry['vpc']}, this one in {vpc}"
             yield Problem(f"{where}.{field}", what, f"name one of VPC {vpc}")
+
+
+def _foreign(interface: Mapping[str, Any]) -> bool:
+    """Whether a network interface is that of no instance: of a service, or made by hand."""
+    return not (interface.get("Attachment") or {}).get("InstanceId")
+
+
+def _guarding(live: Live, context: Context, goes: Goes) -> Iterator[str]:
+    """Subnets that stay and use this route table or ACL."""
+    staying = [item for item in associated(live) if not goes("subnet", context.name("subnet", item))]
+    if staying:
+        yield f"{subnet_labels(staying, context)} uses it"
 
 
 def _known_subnets(live: Live, context: Context) -> list[str]:
@@ -123,6 +149,16 @@ class Vpc(Ec2Kind):
         ),
     )
     replaced_by = frozenset({"cidr"})
+    removes = ("ec2:DeleteVpc",)
+    removal_reads = (
+        Read(
+            service="ec2",
+            operation="describe_network_interfaces",
+            into="interfaces",
+            value=at("NetworkInterfaces"),
+        ),
+        Read(service="ec2", operation="describe_vpc_endpoints", into="endpoints", value=at("VpcEndpoints")),
+    )
     writes = (Write("ec2:CreateVpc", creates=True), Write("ec2:ModifyVpcAttribute"), EC2_TAGS)
     identified_by = ("cidr",)
 
@@ -162,6 +198,34 @@ class Vpc(Ec2Kind):
         for name in missing:
             where, otherwise = f"{self.variable}.{name}", "delete a VPC that nothing uses"
             yield from quotas.exceeded(observation, quotas.VPCS, where, count, f"{count} VPCs", otherwise)
+
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        """Whatever is in it and not declared, by name."""
+        inside = []
+        for kind in ("subnet", "route_table", "network_acl", "security_group", "internet_gateway"):
+            here = (item for item in context.live[kind] if item.raw.get("VpcId") == live.id)
+            inside += [f"{kind} {item.label}" for item in here if item.listed and not context.knows(kind, item.id)]
+        hosts = instance_names(context.observation)
+        inside += [
+            f"instance {label(raw['InstanceId'], called(raw))}"
+            for raw in context.observation["instances"]
+            if raw.get("VpcId") == live.id
+            and raw["InstanceId"] in hosts
+            and not context.knows("instance", raw["InstanceId"])
+        ]
+        inside += [
+            described(raw) for raw in context.observation["interfaces"] if raw.get("VpcId") == live.id and _foreign(raw)
+        ]
+        inside += [
+            f"VPC endpoint {raw['VpcEndpointId']}"
+            for raw in context.observation["endpoints"]
+            if raw.get("VpcId") == live.id and raw.get("State") not in ("deleting", "deleted")
+        ]
+        if inside:
+            yield f"what nobody declares is in it: {', '.join(inside)}"
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        yield ec2_call("delete_vpc", "InvalidVpcID.NotFound", VpcId=live.id)
 
     def desired(self, declaration: Declaration) -> Iterable[Desired]:
         for name, entry in declaration.entries(self.variable).items():
@@ -220,6 +284,7 @@ class InternetGateway(Ec2Kind):
             value=at("InternetGateways"),
         ),
     )
+    removes = ("ec2:DetachInternetGateway", "ec2:DeleteInternetGateway")
     writes = (Write("ec2:CreateInternetGateway", creates=True), Write("ec2:AttachInternetGateway"), EC2_TAGS)
 
     def check(self, declaration: Declaration) -> Iterable[Problem]:
@@ -243,6 +308,18 @@ class InternetGateway(Ec2Kind):
                 {**raw, "VpcId": attached[0] if attached else None}, "InternetGatewayId", listed=not foreign
             )
 
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        for table in context.live.get("route_table", ()):
+            used = any(route.get("GatewayId") == live.id for route in table.raw.get("Routes", []))
+            if used and not context.knows("route_table", table.id):
+                yield f"route table {table.label}, which nobody declares, leads to it"
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        gone = ("InvalidInternetGatewayID.NotFound", "Gateway.NotAttached")
+        if live.raw["VpcId"]:
+            yield ec2_call("detach_internet_gateway", *gone, InternetGatewayId=live.id, VpcId=live.raw["VpcId"])
+        yield ec2_call("delete_internet_gateway", *gone, InternetGatewayId=live.id)
+
     def match(self, want: Desired, live: Sequence[Live], context: Context) -> Live | None:
         loose = [item for item in live if called(item.raw) == want.name and not item.raw["VpcId"]]
         return only(self.name, want.name, in_vpc(want, live, context) or loose)
@@ -263,6 +340,9 @@ class Subnet(Ec2Kind):
     refers = {"vpc": "vpc"}
     reads = (Read(service="ec2", operation="describe_subnets", into="subnets", value=at("Subnets")),)
     replaced_by = frozenset({"zone"})
+    removes = ("ec2:DeleteSubnet",)
+    # Its associations with a route table and an ACL go with it.
+    removed_before = frozenset({"route_table", "network_acl"})
     writes = (
         Write("ec2:CreateSubnet", creates=True),
         Write("ec2:ModifySubnetAttribute", ("map_public_ip",)),
@@ -352,6 +432,22 @@ class Subnet(Ec2Kind):
             **tag_fields(tags_of(raw)),
         }
 
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        hosts = [raw for raw in context.observation["instances"] if raw.get("SubnetId") == live.id]
+        alive = instance_names(context.observation)
+        found = [
+            f"instance {label(raw['InstanceId'], called(raw))}"
+            for raw in hosts
+            if raw["InstanceId"] in alive and not context.knows("instance", raw["InstanceId"])
+        ]
+        interfaces = context.observation["interfaces"]
+        found += [described(raw) for raw in interfaces if raw.get("SubnetId") == live.id and _foreign(raw)]
+        if found:
+            yield f"what nobody declares is in it: {', '.join(found)}"
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        yield ec2_call("delete_subnet", "InvalidSubnetID.NotFound", SubnetId=live.id)
+
     def said(self, name: str, live: Live, context: Context) -> Fields:
         if not live.raw.get("CidrBlock"):
             raise UndeclarableError("it has no IPv4 range, by which a subnet is declared")
@@ -377,6 +473,7 @@ class RouteTable(Ec2Kind):
     nested = {"routes": "route"}
     refers = {"vpc": "vpc", "subnets": "subnet", "routes.*.internet_gateway": "internet_gateway"}
     reads = (Read(service="ec2", operation="describe_route_tables", into="route_tables", value=at("RouteTables")),)
+    removes = ("ec2:DisassociateRouteTable", "ec2:DeleteRouteTable")
     writes = (
         Write("ec2:CreateRouteTable", creates=True),
         Write("ec2:AssociateRouteTable", ("subnets",)),
@@ -437,6 +534,18 @@ class RouteTable(Ec2Kind):
         fields["subnets"] = named_subnets(self, live, associated(live) | set(raw["implicit"]), context)
         return fields
 
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        if any(item.get("Main") for item in live.raw.get("Associations", [])):
+            yield "it is the main table of its VPC, and goes with that only"
+        yield from _guarding(live, context, goes)
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        for item in live.raw.get("Associations", []):
+            if item.get("SubnetId"):
+                gone = "InvalidAssociationID.NotFound"
+                yield ec2_call("disassociate_route_table", gone, AssociationId=item["RouteTableAssociationId"])
+        yield ec2_call("delete_route_table", "InvalidRouteTableID.NotFound", RouteTableId=live.id)
+
     def said(self, name: str, live: Live, context: Context) -> Fields:
         """Routes to declared gateways; any other stays as it is, undeclared."""
         routes = {}
@@ -489,6 +598,7 @@ class NetworkAcl(Ec2Kind):
     nested = {"ingress": "acl_rule", "egress": "acl_rule"}
     refers = {"vpc": "vpc", "subnets": "subnet"}
     reads = (Read(service="ec2", operation="describe_network_acls", into="network_acls", value=at("NetworkAcls")),)
+    removes = ("ec2:DeleteNetworkAcl",)
     writes = (
         Write("ec2:CreateNetworkAcl", creates=True),
         Write("ec2:CreateNetworkAclEntry", ("ingress", "egress")),
@@ -545,6 +655,24 @@ class NetworkAcl(Ec2Kind):
             fields[direction] = live_lines(live.raw, direction)
         fields["subnets"] = named_subnets(self, live, associated(live), context)
         return fields
+
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        if live.raw["IsDefault"]:
+            yield "it is the default ACL of its VPC, and goes with that only"
+        yield from _guarding(live, context, goes)
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        """Its subnets are gone, and with them their associations; one that is left goes to the default ACL."""
+        acls = context.observation["network_acls"]
+        default = [raw for raw in acls if raw["VpcId"] == live.raw["VpcId"] and raw["IsDefault"]]
+        for item in live.raw.get("Associations", []) if default else ():
+            yield ec2_call(
+                "replace_network_acl_association",
+                "InvalidAssociationID.NotFound",
+                AssociationId=item["NetworkAclAssociationId"],
+                NetworkAclId=default[0]["NetworkAclId"],
+            )
+        yield ec2_call("delete_network_acl", "InvalidNetworkAclID.NotFound", NetworkAclId=live.id)
 
     def said(self, name: str, live: Live, context: Context) -> Fields:
         rules = {direction: declared_rules(live.raw, direction) for direction in self.nested}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..engine import checks, formats
-from ..engine.access import Detail, Read, Requests, Write, at
+from ..engine.access import Detail, Read, Removal, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
@@ -14,7 +14,19 @@ from ..engine.model import Desired, FieldChange, Fields, Live
 from ..group_rules import ports, protocol
 from . import quotas
 from .addresses import described
-from .base import EC2_TAGS, Ec2Kind, Observation, called, label, only, tag_fields, tags_of
+from .base import (
+    EC2_TAGS,
+    Ec2Kind,
+    Goes,
+    Observation,
+    called,
+    ec2_call,
+    instance_names,
+    label,
+    only,
+    tag_fields,
+    tags_of,
+)
 from .vpcs import live_vpcs
 
 #: ports that only administrators, or only the Swarm, may reach
@@ -282,6 +294,7 @@ class SecurityGroup(Ec2Kind):
             ),
         ),
     )
+    removes = ("ec2:DeleteSecurityGroup",)
     writes = (
         Write("ec2:CreateSecurityGroup", creates=True),
         Write("ec2:AuthorizeSecurityGroupIngress", ("ingress",)),
@@ -352,6 +365,37 @@ class SecurityGroup(Ec2Kind):
         vpc = context.id("vpc", want.entry["vpc"])
         same = [item for item in live if item.raw.get("VpcId") == vpc and item.raw["GroupName"] == want.name]
         return only(self.name, want.name, same if vpc else [])
+
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        hosts = instance_names(context.observation)
+        users = [
+            f"instance {hosts[raw['InstanceId']]}"
+            for raw in context.observation["instances"]
+            if raw["InstanceId"] in hosts
+            and not context.knows("instance", raw["InstanceId"])
+            and any(item["GroupId"] == live.id for item in _all_groups(raw))
+        ]
+        users += [
+            described(raw)
+            for raw in context.observation["interfaces"]
+            if not (raw.get("Attachment") or {}).get("InstanceId")
+            and any(item["GroupId"] == live.id for item in raw.get("Groups", []))
+        ]
+        users += [
+            f"security group {group.label}"
+            for group in context.live[self.name]
+            if not context.knows(self.name, group.id) and list(_pairs_of(group.raw, live.id))
+        ]
+        if users:
+            yield f"what nobody declares uses it: {', '.join(users)}"
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        """Rules of other groups that name it have to go first; those groups are removed as well."""
+        gone = ("InvalidGroup.NotFound", "InvalidGroupId.Malformed", "InvalidPermission.NotFound")
+        for group in context.live[self.name]:
+            for operation, permission in _pairs_of(group.raw, live.id):
+                yield ec2_call(operation, *gone, GroupId=group.id, IpPermissions=[permission])
+        yield ec2_call("delete_security_group", *gone, GroupId=live.id)
 
     def entry_name(self, live: Live, context: Context) -> str:
         return str(live.raw["GroupName"])
@@ -481,3 +525,16 @@ def _key_of(rule: Mapping[str, Any]) -> tuple[Any, ...]:
         first, last = rule.get("icmp_type"), rule.get("icmp_code")
         return ("icmp", None if first == -1 else first, None if last == -1 else last)
     return (rule["protocol"], rule.get("port"), rule.get("to_port", rule.get("port")))
+
+
+def _pairs_of(group: Mapping[str, Any], member: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rules of a group that name another one, each with the operation that revokes it."""
+    for part, operation in (
+        ("IpPermissions", "revoke_security_group_ingress"),
+        ("IpPermissionsEgress", "revoke_security_group_egress"),
+    ):
+        for permission in group[part]:
+            pairs = [pair for pair in permission.get("UserIdGroupPairs", []) if pair["GroupId"] == member]
+            if pairs and group["GroupId"] != member:
+                bare = {key: permission[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in permission}
+                yield operation, {**bare, "UserIdGroupPairs": [{"GroupId": member}]}

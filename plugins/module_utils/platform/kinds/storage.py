@@ -9,16 +9,18 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..engine import formats
-from ..engine.access import Detail, Read, Requests, Write, at
+from ..engine.access import Detail, Read, Removal, Requests, Write, at
 from ..engine.context import Context
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
 from ..engine.model import Desired, FieldChange, Fields, Live
-from .base import Kind, Observation, called, declared, label, policy, statements, tag_fields, tags_of
+from .base import Goes, Kind, Observation, called, declared, label, policy, statements, tag_fields, tags_of
 
 _NAME = re.compile(r"(?!xn--)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 
 
+#: how many objects of a bucket are looked at before it counts as not empty
+_SEEN = 50
 #: names that AWS reserves
 _RESERVED = re.compile(r"(sthree-|amzn-s3-demo-).*|.*(-s3alias|--ol-s3|--x-s3|--table-s3|\.mrap)")
 _RULE_ID = formats.text(r"[ -~]+", "the id of a rule", "write letters, digits and `-`", 255)
@@ -162,6 +164,19 @@ def _setting(
         absent=frozenset({absent} - {""}),
         action=action,
     )
+
+
+#: where backups say that they have been restored once
+VERIFIED = "verified/"
+
+
+def _of_backups(declaration: Declaration, answer: Any) -> Requests:
+    """The buckets to which the role of a host appends."""
+    roles = declaration.entries("aws_iam_roles").values()
+    wanted = {name for entry in roles for name, right in entry.get("buckets", {}).items() if right == "append"}
+    for name, _ in _declared_buckets(declaration, answer):
+        if name in wanted:
+            yield (name,), {"Bucket": name, "Prefix": VERIFIED}
 
 
 def _folders(declaration: Declaration, answer: Any) -> Requests:
@@ -379,6 +394,43 @@ class Bucket(Kind):
     }
     variables = {"aws_storage_web_origins": formats.origin, "aws_storage_stage_web_origins": formats.origin}
     defaults = "aws_storage_bucket_defaults"
+    removes = ("s3:DeleteBucket", "s3:DeleteObjectVersion", "s3:DeleteObject")
+    removal_reads = (
+        Read(
+            service="s3",
+            operation="list_buckets",
+            into="bucket_names",
+            value=lambda answer: [item["Name"] for item in answer.get("Buckets", [])],
+            arguments={"MaxBuckets": 1000},
+            action="s3:ListAllMyBuckets",
+            then=(
+                Detail(
+                    service="s3",
+                    operation="list_object_versions",
+                    into="bucket_contents",
+                    each=lambda declaration, answer: (
+                        ((name,), {"Bucket": name, "MaxKeys": _SEEN})
+                        for name, _ in _declared_buckets(declaration, answer)
+                    ),
+                    value=lambda answer: [
+                        {"Key": item["Key"], "VersionId": item["VersionId"], "LastModified": item["LastModified"]}
+                        for part in ("Versions", "DeleteMarkers")
+                        for item in answer.get(part, [])
+                    ],
+                    paged=False,
+                    action="s3:ListBucketVersions",
+                ),
+                Detail(
+                    service="s3",
+                    operation="list_objects_v2",
+                    into="verified_backups",
+                    each=_of_backups,
+                    value=lambda answer: [item["LastModified"] for item in answer.get("Contents", [])],
+                    action="s3:ListBucket",
+                ),
+            ),
+        ),
+    )
     reads = (
         Read(
             service="s3",
@@ -515,6 +567,22 @@ class Bucket(Kind):
             if present:
                 fields[f"prefixes.{prefix}"] = "present"
         return fields
+
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        """Objects in it, old versions included; declared folders are none."""
+        own = set(want.entry.get("prefixes") or ())
+        found = context.observation["bucket_contents"].get(want.name, [])
+        keys = sorted({item["Key"] for item in found if item["Key"] not in own})
+        if keys:
+            shown = ", ".join(keys[:3]) + (" and more" if len(keys) > 3 or len(found) >= _SEEN else "")
+            yield f"it is not empty: {shown}"
+
+    def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
+        gone = frozenset({"NoSuchBucket", "NoSuchKey", "NoSuchVersion"})
+        for item in context.observation["bucket_contents"].get(want.name, []):
+            which = {"Bucket": want.name, "Key": item["Key"], "VersionId": item["VersionId"]}
+            yield Removal(service="s3", operation="delete_object", arguments=which, absent=gone)
+        yield Removal(service="s3", operation="delete_bucket", arguments={"Bucket": want.name}, absent=gone)
 
     def said(self, name: str, live: Live, context: Context) -> Fields:
         """Null where a declaration would not say the same: what is null is left alone."""
