@@ -56,6 +56,13 @@ def unused(policy: Mapping[str, Any], asked: Iterable[str]) -> set[tuple[str, st
     return {(sid, action) for sid, action in granted(policy) if not any(fnmatchcase(name, action) for name in names)}
 
 
+def explained() -> set[str]:
+    """The actions that docs/iam.md says nobody misses in a rehearsal."""
+    text = (REPOSITORY / "docs/iam.md").read_text().partition("## Rights that a rehearsal does not miss")[2]
+    rows = re.findall(r"^\| (`.*?) \|", text.partition("\n## ")[0], flags=re.MULTILINE)
+    return {action for row in rows for action in re.findall(r"`([^`]+)`", row)}
+
+
 #: how a message of ours names an action that is missing
 _NAMED = re.compile(r"(?:may not|Grant|you lack) ([a-z0-9]+:[A-Za-z0-9]+\*?)(?![\w*])")
 

@@ -14,6 +14,7 @@ from ansible.module_utils.platform.kinds.iam import host_policy
 from rehearsal import REPOSITORY
 from rehearsal.aws.rights.asked import BY_BOUNDARY
 from tests.support.platform import declared, specs
+from tests.support.rights import OPERATOR, explained, granted
 
 BOUNDARY = "arn:aws:iam::${aws:PrincipalAccount}:policy/koin-hosts"
 ZONES = ["bcsdlab.com", "*.bcsdlab.com", "koreatech.in", "*.koreatech.in", "jjbaksa.com", "*.jjbaksa.com"]
@@ -189,3 +190,9 @@ def test_what_iam_writes_on_everything_is_the_password_policy() -> None:
     assert [name for name in names if "*" in name.partition(":")[0] or name.endswith(":*")] == []
     writes = [name for name in names if name.startswith("iam:") and not name.startswith(("iam:Get", "iam:List"))]
     assert writes == ["iam:UpdateAccountPasswordPolicy"]
+
+
+def test_what_is_explained_is_granted() -> None:
+    """docs/iam.md tells of rights that no rehearsal misses; tests/faults/long_rights.py finds them."""
+    assert explained()
+    assert explained() - {action for _, action in granted(OPERATOR)} == set()
