@@ -315,6 +315,50 @@ def test_maintenance_of_all_sites(host: Host) -> None:
     assert get(host, "http://koin.test/").status == 301
 
 
+def maintain(folder: Path, **asked: str) -> subprocess.CompletedProcess[str]:
+    """Switch maintenance as playbooks/maintenance.yml does it; a second edge does not answer."""
+    edges = folder / "edges.yml"
+    edges.write_text(
+        "edge: {hosts: {host: {}, away: {ansible_host: 192.0.2.1, ansible_ssh_common_args: -o ConnectTimeout=3}}}"
+    )
+    sites = {"HOST": {"api": {"names": ["api.koin.test"]}}, "AWAY": {"web": {"names": ["koin.test"]}}}
+    return subprocess.run(
+        [
+            "ansible-playbook",
+            *("-i", os.environ["MOLECULE_INVENTORY_FILE"], "-i", str(edges)),
+            *("-e", json.dumps({"platform_sites": sites, **asked})),
+            str(Path(__file__).parents[3] / "playbooks/service/maintenance.yml"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.usefixtures("flags")
+def test_one_verb_switches_every_edge_that_answers(host: Host, tmp_path: Path) -> None:
+    switched = maintain(tmp_path, on="true")
+    assert switched.returncode != 0
+    assert "away: it does not answer" in switched.stdout
+    assert "host: in maintenance: all" in switched.stdout
+    page = get(host, "https://koin.test/", "--header 'Accept: text/html'")
+    assert (page.status, page.headers["retry-after"]) == (503, "300")
+    assert '<p lang="en">We are working on it.' in page.body
+    assert maintain(tmp_path, on="false").returncode != 0
+    assert get(host, "https://koin.test/").status == 200
+
+
+@pytest.mark.usefixtures("flags")
+def test_one_verb_switches_one_site_and_its_edge_alone(host: Host, tmp_path: Path) -> None:
+    switched = maintain(tmp_path, on="true", site="api.koin.test")
+    assert switched.returncode == 0, switched.stdout
+    assert get(host, "https://api.koin.test/").status == 503
+    assert get(host, "https://koin.test/").status == 200
+    refused = maintain(tmp_path, on="maybe")
+    assert (refused.returncode, "Say -e on=true or -e on=false" in refused.stdout + refused.stderr) == (2, True)
+
+
 def test_maintenance_of_a_site_that_is_not_there(host: Host) -> None:
     refused = host.run("edge-maintenance on apii")
     assert refused.rc == 2
@@ -394,7 +438,11 @@ def play_after_a_failure(host: Host) -> None:
 
 def test_a_run_after_a_failed_one_cuts_nobody_off(host: Host) -> None:
     started, before = host.file("/run/nginx.pid").content, workers(host)
+    host.check_output("edge-maintenance on web")
     play_after_a_failure(host)
+    # It is switched off by whoever has switched it on.
+    assert host.check_output("edge-maintenance status") == "web"
+    host.check_output("edge-maintenance off web")
     assert host.file("/run/nginx.pid").content == started
     assert workers(host) - before, "not even reloaded"
 
