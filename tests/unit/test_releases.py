@@ -158,6 +158,12 @@ def test_a_failure_keeps_its_image_and_says_why() -> None:
     assert latest(past) == DEPLOYED[-1]
 
 
+def test_what_a_service_wrote_is_not_kept() -> None:
+    past = begun([], Chosen(content()), content(), "r/api:1", KIM)
+    told = "koin_api was rolled back. Its tasks say: failed. Its last lines:\nkim@koreatech.ac.kr\n. More"
+    assert ended(past, told)[-1].why == "koin_api was rolled back. Its tasks say: failed"
+
+
 def test_two_runs_that_were_killed_leave_one_release() -> None:
     past = begun(DEPLOYED, Chosen(content("r/api:3"), IMAGE), content(), "r/api:1", KIM)
     past = begun(past, Chosen(content("r/api:4"), IMAGE), content(), "r/api:1", LEE)
@@ -234,4 +240,6 @@ def test_the_list_says_what_ran_when_and_who_deployed_it() -> None:
         "    1  2026-11-28 12:00:00 KST  healthy  deploy by kim@laptop",
         "       r/api:1",
     ]
+    long = ended(begun(past, Chosen(content("r/api:9")), content(), "r/api:1", KIM), "it was rolled back " * 9)
+    assert max(map(len, listed("koin/api", long))) <= 80
     assert listed("koin/api", []) == ["koin/api", "  no release is recorded yet"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -78,7 +79,11 @@ class Release:
     why: str = ""
 
     def ended(self, why: str = "", image: str = "") -> Self:
-        """As healthy, or as failed for a reason. image: with its digest, as the engine has found it."""
+        """As healthy, or as failed for a reason. image: with its digest, as the engine has found it.
+
+        What the service wrote is told by the run, and not kept.
+        """
+        why = why.partition(". Its last lines")[0]
         content = replace(self.content, image=(not why and image) or self.content.image)
         return replace(self, content=content, result=FAILED if why else HEALTHY, why=why)
 
@@ -249,7 +254,7 @@ def listed(service: str, history: History) -> list[str]:
         gone = "" if release.number in good or release.result != HEALTHY or release.of != release.number else ", old"
         lines.append(f"{mark} {release.number:>3}  {release.when}  {state}{gone}  {what} by {release.who}")
         lines.append(f"       {release.content.image}")
-        lines += [f"       {release.why}"] if release.why else []
+        lines += textwrap.wrap(release.why, 80, initial_indent=" " * 7, subsequent_indent=" " * 7)
     return lines if len(lines) > 1 else [service, "  no release is recorded yet"]
 
 
