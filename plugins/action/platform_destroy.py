@@ -12,12 +12,12 @@ from ansible.utils.display import Display
 
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform import sources  # noqa: E402 - after the path is set
+from ansible.module_utils.platform import records, sources  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.destruction import Destroyer  # noqa: E402
 from ansible.module_utils.platform.engine.destroy import Decision, Doomed  # noqa: E402
 from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402
 from ansible.module_utils.platform.engine.specs import role_specs  # noqa: E402
-from ansible.module_utils.platform.planning import confirm_lock, environment_of  # noqa: E402
+from ansible.module_utils.platform.planning import confirm_lock, environment_of, run_journal  # noqa: E402
 
 _ROLES = Path(__file__).parents[2] / "roles"
 
@@ -74,6 +74,7 @@ class ActionModule(ActionBase):
             )
         if self._task.check_mode:
             return {"changed": bool(names), "deleted": []}
+        run_journal().note(records.deletions((item.kind.name, item.want.name) for item in decision.doomed))
         done: list[str] = []
         for item, seconds in destroyer.remove(decision.doomed, lambda: confirm_lock(self._templar, variables)):
             done.append(item.text)
