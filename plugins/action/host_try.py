@@ -17,7 +17,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return what it printed, or why there is no answer."""
         result = super().run(tmp, task_vars)
-        command = {"_raw_params": None, "_uses_shell": False, "argv": list(self._task.args["argv"])}
+        command = {"_uses_shell": False, "argv": list(self._task.args["argv"])}
         if self._task.check_mode:
             return {**result, "changed": False, "skipped": True, "why": "", "stdout_lines": []}
         try:
