@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -52,8 +53,9 @@ def _destroy(aws: LocalAws, checkout: Checkout, *arguments: str, keys: Keys | No
 
 def _kept(run: Run) -> dict[str, str]:
     """What stays and why, as it was said before anything was deleted."""
-    lines = run.output.partition("\nStays:\n")[2].partition("\n\n")[0].splitlines()
-    return dict(line.strip().partition(": ")[::2] for line in lines)
+    lines = run.output.partition("\nStays:\n")[2].splitlines()
+    # The next line that is not indented is of the next task.
+    return dict(line.strip().partition(": ")[::2] for line in itertools.takewhile(lambda line: line[:2] == "  ", lines))
 
 
 def _why(run: Run, kind: str, name: str) -> str:
