@@ -242,15 +242,25 @@ def test_the_planner_refuses_it_and_says_what_was_meant(name: str, fix: str) -> 
 
 
 def loose(plays: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Plays that would go on after a host has failed. A template is not literal: it can be false."""
+    """Plays that would go on after a host has failed. A template is not literal: it can be false.
+
+    One that ignores unreachable hosts means to go on, and says so: with any_errors_fatal it would not.
+    """
     return [
         play.get("name", play.get("hosts", "a play without a name"))
         for play in plays
         if "import_playbook" not in play and "ansible.builtin.import_playbook" not in play
-        if play.get("any_errors_fatal") is not True
-        or isinstance(play.get("max_fail_percentage"), bool)
-        or play.get("max_fail_percentage") != 0
+        if not (_goes_on(play) if play.get("ignore_unreachable") else _ends(play))
     ]
+
+
+def _goes_on(play: Mapping[str, Any]) -> bool:
+    return play.get("any_errors_fatal") is False and "max_fail_percentage" not in play
+
+
+def _ends(play: Mapping[str, Any]) -> bool:
+    percentage = play.get("max_fail_percentage")
+    return play.get("any_errors_fatal") is True and percentage == 0 and not isinstance(percentage, bool)
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(REPOSITORY)))
@@ -296,8 +306,10 @@ def test_a_play_that_goes_on_is_noticed() -> None:
         {**good, "name": "percent", "max_fail_percentage": 10},
         {**good, "name": "false", "max_fail_percentage": False},
         {"hosts": "all", "name": "neither"},
+        {**good, "name": "ends with a host that it ignores", "ignore_unreachable": True},
     ]
-    assert loose([good, *bad, {"import_playbook": "x.yml"}]) == ["template", "percent", "false", "neither"]
+    other = {"hosts": "all", "any_errors_fatal": False, "ignore_unreachable": True}
+    assert loose([good, other, *bad, {"import_playbook": "x.yml"}]) == [play["name"] for play in bad]
 
 
 # --- Inventories -----------------------------------------------------------------------------------------------------
