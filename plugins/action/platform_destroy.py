@@ -35,6 +35,10 @@ class ActionModule(ActionBase):
         """Return what is to be deleted, was deleted, and stays."""
         result, variables = super().run(tmp, task_vars), task_vars or {}
         only = str(self._task.args.get("only") or "").strip()
+        if "only" in self._task.args and not only:
+            # A script's variable that is not set must not mean everything.
+            problem = "`only` is empty. Nothing was deleted. Name one resource, or leave it out to delete all of them."
+            return {**result, "failed": True, "msg": "nothing was deleted", "problem": problem}
         try:
             raw = {name: self._templar.template(variables[name]) for name in variables if name.startswith("aws_")}
             destroyer = Destroyer(raw, role_specs(_ROLES), environment_of(self._templar, variables))

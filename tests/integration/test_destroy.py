@@ -177,6 +177,14 @@ def test_a_killed_run_is_continued_and_only_the_declared_goes(aws: LocalAws, che
     _lock_is_free(aws)
 
 
+def test_an_empty_only_does_not_mean_everything(aws: LocalAws, checkout: Checkout) -> None:
+    aws.mark()
+    run = _destroy(aws, checkout, name="koin", only="")
+    assert run.status != 0
+    assert "`only` is empty. Nothing was deleted." in " ".join(run.output.split())
+    assert aws.writes() == []
+
+
 def test_the_policy_deletes_nothing_but_what_is_declared() -> None:
     text = json.dumps(DESTROY)
     assert "s3:::*" not in text

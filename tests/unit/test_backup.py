@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from roles.backup.files.koin_backup import choice, logs, metrics, restore, sums
+from roles.backup.files.koin_backup.__main__ import bring_back
 from roles.backup.files.koin_backup.choice import Snapshot
-from roles.backup.files.koin_backup.drill import Drill
+from roles.backup.files.koin_backup.drill import Drill, drill
 from roles.backup.files.koin_backup.logs import Progress
 from roles.backup.files.koin_backup.repository import Repository
+from roles.backup.files.koin_backup.scratch import Scratch
 from roles.backup.files.koin_backup.settings import BackupError, Settings, load
 from roles.backup.files.koin_backup.sums import Sum, Sums
 
@@ -267,6 +269,35 @@ def test_a_restore_that_differs_is_told_table_by_table() -> None:
         "koin.b: is missing, 5 rows",
         "koin.c: was not there",
     ]
+
+
+def repository_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: Sums) -> tuple[Settings, Repository]:
+    """A repository whose newest backup holds what was counted."""
+    own = settings(tmp_path)
+    kept = Snapshot("sums", choice.SUMS, "a", NIGHT, NIGHT, of="f")
+    monkeypatch.setattr(Repository, "snapshots", lambda self: [full("f", NIGHT), kept])
+    monkeypatch.setattr(Repository, "text", lambda self, snapshot, path: counted.dump())
+    return own, Repository(own)
+
+
+def test_an_empty_backup_is_neither_brought_back_nor_a_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a server that stayed empty overnight, during a rebuild."""
+    own, repository = repository_with(tmp_path, monkeypatch, Sums("binlog.000001", 4, {}))
+    monkeypatch.setattr(sums, "names", lambda database: [])
+    with pytest.raises(BackupError, match="holds no tables, so it is not what is to come back"):
+        bring_back(own, repository)
+    monkeypatch.setattr(Scratch, "stop", lambda self: None)
+    with pytest.raises(BackupError, match="holds no tables, so it proves nothing"):
+        drill(replace(own, scratch=str(tmp_path / "scratch")), repository, Scratch(own))
+
+
+def test_what_cannot_be_removed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = Scratch(replace(settings(tmp_path), scratch=str(tmp_path / "scratch")))
+    monkeypatch.setattr(Scratch, "stop", lambda self: None)
+    (tmp_path / "scratch/data").mkdir(parents=True)
+    monkeypatch.setattr("shutil.rmtree", lambda path, ignore_errors: None)
+    with pytest.raises(BackupError, match="scratch/data could not be removed, and holds a copy"):
+        scratch.discard()
 
 
 def test_the_sums_of_a_backup_are_found() -> None:

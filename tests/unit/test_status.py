@@ -109,6 +109,14 @@ def test_each_thing_that_is_wrong_is_told_once_and_last(found: Seen, says: str) 
     assert screen(found)[-2:] == [f"  {says}", "1 thing needs attention."]
 
 
+@pytest.mark.parametrize("severity", ["none", "info"])
+def test_an_alert_that_asks_for_nothing_needs_no_attention(severity: str) -> None:
+    """Watchdog always fires; what is worth knowing is shown, and ends no script."""
+    found = seen(bcsdlab_internal=host(alerts=[{"alertname": "Watchdog", "severity": severity, "host": ""}]))
+    assert attention(found) == []
+    assert any(line.startswith("ALERTS   1 firing") for line in screen(found)) is (severity == "info")
+
+
 def test_a_host_that_is_down_does_not_hide_the_others() -> None:
     found = Seen({**WELL, "koin-stage": None}, {"koin-stage": "Failed to connect to\n the host via ssh: " + "x" * 90})
     lines = screen(found)

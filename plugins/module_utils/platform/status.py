@@ -72,7 +72,7 @@ def attention(seen: Seen) -> list[str]:
         *(line for host, status in seen.hosts.items() if status for line in _of_host(host, status)),
         *(line for service in _services(seen) for line in _of_service(service)),
         *_of_backups(seen),
-        *(f"alert {_alert(alert)}" for alert in _alerts(seen) or []),
+        *(f"alert {_alert(alert)}" for alert in _alerts(seen) or [] if alert["severity"] != "info"),
         *(["alerts: Prometheus does not answer"] if seen.monitored and _alerts(seen) is None else []),
         *(f"alarm {name}" for name in seen.alarms or []),
         *([f"alarms: {seen.alarms_problem}"] if seen.alarms_problem else []),
@@ -121,7 +121,8 @@ def _services(seen: Seen) -> list[Mapping[str, Any]]:
 
 def _alerts(seen: Seen) -> list[Mapping[str, str]] | None:
     told = [status["alerts"] for status in seen.hosts.values() if status and status["alerts"] is not None]
-    return [alert for alerts in told for alert in alerts] if told else None
+    # One of severity `none` fires all the time, so that its absence is noticed.
+    return [alert for alerts in told for alert in alerts if alert["severity"] != "none"] if told else None
 
 
 def _alert(alert: Mapping[str, str]) -> str:

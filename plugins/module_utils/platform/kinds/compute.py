@@ -977,6 +977,11 @@ class ElasticIp(Ec2Kind):
         EC2_TAGS,
     )
 
+    def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
+        """The address of a host that stays: its records would lead to whoever gets the address next."""
+        if not goes("instance", want.name):
+            yield f"host {want.name} stays, and its records lead there"
+
     def identities(self, action: Action, registry: Registry) -> set[str]:
         host = registry["instance"][action.name]
         return {*super().identities(action, registry), host["id"], host.get("interface") or host["id"]}

@@ -57,6 +57,8 @@ def drill(settings: Settings, repository: Repository, scratch: Scratch) -> Drill
         )
     try:
         recorded = load(settings, repository, kept.id)
+        if not recorded.tables:
+            raise BackupError(f"The backup of {shown(full.ended)} holds no tables, so it proves nothing.")
         base = lay(repository, scratch, snapshots, full, None)
         names = base.found.files
         if recorded.log not in names:

@@ -30,6 +30,8 @@ class Scratch:
         for path in (self.data, self.logs):
             shutil.rmtree(path, ignore_errors=True)
         self.record.unlink(missing_ok=True)
+        if left := [str(path) for path in (self.data, self.logs) if path.exists()]:
+            raise BackupError(f"{', '.join(left)} could not be removed, and holds a copy of the databases. Remove it.")
 
     def prepare(self) -> None:
         """Make empty folders."""

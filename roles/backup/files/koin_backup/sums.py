@@ -53,24 +53,29 @@ class Sums:
             raise BackupError(f"The recorded checksums cannot be read: {error}. Make another backup.") from error
 
 
-def count(database: Database) -> Sums:
-    """Everything that is in a server, in one transaction, so that writers neither wait nor show."""
-    names = database.ask(
+def names(database: Database) -> list[list[str]]:
+    """Every table and its engine, also those that cannot be read."""
+    return database.ask(
         "SELECT CONCAT('`', REPLACE(TABLE_SCHEMA, '`', '``'), '`.`', REPLACE(TABLE_NAME, '`', '``'), '`'), ENGINE"
         " FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'"
         f" AND TABLE_SCHEMA NOT IN ({_OWN_DATABASES}) ORDER BY 1"
     )
+
+
+def count(database: Database) -> Sums:
+    """Everything that is in a server, in one transaction, so that writers neither wait nor show."""
+    tables = names(database)
     script = [
         "START TRANSACTION WITH CONSISTENT SNAPSHOT",
         "SHOW STATUS WHERE Variable_name IN ('Binlog_snapshot_file', 'Binlog_snapshot_position')",
         # The number before what belongs to it: a table that was dropped meanwhile has no lines.
-        *(f"SELECT {number}, COUNT(*) FROM {name}; CHECKSUM TABLE {name}" for number, (name, _) in enumerate(names)),
+        *(f"SELECT {number}, COUNT(*) FROM {name}; CHECKSUM TABLE {name}" for number, (name, _) in enumerate(tables)),
         "ROLLBACK",
     ]
-    return _read(database.ask(";\n".join(script) + ";\n", go_on=True), names)
+    return _read(database.ask(";\n".join(script) + ";\n", go_on=True), tables)
 
 
-def _read(lines: list[list[str]], names: list[list[str]]) -> Sums:
+def _read(lines: list[list[str]], known: list[list[str]]) -> Sums:
     """What the server has said."""
     status = {name.lower(): value for name, value in lines[:2] if name.lower().startswith("binlog_snapshot")}
     tables, rows = {}, iter(lines[len(status) :])
@@ -79,7 +84,7 @@ def _read(lines: list[list[str]], names: list[list[str]]) -> Sums:
         if first.isdigit():
             pending = int(first), int(second)
         elif pending and second != "NULL":
-            name, engine = names[pending[0]]
+            name, engine = known[pending[0]]
             tables[name.replace("`", "")] = Sum(pending[1], second, engine == "InnoDB")
             pending = None
     return Sums(status.get("binlog_snapshot_file", ""), int(status.get("binlog_snapshot_position") or 0), tables)
