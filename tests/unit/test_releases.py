@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -243,3 +244,21 @@ def test_the_list_says_what_ran_when_and_who_deployed_it() -> None:
     long = ended(begun(past, Chosen(content("r/api:9")), content(), "r/api:1", KIM), "it was rolled back " * 9)
     assert max(map(len, listed("koin/api", long))) <= 80
     assert listed("koin/api", []) == ["koin/api", "  no release is recorded yet"]
+
+
+def test_a_run_about_another_service_does_not_carry_out_a_changed_declaration() -> None:
+    """r/api:2 was deployed over r/api:1; then r/api:3 is declared, and another service of the stack is deployed."""
+    before = history(("r/api:2", IMAGE, HEALTHY))
+    declared = content("r/api:3")
+    what = chosen(declared, "r/api:3", before, Asked(freeze=True))
+    after = begun(before, what, declared, "r/api:3", KIM)
+    assert what.content == content("r/api:2")
+    # The next configure deploys what is declared.
+    assert chosen(declared, "r/api:3", after) == Chosen(declared)
+
+
+def test_a_changed_declaration_is_kept_in_mind_while_a_rollback_runs() -> None:
+    before = history(("r/api:2", ALL, HEALTHY))
+    declared = content(word="two")
+    after = begun(before, chosen(declared, "r/api:1", before, Asked(freeze=True)), declared, "r/api:1", KIM)
+    assert chosen(declared, "r/api:1", after).content == replace(declared, image="r/api:2")

@@ -10,7 +10,7 @@ import hashlib
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from .engine.errors import PlatformError
@@ -94,11 +94,15 @@ Histories = Mapping[str, Mapping[str, History]]
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a service is to be. holds: what of that the declaration does not say."""
+    """What a service is to be. holds: what of that the declaration does not say.
+
+    frozen: the run is about another service, so what the declaration says of this one has not been looked at.
+    """
 
     content: Content
     holds: str = NOTHING
     of: int = 0
+    frozen: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,8 @@ def chosen(declared: Content, declared_image: str, history: History, asked: Aske
     if asked.freeze and last is not None:
         # Written like the declaration, if it is that: both runs leave the same file.
         named = last.content.image.partition("@")[0] == declared.image and not last.holds
-        return Chosen(replace(last.content, image=declared.image) if named else last.content, last.holds, last.of)
+        content = replace(last.content, image=declared.image) if named else last.content
+        return Chosen(content, last.holds, last.of, frozen=True)
     if asked.image == "declared":
         return Chosen(declared)
     if asked.image:
@@ -187,13 +192,17 @@ class Run:
 def begun(history: History, what: Chosen, declared: Content, declared_image: str, run: Run) -> list[Release]:
     """With a release that begins; as it is when that would be what runs already."""
     last = latest(history)
+    image, digest = declared_image, declared.digest
+    if last and what.frozen:
+        # Otherwise a declaration that has changed since would count as carried out.
+        image, digest = last.declared_image, last.declared_digest
     if last and last.result == HEALTHY and last.holds == what.holds and last.content.same(what.content):
-        at_once = replace(last, declared_image=declared_image, declared_digest=declared.digest)
+        at_once = replace(last, declared_image=image, declared_digest=digest)
         return [at_once if release is last else release for release in history]
     number = max((release.number for release in history), default=0) + 1
-    fields = {"declared_image": declared_image, "declared_digest": declared.digest}
     by = {"who": run.who, "when": run.when, "by": run.by}
-    made = Release(number, what.content, **fields, **by, holds=what.holds, of=what.of or number)
+    declared_then = {"declared_image": image, "declared_digest": digest}
+    made = Release(number, what.content, **declared_then, **by, holds=what.holds, of=what.of or number)
     # What a run that was killed has begun and another one goes on with is one release.
     kept = [release for release in history if release.result != BEGUN]
     return [*kept, made]
