@@ -446,13 +446,14 @@ def main() -> None:
                     deploy(module, engine, name, stack)
                     prune(module, engine, name)
                     prune_networks(module, engine, name)
-            elif again := [item for item in module.params["restart"] if item.removeprefix(f"{name}_") in services]:
+            # A deployment of what differs need not replace a task of the service that was asked for.
+            if again := [item for item in module.params["restart"] if item.removeprefix(f"{name}_") in services]:
                 restarted += again
                 if not module.check_mode:
                     for item in again:
                         engine.run("service", "update", "--force", "--detach", "--quiet", item)
                     wait(engine, name, module.params["timeout"])
-            elif not module.check_mode and any(unsettled(s) for s in services.values()):
+            elif name not in deployed and not module.check_mode and any(unsettled(s) for s in services.values()):
                 # What is declared, but it may still be on its way.
                 wait(engine, name, module.params["timeout"])
         except DeployError as problem:
