@@ -13,10 +13,10 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rehearsal import COMMAND, REPOSITORY
 from rehearsal.aws import control
+from rehearsal.aws.client import client
 from rehearsal.aws.state import REGION, LocalAwsError, State
 from rehearsal.whole import INVENTORY, Parts
 
@@ -82,20 +82,6 @@ def ledger() -> Ledger:
     answer = sql(f"SELECT COUNT(*), COALESCE(MAX(number), 0), COALESCE(UNIX_TIMESTAMP(MAX(at)), 0) FROM {TABLE}")
     rows, last, at = answer.split()
     return Ledger(int(rows), int(last), float(at))
-
-
-def client(state: State, service: str) -> Any:
-    """A client of the local AWS."""
-    import boto3
-
-    environ = state.environ()
-    return boto3.client(
-        service,
-        region_name=REGION,
-        endpoint_url=state.endpoint,
-        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 def keep(state: State) -> Kept:

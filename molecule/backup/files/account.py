@@ -10,18 +10,17 @@ import json
 import runpy
 import sys
 from pathlib import Path
-from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(REPOSITORY))
 runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
 
-import boto3  # noqa: E402
 from ansible.module_utils.platform.engine.workflow import declaration_of  # noqa: E402
 from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
 from ansible.plugins.loader import init_plugin_loader  # noqa: E402
 
 from rehearsal.aws import control  # noqa: E402
+from rehearsal.aws.client import client  # noqa: E402
 from rehearsal.aws.state import REGION, State  # noqa: E402
 from rehearsal.hosts import forwarder  # noqa: E402
 from rehearsal.hosts.state import HostsState  # noqa: E402
@@ -29,18 +28,6 @@ from tests.support.platform import declared, specs  # noqa: E402
 
 #: who asks for what: the database's host, and the one that tries restores
 ROLES, BUCKET = {"key": "koin-db", "reader": "koin-prod"}, "koin-backup"
-
-
-def client(state: State, service: str) -> Any:
-    """A client with the rights of the account's root."""
-    environ = state.environ()
-    return boto3.client(
-        service,
-        region_name=REGION,
-        endpoint_url=state.endpoint,
-        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 def fill(state: State) -> dict[str, dict[str, str]]:

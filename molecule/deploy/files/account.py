@@ -9,30 +9,17 @@ import json
 import runpy
 import sys
 from pathlib import Path
-from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(REPOSITORY))
 runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
 
-import boto3  # noqa: E402
 
 from rehearsal.aws import control  # noqa: E402
+from rehearsal.aws.client import client  # noqa: E402
 from rehearsal.aws.state import REGION, State  # noqa: E402
 
 SECRETS = {"/koin/platform/registry/nodes": "registry-horse", "/koin/stage/database": "first-horse-battery"}
-
-
-def client(state: State, service: str) -> Any:
-    """A client with the rights of the account's root."""
-    environ = state.environ()
-    return boto3.client(
-        service,
-        region_name=REGION,
-        endpoint_url=state.endpoint,
-        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 def main(verb: str, directory: Path) -> None:

@@ -1,0 +1,21 @@
+"""A client of the local AWS, for what prepares an account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+
+from .state import REGION, State
+
+
+def client(state: State, service: str) -> Any:
+    """With the rights of the account's root."""
+    environ = state.environ()
+    return boto3.client(
+        service,
+        region_name=REGION,
+        endpoint_url=state.endpoint,
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+    )
