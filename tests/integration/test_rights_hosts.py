@@ -17,6 +17,8 @@ from tests.support.platform import declared, specs
 
 BUCKETS = {"koin-internal": "bcsdlab-storage", "koin-stage": "kap-test", "koin-prod": "team-kap-koin-storage"}
 BACKUPS = "koin-backup"
+#: koin-prod restores backups to try them: see group_vars/drill
+OF_BACKUPS = {"koin-db": ("get", "put", "list"), "koin-prod": ("get", "list")}
 CACHES = {"koin-internal": "image", "koin-stage": "stage-static", "koin-prod": "static"}
 ROLES = ["koin-build", "koin-internal", "koin-stage", "koin-prod", "koin-db"]
 SECRET = "/koin/prod/mariadb/password"
@@ -86,7 +88,7 @@ def test_objects_of_its_own_bucket_only(hosts: Hosts, role: str) -> None:
         "delete": lambda bucket: hosts.may(role, "s3", "delete_object", Bucket=bucket, Key="upload/b.png"),
     }
     may = {(name, bucket) for bucket in hosts.buckets for name, call in tries.items() if call(bucket)}
-    backups = {(name, BACKUPS) for name in ("get", "put", "list")} if role == "koin-db" else set()
+    backups = {(name, BACKUPS) for name in OF_BACKUPS.get(role, ())}
     assert may == ({(name, own) for name in tries} if own else set()) | backups
 
 
