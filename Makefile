@@ -97,6 +97,9 @@ logs: setup ## Show what a service wrote last: make logs SERVICE=koin-prod/api (
 maintenance: setup ## Show visitors a maintenance page: make maintenance ON=true, later ON=false (SITE=api.koreatech.in: of one site)
 	@ansible-playbook playbooks/maintenance.yml -i $(INVENTORY) -e on=$(ON) $(if $(SITE),-e site=$(SITE)) $(ARGS)
 
+rotate: setup ## Give a generated password a new value, and it to what uses it: make rotate SECRET=mariadb_koin_prod
+	@ansible-playbook playbooks/rotate.yml -i $(INVENTORY) -e secret=$(SECRET) $(ARGS)
+
 backup: setup ## Back up the database now (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/backup.yml -i $(INVENTORY) $(ARGS)
 

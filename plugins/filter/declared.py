@@ -272,6 +272,15 @@ def login_parameters(sites: Mapping[str, Mapping[str, Entry]]) -> dict[str, dict
     }
 
 
+def rotatable_secrets(parameters: Mapping[str, Entry]) -> list[str]:
+    """Names of the generated secrets that can get a new value in one run."""
+    return sorted(
+        name
+        for name, entry in parameters.items()
+        if entry.get("kind", "password") == "password" and not entry.get("kept")
+    )
+
+
 def names_with_login(sites: Mapping[str, Mapping[str, Entry]], instance: str) -> list[str]:
     """The public names of an instance that nobody gets to see without a login."""
     return [name for site in sites.get(instance, {}).values() if site.get("users") for name in site["names"]]
@@ -534,6 +543,7 @@ class FilterModule:
             password_parameters,
             people,
             published_ports,
+            rotatable_secrets,
             site_names,
             site_origins,
             site_probes,

@@ -60,6 +60,10 @@ options:
         description: Number of characters of a password.
         type: int
         default: 32
+      kept:
+        description: Whether O(rotate) refuses it, because nothing could use another value in its place.
+        type: bool
+        default: false
   rotate:
     description: Names of passwords to replace with a new value, and of authorities to begin to replace.
     type: list
@@ -125,7 +129,7 @@ notes:
 #: GetParameters takes no more
 _BATCH = 10
 _ALPHABET = string.ascii_letters + string.digits
-_KEYS = ("path", "kind", "length", "names", "addresses")
+_KEYS = ("path", "kind", "length", "kept", "names", "addresses")
 _KINDS = ("password", "authority")
 
 
@@ -259,6 +263,8 @@ def main() -> None:
     rotate, advance = module.params["rotate"], module.params["advance"]
     if wrong := sorted(set(rotate) - set(entries)):
         module.fail_json(msg=f"cannot rotate {', '.join(wrong)}: not the name of a declared secret")
+    if wrong := sorted(name for name in rotate if entries[name].get("kept")):
+        module.fail_json(msg=f"cannot rotate {', '.join(wrong)}: declared as kept, nothing could use another value")
     if wrong := sorted(name for name in advance if entries.get(name, {}).get("kind") != "authority"):
         module.fail_json(msg=f"cannot advance {', '.join(wrong)}: not the name of a declared authority")
     check_account(module)

@@ -512,6 +512,12 @@ ROWS: list[tuple[str, Change, str, str]] = [
     ),
     ("renew", put("tls", "tls_renew_days", value=400), "tls_renew_days", "write fewer than 90"),
     (
+        "rotate",
+        put("secrets", "secrets_rotate", value=["backup"]),
+        "secrets_rotate.0",
+        "is declared as kept",
+    ),
+    (
         "path",
         put("secrets", "secrets_parameters", "x", "path", value="koin/x"),
         "secrets_parameters.x.path",

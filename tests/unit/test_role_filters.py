@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,30 @@ from tests.support.files import load_file
 def call(role: str, name: str, *arguments: Any) -> Any:
     """Call a filter of a role by its name, as a template does."""
     return load_file(f"roles/{role}/filter_plugins/{role}.py").FilterModule().filters()[name](*arguments)
+
+
+FIRST, SECOND, THIRD = (
+    "*" + hashlib.sha1(hashlib.sha1(word).digest()).hexdigest().upper() for word in (b"one", b"two", b"three")
+)
+
+
+def accounts(password: str | None) -> list[tuple[dict[str, Any], str]]:
+    """A user at two hosts, the second of which the server does not know yet."""
+    value = {} if password is None else {"password": password}
+    return [({"key": "it's", "value": value}, host) for host in ("10.%", "172.%")]
+
+
+def logins(*hashes: str) -> list[dict[str, str | None]]:
+    """What the server has of that user."""
+    first, *more = hashes
+    others = [{}, *({"plugin": "mysql_native_password", "authentication_string": item} for item in more)]
+    return [{"user": "it's", "host": "10.%", "hash": first, "others": json.dumps(others) if more else None}]
+
+
+def altered(*hashes: str) -> list[str]:
+    """The statement after which it logs in with these."""
+    ways = " OR ".join(f"mysql_native_password USING '{item}'" for item in hashes)
+    return [f"ALTER USER 'it''s'@'10.%' IDENTIFIED VIA {ways}"]
 
 
 STACKS = {
@@ -48,6 +73,19 @@ SECRETS = {"state": "directory", "group": "prometheus", "mode": "0750"}
             [("ip", ["10.0.0.0/8", "172.31.0.2"]), ("ip6", ["fd00::/8"])],
         ),
         ("docker", "docker_families", [["fd00::1"]], [("ip6", ["fd00::1"])]),
+        ("mariadb", "password_changes", [accounts("one"), logins(FIRST), True], []),
+        ("mariadb", "password_changes", [accounts(None), logins(FIRST), False], []),
+        ("mariadb", "password_changes", [accounts("two"), logins(FIRST), True], altered(SECOND, FIRST)),
+        ("mariadb", "password_changes", [accounts("two"), logins(SECOND, FIRST), True], []),
+        (
+            "mariadb",
+            "password_changes",
+            [accounts("three"), logins(SECOND, FIRST), True],
+            altered(THIRD, SECOND, FIRST),
+        ),
+        ("mariadb", "password_changes", [accounts("one"), logins(SECOND, FIRST), True], altered(FIRST, SECOND)),
+        ("mariadb", "password_changes", [accounts("two"), logins(SECOND, FIRST), False], altered(SECOND)),
+        ("mariadb", "password_changes", [accounts("two"), logins(SECOND), False], []),
         ("edge", "edge_roots", [{"a": {"root": "/srv/a"}, "b": {"redirect": "https://x.in"}}], {"/srv/a": ROOT}),
         (
             "edge",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -424,6 +426,47 @@ def test_the_exporter_reads_no_table(host: Host) -> None:
 
 
 # --- Passwords -------------------------------------------------------------------------------------------------------
+
+
+def play(**variables: str) -> str:
+    """Run changed.yml; what it printed."""
+    playbook = Path(__file__).parents[1] / "changed.yml"
+    options = [item for name, value in variables.items() for item in ("-e", f"{name}={value}")]
+    played = subprocess.run(
+        ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], *options, str(playbook)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert played.returncode == 0, played.stdout + played.stderr
+    return played.stdout
+
+
+def test_a_former_password_counts_until_it_is_retired(host: Host, client: Host, address: str) -> None:
+    words = ("stage", "second", "third")
+
+    def accepted() -> list[str]:
+        logins = {
+            word: query(client, address, "SELECT 1", "koin_stage", f"throwaway-{word}-0123456789") for word in words
+        }
+        return [word for word, login in logins.items() if login.stdout == "1\n"]
+
+    position = root(host, "SELECT @@gtid_binlog_pos")
+    assert accepted() == ["stage"]
+    play(word="second")
+    assert accepted() == ["stage", "second"]
+    assert re.search(r"changed=0 ", play(word="second"))
+    # The run before was killed, so that programs may have any of them.
+    play(word="third")
+    assert accepted() == ["stage", "second", "third"]
+    assert "throwaway" not in play(word="stage")
+    assert accepted() == ["stage", "second", "third"]
+    play(word="stage", former="gone")
+    assert accepted() == ["stage"]
+    assert re.search(r"changed=0 ", play(word="stage", former="gone"))
+    # A copy of the binary log holds no hash.
+    assert root(host, "SELECT @@gtid_binlog_pos") == position
 
 
 def test_passwords_were_in_no_command_line(host: Host) -> None:

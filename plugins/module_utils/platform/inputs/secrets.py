@@ -29,7 +29,11 @@ class Input(RoleInput):
                 yield Problem(f"{where}.path", f"{path} is already used by {taken[path]}", "give each its own")
             yield from in_range(f"{where}.length", parameter.get("length"), 16, 128, "(characters)")
         for number, name in enumerate(values.get("secrets_rotate", ())):
-            yield from one_of(f"secrets_rotate.{number}", name, parameters, "in secrets_parameters")
+            where = f"secrets_rotate.{number}"
+            yield from one_of(where, name, parameters, "in secrets_parameters")
+            if parameters.get(name, {}).get("kept"):
+                fix = "leave it: what has been encrypted or agreed on with it needs that value"
+                yield Problem(where, f"secrets_parameters.{name} is declared as kept", fix)
         if values.get("secrets_account"):
             fix = 'write its 12 digits in quotes, e.g. "123456789012"'
             pattern = re.compile(r"\d{12}")
