@@ -36,7 +36,7 @@ from ansible.module_utils.platform.planning import (  # noqa: E402
     run_journal,
 )
 from ansible.module_utils.platform.processes import began  # noqa: E402
-from ansible.module_utils.platform.records import OK, Record  # noqa: E402
+from ansible.module_utils.platform.records import FAILED, OK, Record  # noqa: E402
 
 display = Display()
 
@@ -54,6 +54,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return who holds the lock now."""
         result, variables = super().run(tmp, task_vars), of_localhost(task_vars or {})
+        self._play = task_vars or {}
         do = {"held": self._hold, "dropped": self._drop, "unlocked": self._unlock}[self._task.args.get("state", "held")]
         try:
             return {**result, "changed": False, **do(variables)}
@@ -94,7 +95,9 @@ class ActionModule(ActionBase):
                 os.kill(keeper, signal.SIGTERM)
         bucket = bucket_in(self._templar, variables, checked=False)
         # Before the lock is free: until then the run counts as under way.
-        _put(bucket, run_journal().complete(datetime.now(UTC), OK))
+        # Hosts that failed in an earlier play, or did not answer, are not among those of this one.
+        left = set(self._play["ansible_play_hosts_all"]) - set(self._play["ansible_play_hosts"])
+        _put(bucket, run_journal().complete(datetime.now(UTC), FAILED if left else OK))
         try:
             locking.release(bucket.lock, note.holding.token)
         except PlatformError as error:

@@ -33,6 +33,21 @@ SHORT = """
   vars: {{lock_of: {name}}}
 """
 
+#: as playbooks/revoke.yml: one host fails, the others go on
+PARTLY = """
+- import_playbook: {playbooks}/lock/take.yml
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - add_host: {{name: other, ansible_connection: local}}
+- hosts: localhost:other
+  gather_facts: false
+  tasks:
+    - assert: {{that: inventory_hostname == 'localhost'}}
+- import_playbook: {playbooks}/lock/drop.yml
+  vars: {{lock_of: partly}}
+"""
+
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
@@ -129,6 +144,17 @@ def test_a_killed_run_is_killed_and_what_it_did_is_its_own(
     last = [run for run in records() if run.what == "provision"][-2:]
     assert [run.result for run in last] == ["killed", "ok"]
     assert f"{last[0].who} (provision):\n  ~ bucket kap-test\n      versioning: false -> true" in text
+
+
+def test_a_run_that_failed_on_some_hosts_only_has_failed(
+    platform: Platform, tmp_path: Path, records: Callable[[], list[Record]]
+) -> None:
+    """As revoke.yml does: what can be done is done, and the lock is dropped at the end."""
+    playbooks = Path(__file__).resolve().parents[2] / "playbooks"
+    (tmp_path / "partly.yml").write_text(PARTLY.format(playbooks=playbooks))
+    assert platform.playbook(os.path.relpath(tmp_path / "partly", playbooks)).status == 2
+    failed = records()[-1]
+    assert (failed.what, failed.result) == ("partly", "failed")
 
 
 def test_a_failed_run_names_task_and_host_and_no_more(
