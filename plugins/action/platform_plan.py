@@ -19,10 +19,11 @@ from ansible.utils.display import Display
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
 from ansible.module_utils.platform import command, records, saved_plan  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.engine.cost import Prices  # noqa: E402
 from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402
 from ansible.module_utils.platform.engine.model import Plan  # noqa: E402
 from ansible.module_utils.platform.engine.render import render, summary, warnings  # noqa: E402
-from ansible.module_utils.platform.planning import by_kind, planned, run_journal  # noqa: E402
+from ansible.module_utils.platform.planning import by_kind, planned, prices_for, run_journal  # noqa: E402
 
 display = Display()
 #: after a run the account is looked at so often, so many seconds apart, before a difference counts
@@ -47,10 +48,11 @@ class ActionModule(ActionBase):
                 plan = self._settled(plan, variables)
             self._save(plan, variables)
             self._note(plan)
+            prices = prices_for(plan.region)
         except PlatformError as error:
             return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
         content = plan.as_dict()
-        self._show(plan)
+        self._show(plan, prices)
         self.register_host_variables(
             {
                 "platform_actions": by_kind(content["actions"]),
@@ -109,10 +111,10 @@ class ActionModule(ActionBase):
             plan = self._planned(variables)
         return plan
 
-    def _show(self, plan: Plan) -> None:
+    def _show(self, plan: Plan, prices: Prices) -> None:
         how = self._task.args.get("show", "all")
         if how == "all" or plan.writes:
-            display.display(render(plan, _colour_wanted(), verbose=display.verbosity > 0))
+            display.display(render(plan, _colour_wanted(), verbose=display.verbosity > 0, prices=prices))
         elif how == "result":
             found = warnings(plan, _colour_wanted(), verbose=display.verbosity > 0)
             display.display("\n".join(["", *found, summary(plan)]))

@@ -71,7 +71,7 @@ def test_of_a_broken_inventory_the_reason_is_shown() -> None:
     assert SSH.reason("one\ntwo\n") == "  one\n  two"
 
 
-@pytest.mark.parametrize("program", ["generate_docs.py", "koin-ssh", "scenarios"])
+@pytest.mark.parametrize("program", ["generate_docs.py", "koin-ssh", "prices", "scenarios"])
 def test_without_the_environment_it_says_how_to_make_it(tmp_path: Path, program: str) -> None:
     shutil.copytree(REPOSITORY / "bin", tmp_path / "bin")
     command = [sys.executable, str(tmp_path / "bin" / program)]

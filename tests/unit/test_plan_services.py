@@ -19,6 +19,8 @@ def _role(name: str, *profiles: str, **more: Any) -> dict[str, Any]:
 def _host(live_id: str, profile: str, state: str = "running", name: str = "") -> dict[str, Any]:
     return {
         "InstanceId": live_id,
+        "InstanceType": "t3a.small",
+        "Architecture": "x86_64",
         "State": {"Name": state},
         "IamInstanceProfile": {"Arn": f"arn:aws:iam::123456789012:instance-profile/hosts/{profile}"},
         "Tags": [{"Key": "Name", "Value": name}] if name else [],

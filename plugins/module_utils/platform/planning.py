@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible import constants
 
 from .engine.common import account_problems
+from .engine.cost import Prices, read_prices
 from .engine.declaration import Declaration
-from .engine.errors import DeclarationError
+from .engine.errors import DeclarationError, PlatformError
 from .engine.model import Plan
 from .engine.observe import account
 from .engine.session import Clients
@@ -23,6 +25,8 @@ from .locking import NOTE, confirm
 from .record_store import RecordStore
 from .recording import JOURNAL, Journal
 
+#: what AWS asks for what is billed; bin/prices writes it
+PRICES = Path(__file__).parent / "prices.yml"
 _ROLES = Path(__file__).parents[3] / "roles"
 
 
@@ -40,6 +44,16 @@ def planned(
     environment = environment_of(templar, variables)
     specs = role_specs(_ROLES)
     return plan_for(declared, specs, environment, KINDS, only=only, with_looked=with_looked, with_seen=with_seen)
+
+
+def prices_for(region: str, path: Path = PRICES) -> Prices:
+    """The known prices of a region. Raises PlatformError when the file is not as it has to be."""
+    where = f"prices ({path.name})"
+    try:
+        content = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, yaml.YAMLError) as error:
+        raise PlatformError(f"{where}: cannot be read: {error}") from error
+    return read_prices(content, region, where)
 
 
 def lock_note() -> Path:

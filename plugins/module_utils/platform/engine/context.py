@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .cost import Bill
 from .declaration import Declaration
 from .model import Live, Registry
 
@@ -24,6 +25,7 @@ class Context:
         self._names: dict[tuple[str, str], str] = {}
         self._found: dict[tuple[str, str], Live] = {}
         self.warnings: list[str] = []
+        self.bills: list[Bill] = []
 
     def add(self, kind: str, name: str, live: Live) -> None:
         """Remember that the declared ``name`` is this live resource."""

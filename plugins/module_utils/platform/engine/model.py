@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cost import Bill
     from .looked import Looked
     from .snapshot import Snapshot
 
@@ -113,6 +114,7 @@ class Plan:
     looked: what was compared of each kind; empty unless it was asked for.
     declared, observed: what the plan follows from, see ``snapshot``; empty unless they were asked for.
     stand_in: whether the account is that of a local stand-in.
+    bills: what is billed, of what is declared and of what is not.
     """
 
     account: str
@@ -125,6 +127,7 @@ class Plan:
     declared: Snapshot = field(default_factory=dict)
     observed: Snapshot = field(default_factory=dict)
     stand_in: bool = False
+    bills: tuple[Bill, ...] = ()
 
     def of(self, *kinds_of_action: str) -> list[Action]:
         """The actions of these kinds (``create``, ``change``, ``replace``, ``unmanaged``)."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .catalogue import Catalogue
 from .context import Context
+from .cost import Bill
 from .declaration import Declaration
 from .errors import PlatformError
 from .looked import Looked, looked
@@ -54,18 +55,40 @@ def _compare(kind: Kind, want: Desired, live: Live, context: Context) -> list[Fi
     return changes
 
 
+def _bill(
+    kind: Kind,
+    want: Desired,
+    live: Live | None,
+    changes: Sequence[FieldChange],
+    fixed: Collection[str],
+    context: Context,
+) -> Bill:
+    """What a declared resource is billed for. fixed: fields that differ and that no run changes."""
+    now = kind.fields(live, context) if live else {}
+    planned = now | {change.field: change.after for change in changes if change.field not in fixed}
+    wanted = planned | {change.field: change.after for change in changes if change.field in fixed}
+    was, becomes, should = (tuple(kind.billed(want.name, fields, live, context)) for fields in (now, planned, wanted))
+    return Bill(
+        kind.name, want.name, True, (*(was if live else ()), *kind.spared(want, live, context)), becomes, should
+    )
+
+
 def _actions(kind: Kind, want: Desired, live: Live | None, context: Context) -> Iterable[Action]:
     if live is None:
         desired = resolve(want.fields, context.registry)
         # None declares that something must not be there.
         everything = tuple(FieldChange(field, None, value) for field, value in desired.items() if value is not None)
         context.warnings += kind.warn(want, None, everything, context)
+        if kind.bills:
+            context.bills.append(_bill(kind, want, None, everything, (), context))
         yield Action("create", kind.name, kind.role, want.name, None, want.entry, desired, everything, want.note)
         return
     changes = _compare(kind, want, live, context)
     context.warnings += kind.warn(want, live, changes, context)
     fixed = {change.field for change in changes if kind.replaces(change)}
     fixed |= {field for lead in fixed for field in kind.replaced_with.get(lead, ())}
+    if kind.bills:
+        context.bills.append(_bill(kind, want, live, changes, fixed, context))
     for action, replaces in (("change", False), ("replace", True)):
         part = tuple(change for change in changes if (change.field in fixed) is replaces)
         if part:
@@ -112,11 +135,11 @@ def plan_in(context: Context, kinds: Catalogue, *, with_looked: bool = False, wi
                 item.id: {"name": names.get(item.id, item.label), "fields": kind.fields(item, context)} for item in live
             }
         taken = {item.id for item in matched.values()}
-        strays += [
-            Action("unmanaged", kind.name, kind.role, item.label, item.id)
-            for item in sorted(live, key=lambda item: item.label)
-            if item.listed and item.id not in taken
-        ]
+        others = [item for item in sorted(live, key=lambda item: item.label) if item.listed and item.id not in taken]
+        strays += [Action("unmanaged", kind.name, kind.role, item.label, item.id) for item in others]
+        for item in others if kind.bills else ():
+            usages = tuple(kind.billed("", kind.fields(item, context), item, context))
+            context.bills.append(Bill(kind.name, item.label, False, usages, usages, usages))
     return Plan(
         account=declaration.account,
         region=declaration.region,
@@ -127,4 +150,5 @@ def plan_in(context: Context, kinds: Catalogue, *, with_looked: bool = False, wi
         looked=tuple(compared),
         declared=declared,
         observed=observed,
+        bills=tuple(context.bills),
     )

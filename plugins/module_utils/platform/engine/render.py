@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from .cost import Prices, of_actions, total_lines
 from .model import Action, FieldChange, Peculiar, Plan
 from .refs import readable
 
@@ -40,11 +41,11 @@ def change_lines(change: FieldChange, kinds: Collection[str]) -> list[str]:
     return [f"      {change.field}: {_value(change.before, kinds)} -> {_value(change.after, kinds)}"]
 
 
-def _action_lines(action: Action, kinds: Collection[str], colour: bool, verbose: bool) -> Iterable[str]:
+def _action_lines(action: Action, kinds: Collection[str], colour: bool, verbose: bool, cost: str = "") -> Iterable[str]:
     head = f"  {_SIGNS[action.action]} {action.kind} {action.name}"
     if action.action in ("change", "replace"):
         head += f" ({action.id})" if action.id and action.id != action.name else ""
-    yield _paint(head, _COLOURS[action.action], colour)
+    yield _paint(head, _COLOURS[action.action], colour) + (f"   {cost}" if cost else "")
     if action.note:
         yield f"      note: {action.note}"
     if action.action != "create" or verbose:
@@ -99,21 +100,32 @@ def looked(plan: Plan) -> list[str]:
     return [*lines, ""]
 
 
-def render(plan: Plan, colour: bool = False, verbose: bool = False) -> str:
-    """The whole plan. verbose: also every field of what is created, and how much was compared."""
+def render(plan: Plan, colour: bool = False, verbose: bool = False, prices: Prices | None = None) -> str:
+    """The whole plan.
+
+    verbose: also every field of what is created, and how much was compared. prices: also what it costs.
+    """
     lines = [f"Plan for account {plan.account}, {plan.region}", ""]
+    costs = of_actions(plan.bills, prices) if prices else {}
+
+    def shown(action: Action) -> Iterable[str]:
+        cost = costs.get((action.action, action.kind, action.name), "")
+        return _action_lines(action, plan.kinds, colour, verbose, cost)
+
     for action in plan.writes:
-        lines += _action_lines(action, plan.kinds, colour, verbose)
+        lines += shown(action)
     for kind, heading in _HEADINGS.items():
         group = plan.of(kind)
         if group:
             lines += _section(lines, heading)
             for action in group:
-                lines += _action_lines(action, plan.kinds, colour, verbose)
+                lines += shown(action)
     if lines[-1]:
         lines.append("")
     if verbose:
         lines += looked(plan)
     lines += warnings(plan, colour, verbose)
+    if prices and (cost := total_lines(plan.bills, prices)):
+        lines += [*cost, ""]
     lines.append(_paint(summary(plan), "1", colour))
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from typing import Any
 from ..engine import formats
 from ..engine.access import Detail, Read, Removal, Requests, Write, at
 from ..engine.context import Context
+from ..engine.cost import Usage
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
 from ..engine.model import Desired, FieldChange, Fields, Live
@@ -274,6 +275,9 @@ class FlowLog(Ec2Kind):
             "interval": raw.get("MaxAggregationInterval", 600),
             **tag_fields(tags_of(raw)),
         }
+
+    def billed(self, name: str, fields: Fields, live: Live | None, context: Context) -> Iterable[Usage]:
+        yield Usage("delivery of flow logs", quantity=None)
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         """A flow log that exists and delivers nothing."""

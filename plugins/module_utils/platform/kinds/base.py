@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from ..engine.access import Read, Removal, Write
 from ..engine.context import Context
+from ..engine.cost import Usage
 from ..engine.declaration import Declaration
 from ..engine.errors import PlatformError, Problem
 from ..engine.formats import Format
@@ -163,6 +164,22 @@ class Kind(ABC):
         None for a key that cannot say it, and that is left out or null. Raises UndeclarableError.
         """
         return {}
+
+    def billed(self, name: str, fields: Fields, live: Live | None, context: Context) -> Iterable[Usage]:
+        """What it is billed for while it has these fields.
+
+        name: as it is declared; empty for what is not. live: None before it exists.
+        """
+        return ()
+
+    @property
+    def bills(self) -> bool:
+        """Whether anything of this kind is billed."""
+        return type(self).billed is not Kind.billed
+
+    def spared(self, want: Desired, live: Live | None, context: Context) -> Iterable[Usage]:
+        """What else ends being billed once it is as it is declared, and is no part of another resource's `billed`."""
+        return ()
 
     def belongs_to(self, want: Desired, context: Context) -> tuple[str, str] | None:
         """Kind and name of the declared resource with which it comes and goes."""

@@ -12,6 +12,7 @@ from ..distribution_config import carried, flatten, sharing, superseded
 from ..engine import formats
 from ..engine.access import Condition, Detail, Read, Removal, Requests, Scope, Write, at
 from ..engine.context import Context
+from ..engine.cost import Usage
 from ..engine.declaration import Declaration
 from ..engine.errors import PlatformError, Problem, UndeclarableError
 from ..engine.formats import hostname_fault
@@ -671,6 +672,9 @@ class Distribution(Kind):
         if key := (live.raw["config"].get("ViewerCertificate") or {}).get("IAMCertificateId"):
             flat["certificate"] = f"server certificate {key} of IAM"
         return flat | superseded(live.raw["config"])
+
+    def billed(self, name: str, fields: Fields, live: Live | None, context: Context) -> Iterable[Usage]:
+        yield Usage("CloudFront traffic and requests", quantity=None)
 
     removes = ("cloudfront:DeleteDistribution",)
     # A distribution must not read a bucket whose name anybody may take.

@@ -12,6 +12,7 @@ from typing import Any
 from ..engine import checks, formats
 from ..engine.access import Arguments, Detail, Read, Removal, Requests, Scope, Write, at
 from ..engine.context import Context
+from ..engine.cost import Usage
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
 from ..engine.formats import strange
@@ -730,6 +731,8 @@ class Instance(Ec2Kind):
                 # Read once: every declared name is searched among all instances.
                 "Called": called(raw),
             }
+            if data := [volumes[item] for item in _volume_ids(raw) if item in volumes and item != _root_volume_id(raw)]:
+                extra["Data"] = data
             interfaces = sorted(raw.get("NetworkInterfaces", []), key=_index)
             attributes = {
                 "id": live_id,
@@ -769,6 +772,30 @@ class Instance(Ec2Kind):
             "root_volume.encrypted": root.get("Encrypted"),
             **tag_fields(tags_of(raw)),
         }
+
+    def billed(self, name: str, fields: Fields, live: Live | None, context: Context) -> Iterable[Usage]:
+        raw: Mapping[str, Any] = live.raw if live else {}
+        entry = context.declaration.entries(self.variable).get(name, {})
+        if fields.get("state", "running") == "running":
+            tenancy = raw.get("Placement", {}).get("Tenancy") or self._tenancy(fields, context)
+            yield _machine(str(fields.get("type")), tenancy != "default", raw)
+            subnet = context.declaration.entries("aws_network_subnets").get(str(fields.get("subnet")), {})
+            passing = self.passing_address(live, context) if live else subnet.get("map_public_ip")
+            # An elastic IP takes its place.
+            if passing and not entry.get("elastic_ip"):
+                yield ADDRESS
+        size, kind = fields.get("root_volume.size"), str(fields.get("root_volume.type") or "gp2").partition(" ")[0]
+        if size or not live:
+            yield from _storage(kind, size, raw.get("Root") or {})
+        for volume in raw.get("Data", []):
+            yield from _storage(str(volume.get("VolumeType")), volume.get("Size"), volume)
+
+    @staticmethod
+    def _tenancy(fields: Fields, context: Context) -> str:
+        """On whose hardware an instance of its VPC starts."""
+        vpc = context.id("vpc", str(fields.get("vpc", "")))
+        found = (raw.get("InstanceTenancy") for raw in context.observation.get("vpcs", []) if raw["VpcId"] == vpc)
+        return next(found, None) or "default"
 
     def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
         roles = context.declaration.value("aws_compute_kept_roles", KEPT_ROLES)
@@ -826,10 +853,11 @@ class Instance(Ec2Kind):
         return shrinks or super().replaces(change)
 
     @staticmethod
-    def _passing_address(live: Live, context: Context) -> str:
+    def passing_address(live: Live, context: Context) -> str:
         """The public address that a host has only while it runs."""
         public = str(live.raw.get("PublicIpAddress") or "")
-        return "" if public in {item["PublicIp"] for item in context.observation["addresses"]} else public
+        held = {item["PublicIp"] for item in context.observation.get("addresses", [])}
+        return "" if public in held else public
 
     @staticmethod
     def _rights(want: Desired, before: str, context: Context) -> Iterator[str]:
@@ -866,10 +894,8 @@ class Instance(Ec2Kind):
 
     def warn(self, want: Desired, live: Live | None, changes: Sequence[FieldChange], context: Context) -> Iterable[str]:
         if live is None:
-            vpc = context.id("vpc", str(want.fields.get("vpc", "")))
-            vpcs = context.observation["vpcs"]
-            raw: Mapping[str, Any] = next((item for item in vpcs if item["VpcId"] == vpc), {})
-            if raw.get("InstanceTenancy", "default") != "default":
+            if self._tenancy(want.fields, context) != "default":
+                vpc = context.id("vpc", str(want.fields.get("vpc", "")))
                 yield (
                     f"instance {want.name}: VPC {vpc} launches on dedicated hardware, which costs more and not every "
                     "type allows"
@@ -882,7 +908,7 @@ class Instance(Ec2Kind):
         stops = after.get("state") == "stopped"
         if stops:
             yield f"instance {want.name}: it is stopped, and all that runs on it"
-        if (stops or "type" in before) and (public := self._passing_address(live, context)):
+        if (stops or "type" in before) and (public := self.passing_address(live, context)):
             yield f"instance {want.name}: it loses its public address {public} for good, because it stops"
         if (stops or "type" in before) and _STORE.match(live.raw["InstanceType"]):
             yield f"instance {want.name}: what is on its instance store ({live.raw['InstanceType']}) is lost"
@@ -937,11 +963,46 @@ def _root_volume_id(raw: Mapping[str, Any]) -> str | None:
     return volume
 
 
+def _volume_ids(raw: Mapping[str, Any]) -> list[str]:
+    found = (item.get("Ebs", {}).get("VolumeId") for item in raw.get("BlockDeviceMappings", []))
+    return [volume for volume in found if volume]
+
+
+#: what of IOPS and MiB/s is in the price of a gp3 volume
+_WITHIN = (("Iops", "IOPS", 3000), ("Throughput", "MiB/s", 125))
+
+
+def _storage(kind: str, size: int | None, volume: Mapping[str, Any]) -> Iterator[Usage]:
+    """What a volume is billed for. volume: as it is; empty before it exists."""
+    yield Usage(f"{kind} storage", "GB-month", size)
+    same = kind == volume.get("VolumeType")
+    for key, unit, free in _WITHIN if kind == "gp3" and same else ():
+        if (volume.get(key) or 0) > free:
+            yield Usage(f"gp3 {unit} above {free}", quantity=volume[key] - free)
+    if kind in ("io1", "io2") and same:
+        yield Usage(f"{kind} IOPS", quantity=volume.get("Iops"))
+
+
+def _machine(kind: str, dedicated: bool, raw: Mapping[str, Any]) -> Usage:
+    """An instance of a type: on demand, with Linux, on shared hardware; the others have prices of their own."""
+    system = raw.get("PlatformDetails") or "Linux/UNIX"
+    others = (
+        ("spot", raw.get("InstanceLifecycle") == "spot"),
+        ("dedicated", dedicated),
+        (system, system != "Linux/UNIX"),
+    )
+    return Usage(" ".join([kind, *(f"({what})" for what, so in others if so)]), "hour")
+
+
 def _volume_type(root: Mapping[str, Any], wanted: str | None) -> str | None:
     """The type of a volume; one that goes with what it was set to, for that may go as well."""
     kind: str | None = root.get("VolumeType")
     parts = [f"{root[key]} {unit}" for key, unit in (("Iops", "IOPS"), ("Throughput", "MiB/s")) if root.get(key)]
     return f"{kind} ({', '.join(parts)})" if kind and parts and wanted not in (None, kind) else kind
+
+
+#: a public address, in use or not
+ADDRESS = Usage("public IPv4 address", "hour")
 
 
 class ElasticIp(Ec2Kind):
@@ -1059,6 +1120,15 @@ class ElasticIp(Ec2Kind):
             "instance": context.name("instance", instance) if instance else other,
             **tag_fields(tags_of(live.raw)),
         }
+
+    def billed(self, name: str, fields: Fields, live: Live | None, context: Context) -> Iterable[Usage]:
+        yield ADDRESS
+
+    def spared(self, want: Desired, live: Live | None, context: Context) -> Iterable[Usage]:
+        """The address that the host has had until now, which goes back to AWS."""
+        host = context.found("instance", want.name)
+        if host and (live is None or live.raw.get("InstanceId") != host.id) and Instance.passing_address(host, context):
+            yield ADDRESS
 
     def entry_name(self, live: Live, context: Context) -> str:
         """It is declared with its host."""

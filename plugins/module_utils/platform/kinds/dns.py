@@ -10,6 +10,7 @@ from typing import Any
 from ..engine import formats
 from ..engine.access import Condition, Detail, Read, Removal, Requests, Scope, Write, at
 from ..engine.context import Context
+from ..engine.cost import Usage
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
 from ..engine.formats import hostname_fault
@@ -245,6 +246,10 @@ class Zone(Kind):
 
     def fields(self, live: Live, context: Context) -> Fields:
         return {}
+
+    def billed(self, name: str, fields: Fields, live: Live | None, context: Context) -> Iterable[Usage]:
+        yield Usage("hosted zone")
+        yield Usage("DNS queries", quantity=None)
 
     def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
         """Records that stay. The zone's own NS and SOA go with it; records of certificates with those."""

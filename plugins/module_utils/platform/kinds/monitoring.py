@@ -10,6 +10,7 @@ from typing import Any
 from ..engine import formats
 from ..engine.access import Detail, Read, Removal, Requests, Write, at
 from ..engine.context import Context
+from ..engine.cost import Usage
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
 from ..engine.model import Desired, Fields, Live
@@ -118,6 +119,9 @@ class Topic(Kind):
                 and item["SubscriptionArn"] != "Deleted"
             )
         }
+
+    def billed(self, name: str, fields: Fields, live: Live | None, context: Context) -> Iterable[Usage]:
+        yield Usage("mails of SNS", quantity=None)
 
 
 _DAY = 86400
@@ -319,6 +323,9 @@ class Alarm(Kind):
             "unit": raw.get("Unit"),
             **{field: _text(raw.get(key)) for field, key in _OTHERWISE.items()},
         }
+
+    def billed(self, name: str, fields: Fields, live: Live | None, context: Context) -> Iterable[Usage]:
+        yield Usage("CloudWatch alarm")
 
     def declared_at(self, name: str, live: Live, context: Context) -> tuple[str, ...]:
         """One entry is the alarm of every instance, so that an alarm is declared only if all instances have it."""

@@ -11,6 +11,7 @@ from typing import Any
 from ..engine import formats
 from ..engine.access import Detail, Read, Removal, Requests, Write, at
 from ..engine.context import Context
+from ..engine.cost import Usage
 from ..engine.declaration import Declaration
 from ..engine.errors import Problem, UndeclarableError
 from ..engine.model import Desired, FieldChange, Fields, Live
@@ -567,6 +568,9 @@ class Bucket(Kind):
             if present:
                 fields[f"prefixes.{prefix}"] = "present"
         return fields
+
+    def billed(self, name: str, fields: Fields, live: Live | None, context: Context) -> Iterable[Usage]:
+        yield Usage("S3 storage and requests", quantity=None)
 
     def kept(self, want: Desired, live: Live, context: Context, goes: Goes) -> Iterable[str]:
         """Objects in it, old versions included; declared folders are none."""
