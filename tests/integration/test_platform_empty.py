@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,14 @@ def test_plan_lists_every_declared_resource_and_writes_nothing(plan_file: tuple[
     assert not [request for request in aws.requests(0) if request["write"] and request.get("principal")]
     for kind, name in _everything_declared():
         assert f"{'~' if KINDS.named(kind).everywhere else '+'} {kind} {name}" in run.output
+
+
+def test_plan_says_what_everything_costs(plan_file: tuple[Run, Path]) -> None:
+    output = plan_file[0].output
+    assert "  + elastic_ip KOIN_PROD   + $3.65 a month" in output
+    assert "  + bucket koin-backup   price unknown: S3 storage and requests by use" in output
+    # On an empty account the plan adds all of it.
+    assert re.search(r"Cost a month \(730 hours\): (\$[\d.]+) as declared, \+ \1 by this plan\.", output)
 
 
 def test_provision_makes_exactly_the_calls_that_the_plan_announced(built: tuple[Platform, list[str]]) -> None:

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible.module_utils.platform.engine.cost import amount
+from ansible.module_utils.platform.engine.cost import costs as costs_of
 from ansible.module_utils.platform.engine.model import Plan
+from ansible.module_utils.platform.planning import prices_for
 
 from tests.support import live_account
 from tests.support.inventory import inventory
@@ -100,6 +103,15 @@ def test_unmanaged_lists_the_strays(adopted: Adopted) -> None:
             if kind in ("MX", "TXT") or name == "old.koreatech.in."
         },
     }
+
+
+def test_unmanaged_says_what_the_strays_cost(adopted: Adopted) -> None:
+    strays = {bill.name.split(" (")[0]: bill.now for bill in adopted.plan_after.bills if not bill.declared}
+    costs = {name: costs_of(amount(usages, prices_for("ap-northeast-2"))) for name, usages in strays.items()}
+    # A t3a.small with a public address of its own, and an address that nothing uses.
+    assert costs["test-kim"] == "$20.73 a month; price unknown: gp2 storage"
+    assert costs["3.35.27.61"] == "$3.65 a month"
+    assert costs["bcsdlab-backup-2019"] == "price unknown: S3 storage and requests by use"
 
 
 def test_second_provision_writes_nothing(adopted: Adopted) -> None:

@@ -6,6 +6,7 @@ guessed.
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -195,7 +196,8 @@ class Totals:
     def unknown(self) -> tuple[tuple[str, int], ...]:
         """What none of the sums has in it."""
         found = Counter(dict(self.declared.unknown))
-        found.update(dict(self.strays.unknown))
+        for part in (self.change.saved, self.strays):
+            found.update(dict(part.unknown))
         return tuple(found.items())
 
 
@@ -224,7 +226,7 @@ def total_lines(bills: Iterable[Bill], prices: Prices) -> list[str]:
     left_out = f"price unknown: {_items(found.unknown)}; " if found.unknown else ""
     return [
         f"Cost a month ({HOURS} hours): {', '.join(parts)}. Prices of {prices.seen}, {prices.region}.",
-        f"  Not counted: {left_out}{NEVER_COUNTED}.",
+        *textwrap.wrap(f"Not counted: {left_out}{NEVER_COUNTED}.", 110, initial_indent="  ", subsequent_indent="    "),
     ]
 
 
