@@ -51,6 +51,10 @@ plan: setup ## Show what would change (INVENTORY=inventories/production for AWS)
 	@$(ON_REHEARSAL)
 	@ansible-playbook playbooks/plan.yml -i $(INVENTORY)/hosts.yml
 
+reach: setup ## Show who can reach whom; explain one path: make reach FROM=internet TO=KOIN_DB PORT=3306 (PROTOCOL=udp)
+	@$(ON_REHEARSAL)
+	@ansible-playbook playbooks/reach.yml -i $(INVENTORY)/hosts.yml $(if $(FROM),-e from=$(FROM)) $(if $(TO),-e to=$(TO)) $(if $(PORT),-e port=$(PORT)) $(if $(PROTOCOL),-e protocol=$(PROTOCOL)) $(ARGS)
+
 inventory: setup ## Show the hosts of the account and their groups
 	@$(ON_REHEARSAL)
 	@ansible-inventory -i $(INVENTORY) --graph

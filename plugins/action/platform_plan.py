@@ -77,7 +77,9 @@ class ActionModule(ActionBase):
             raise PlatformError("This plans a part only, and a saved plan is whole: leave out aws_plan_kinds.")
         looked = display.verbosity > 0 or bool(self._task.args.get("save"))
         seen = kept or (run_journal().kept and not self._kinds)
-        return planned(self._templar, variables, only=self._kinds, with_looked=looked, with_seen=seen)
+        # A part of the plan does not show who reaches whom.
+        review = not self._kinds
+        return planned(self._templar, variables, only=self._kinds, with_looked=looked, with_seen=seen, review=review)
 
     def _note(self, plan: Plan) -> None:
         """What the record of this run says of the plan."""

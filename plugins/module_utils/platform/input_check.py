@@ -24,6 +24,7 @@ from .inputs import check_hosts, inputs, owner, specs_of, unknown_variables
 from .kinds import KINDS
 from .plain_secrets import literal_secrets
 from .platform_input import bucket_problems, offer_problems, site_problems
+from .reach.policy import Facts, shape_problems
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -31,7 +32,7 @@ _REPOSITORY = Path(__file__).resolve().parents[3]
 #: what decides which roles a host gets: its name, its role, its functions, its Swarm
 _DECIDES_ROLES = re.compile(r"aws_compute_(roles|instances)(\.[^.]*|\..*\.(role|functions|swarm)(\.\d+)?)?")
 #: variables that others follow from
-_FOLLOWED = ("platform_bucket", "platform_offers", "platform_sites")
+_FOLLOWED = ("platform_bucket", "platform_offers", "platform_sites", "platform_reach")
 #: how a filter of ours reports a declared variable: where, what is wrong, what to do
 _FILTER = re.compile(r"(platform_\w+(?:\.\S+)?): (.+?); ([^;]+)")
 _QUOTED = re.compile(r"`([^`]+)`|(?<![\w.])(\d+) is ")
@@ -85,6 +86,11 @@ class InputCheck:
                 self._add(problem, host)
         for problem in [problem for problem in self._found if problem not in account and _follows(problem, account)]:
             del self._found[problem]
+        return self._all()
+
+    def account_problems(self) -> list[Problem]:
+        """Every problem of the account alone, with file and line."""
+        self.account()
         return self._all()
 
     def _all(self) -> list[Problem]:
@@ -154,6 +160,11 @@ class InputCheck:
             yield from offer_problems(followed["platform_offers"], groups, functions)
         if "platform_sites" in followed and instances and zones:
             yield from site_problems(followed["platform_sites"], instances, zones)
+        offers = followed.get("platform_offers")
+        if "platform_reach" in followed and instances and isinstance(offers, Mapping):
+            functions = self.specs["aws_compute"]["instance"]["functions"]["choices"]
+            entries = {name: entry for name, entry in instances.items() if isinstance(entry, Mapping)}
+            yield from shape_problems(followed["platform_reach"], Facts(entries, offers), functions)
 
     def roles(self) -> dict[str, dict[str, dict[str, Any]]]:
         """By host and role, the variables of the role's specs, templates filled in."""

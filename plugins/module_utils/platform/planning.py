@@ -11,6 +11,7 @@ import yaml
 from ansible import constants
 
 from .engine.common import account_problems
+from .engine.context import Context
 from .engine.cost import Prices, read_prices
 from .engine.declaration import Declaration
 from .engine.errors import DeclarationError, PlatformError
@@ -22,8 +23,13 @@ from .engine.workflow import check_account, plan_for
 from .kinds import KINDS
 from .lock import Lock
 from .locking import NOTE, confirm
+from .reach.declared import declared
+from .reach.model import Network
+from .reach.observed import KINDS as NETWORK_KINDS
+from .reach.observed import observed
 from .record_store import RecordStore
 from .recording import JOURNAL, Journal
+from .reviewing import reviewer
 
 #: what AWS asks for what is billed; bin/prices writes it
 PRICES = Path(__file__).parent / "prices.yml"
@@ -37,13 +43,42 @@ def planned(
     only: Collection[str] = (),
     with_looked: bool = False,
     with_seen: bool = False,
+    review: bool = False,
 ) -> Plan:
-    """Observe the account and plan. Raises PlatformError. templar: of an action plugin. Others: see ``plan_for``."""
+    """Observe the account and plan. Raises PlatformError.
+
+    templar: of an action plugin. review: whether to say what the plan opens and closes, and to refuse what the policy
+    forbids. Others: see ``plan_for``.
+    """
     names = (name for name in variables if name.startswith("aws_"))
-    declared = {name: templar.template(variables[name]) for name in names}
+    raw = {name: templar.template(variables[name]) for name in names}
     environment = environment_of(templar, variables)
     specs = role_specs(_ROLES)
-    return plan_for(declared, specs, environment, KINDS, only=only, with_looked=with_looked, with_seen=with_seen)
+    return plan_for(
+        raw,
+        specs,
+        environment,
+        KINDS,
+        only=only,
+        with_looked=with_looked,
+        with_seen=with_seen,
+        review=reviewer(variables, templar.template) if review else None,
+    )
+
+
+def network_of(templar: Any, variables: Mapping[str, Any]) -> tuple[Network, Network]:
+    """The network as the account has it, and as the declaration will make it. Raises PlatformError."""
+    names = (name for name in variables if name.startswith("aws_"))
+    raw = {name: templar.template(variables[name]) for name in names}
+    found: list[Context] = []
+
+    def keep(context: Context, plan: Plan) -> Plan:
+        found.append(context)
+        return plan
+
+    plan_for(raw, role_specs(_ROLES), environment_of(templar, variables), KINDS, only=NETWORK_KINDS, review=keep)
+    before = observed(found[0])
+    return before, declared(found[0], before)
 
 
 def prices_for(region: str, path: Path = PRICES) -> Prices:

@@ -207,6 +207,24 @@ class Sources:
                 return f"{source.path}:{line}"
         return f"{place.path}:{place.line}"
 
+    def written_at(self, where: str) -> tuple[str, str]:
+        """The path that somebody wrote of a value of localhost, with its file and line, which may be empty.
+
+        A template inside a variable may take a part from another one by its name: then that is the path.
+        """
+        variable, _, rest = where.partition(".")
+        place = self.place_of(variable)
+        node = place.value if place else None
+        while node is not None and (step := next(_steps(node, rest), None)):
+            _, node, rest = step
+        key = rest.partition(".")[0]
+        for name in names_in(node) if node is not None and key else ():
+            source = self.place_of(name)
+            for inner, _ in pairs(source.value) if source else ():
+                if source and inner.value == key:
+                    return f"{name}.{key}", f"{source.path}:{inner.start_mark.line + 1}"
+        return where, self.line_of(where) or ""
+
     def steps_to(self, place: Place) -> tuple[str, ...]:
         """The keys that lead to a variable from the top of its file, e.g. ``all``, ``hosts``, ``localhost``, itself."""
         return next(_steps_to(self._checked[place.path][0], place.key))

@@ -115,6 +115,7 @@ class Plan:
     declared, observed: what the plan follows from, see ``snapshot``; empty unless they were asked for.
     stand_in: whether the account is that of a local stand-in.
     bills: what is billed, of what is declared and of what is not.
+    paths: what the plan opens and closes, a line each.
     """
 
     account: str
@@ -128,6 +129,7 @@ class Plan:
     observed: Snapshot = field(default_factory=dict)
     stand_in: bool = False
     bills: tuple[Bill, ...] = ()
+    paths: tuple[str, ...] = ()
 
     def of(self, *kinds_of_action: str) -> list[Action]:
         """The actions of these kinds (``create``, ``change``, ``replace``, ``unmanaged``)."""
@@ -148,5 +150,6 @@ class Plan:
             "actions": [action.as_dict() for action in self.actions],
             "registry": self.registry,
             "warnings": list(self.warnings),
+            "paths": list(self.paths),
             "looked": [item.as_dict() for item in self.looked],
         }

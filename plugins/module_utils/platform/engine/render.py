@@ -100,6 +100,13 @@ def looked(plan: Plan) -> list[str]:
     return [*lines, ""]
 
 
+def paths(plan: Plan, colour: bool = False) -> list[str]:
+    """What opens and closes, followed by an empty line; empty if nothing does."""
+    if not plan.paths:
+        return []
+    return ["Who reaches whom:", *(_paint(f"  {line}", "33", colour) for line in plan.paths), ""]
+
+
 def render(plan: Plan, colour: bool = False, verbose: bool = False, prices: Prices | None = None) -> str:
     """The whole plan.
 
@@ -124,6 +131,7 @@ def render(plan: Plan, colour: bool = False, verbose: bool = False, prices: Pric
         lines.append("")
     if verbose:
         lines += looked(plan)
+    lines += paths(plan, colour)
     lines += warnings(plan, colour, verbose)
     if prices and (cost := total_lines(plan.bills, prices)):
         lines += [*cost, ""]

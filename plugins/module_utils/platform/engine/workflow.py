@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from .catalogue import Catalogue
 from .checks import once
 from .common import common_problems, stand_in
+from .context import Context
 from .declaration import COMMON, Declaration
 from .errors import DeclarationError, Problem
 from .model import Plan
 from .observe import account, observe
-from .plan import plan
+from .plan import plan_in
 from .schema import Specs, check
 from .session import Clients, regions
 
@@ -45,11 +46,13 @@ def plan_for(
     only: Collection[str] = (),
     with_looked: bool = False,
     with_seen: bool = False,
+    review: Callable[[Context, Plan], Plan] | None = None,
 ) -> Plan:
     """The plan for the account that ``environment`` (AWS_* variables) opens. Raises PlatformError.
 
     raw: every variable of the declaration, as the inventory gives it. specs: by role, see ``schema.Specs``.
     only: names of the kinds to plan; all of them when none is named. with_looked, with_seen: see ``plan``.
+    review: looks at the finished plan, with what is known of the account; what it returns is the plan. It may refuse.
     """
     declaration = declaration_of(raw, specs, kinds)
     clients = Clients(declaration.region, environment)
@@ -58,8 +61,10 @@ def plan_for(
     planned = kinds.only(only)
     observation = observe(clients, declaration, planned)
     _stop_at(planned.check_account(declaration, observation))
-    found = plan(declaration, observation, planned, with_looked=with_looked, with_seen=with_seen)
-    return replace(found, stand_in=bool(stand_in(environment)))
+    context = Context(declaration, observation)
+    found = plan_in(context, planned, with_looked=with_looked, with_seen=with_seen)
+    found = replace(found, stand_in=bool(stand_in(environment)))
+    return review(context, found) if review else found
 
 
 def check_account(declared: str, observed: str) -> None:

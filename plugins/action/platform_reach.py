@@ -1,0 +1,82 @@
+"""Controller side of ``platform_reach``; its documentation is in plugins/modules/platform_reach.py."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
+
+from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.planning import network_of  # noqa: E402
+from ansible.module_utils.platform.reach import ask, show  # noqa: E402
+from ansible.module_utils.platform.reach.matrix import Matrix, as_data  # noqa: E402
+from ansible.module_utils.platform.reach.model import Network  # noqa: E402
+from ansible.module_utils.platform.reviewing import read_sources  # noqa: E402
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """Show who reaches whom, or explain one path."""
+
+    _requires_connection = False
+    _VALID_ARGS = frozenset({"source", "target", "port", "protocol", "of", "expect"})
+
+    def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Print it; fail when a path is not as expected."""
+        result, variables = super().run(tmp, task_vars), dict(task_vars or {})
+        try:
+            before, after = network_of(self._templar, variables)
+            return {**result, "changed": False, **self._told(before, after, variables)}
+        except PlatformError as error:
+            return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
+
+    def _argument(self, name: str) -> str:
+        return str(self._task.args.get(name) or "").strip()
+
+    def _told(self, before: Network, after: Network, variables: Mapping[str, Any]) -> dict[str, Any]:
+        of, source, target = (self._argument(name) for name in ("of", "source", "target"))
+        if of not in ("", "account", "declaration"):
+            raise PlatformError(f"of: `{of}` is neither account nor declaration.")
+        declared = of == "declaration" or (not of and not before.hosts)
+        matrix = Matrix(after if declared else before)
+        what = "declared" if declared else "in the account"
+        if source and target:
+            return self._path(matrix, source, target, what, variables)
+        if self._argument("port") or self._argument("expect"):
+            raise PlatformError("A path has two ends: add -e from=internet -e to=KOIN_DB.")
+        wanted = [ask.host_called(name, matrix) for name in (source, target) if name]
+        lines = [f"Who reaches whom, as {what}:", "", *show.table(matrix, *([wanted[0]] if wanted else []))]
+        if not declared and (found := show.changes(matrix, Matrix(after))):
+            lines += ["", "provision.yml would change this:", *(f"  {line}" for line in found)]
+        display.display("\n".join(lines))
+        return {"reach": as_data(matrix.network)}
+
+    def _path(
+        self, matrix: Matrix, source: str, target: str, what: str, variables: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        text, expect = self._argument("port"), self._argument("expect") or "open"
+        if text and not text.isdecimal():
+            raise PlatformError(f"port: `{text}` is no number.")
+        if expect not in ("open", "closed"):
+            raise PlatformError(f"expect: `{expect}` is neither open nor closed.")
+        protocol = self._argument("protocol") or "tcp"
+        found = ask.answers(matrix, source, target, protocol, int(text) if text else None)
+        files = read_sources(variables.get("ansible_inventory_sources") or ())
+        lines = [line for answer in found for line in (*answer.lines(files.written_at), "")]
+        display.display("\n".join([f"As {what}:", *lines[:-1]]))
+        verdicts = [answer.verdict for answer in found]
+        right = all(verdict == (ask.PASSES if expect == "open" else ask.CLOSED) for verdict in verdicts)
+        if expect == "open":
+            right = ask.PASSES in verdicts
+        if right:
+            return {"verdicts": verdicts}
+        told = "; ".join(f"{answer.question}: {answer.verdict}" for answer in found)
+        problem = f"{told}. Expected: {expect}. See the steps above."
+        return {"failed": True, "verdicts": verdicts, "msg": "not as expected", "problem": problem}

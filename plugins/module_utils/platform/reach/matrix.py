@@ -1,0 +1,174 @@
+"""Who reaches whom: the internet, administrators and every host, to every host and to the internet. Pure.
+
+Hosts of the same signature reach the same, so each pair of signatures is decided once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from .model import Address, Block, Host, Network
+from .paths import End, Paths, ends, on_internet
+from .ports import NONE, Ports, text, union, without
+
+INTERNET, ADMINISTRATORS = "internet", "administrators"
+PROTOCOLS = ("tcp", "udp", "esp", "icmp")
+#: of a source of many addresses, this part may be denied: a list of unwelcome addresses is no closed door
+_EXCEPTIONS = 256
+
+
+class Cell(NamedTuple):
+    """What a source reaches, as destination ports.
+
+    passes: from every one of its addresses, but for few exceptions. some: from at least one. arrives: packets do, from
+    at least one, whether or not an answer comes back.
+    """
+
+    arrives: Ports
+    passes: Ports
+    some: Ports
+
+
+EMPTY = Cell(NONE, NONE, NONE)
+
+
+class Matrix:
+    """The matrix of a network; cells are computed when they are asked for, and remembered."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.paths = Paths(network)
+        #: versions of IP that any host has
+        self.versions = tuple(v for v in (4, 6) if any(host.address(v) for host in network.hosts.values()))
+        self._ends = {
+            (name, version): End(address, host)
+            for name, host in network.hosts.items()
+            for version in self.versions
+            if (address := host.address(version))
+        }
+        self._signs = {key: self.paths.signature(end) for key, end in self._ends.items()}
+        self._outside: dict[tuple[str, int], list[tuple[End, int]]] = {}
+        self._cells: dict[tuple[object, ...], Cell] = {}
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every source by name."""
+        return (INTERNET, *((ADMINISTRATORS,) if self.network.administrators else ()), *self.network.hosts)
+
+    def cell(self, source: str, target: str, protocol: str = "tcp", version: int = 4) -> Cell:
+        """What a source reaches. Names: a host, ``internet``, ``administrators``."""
+        signs = tuple(self._signs.get((name, version), name) for name in (source, target))
+        key = (*signs, protocol, version)
+        if key not in self._cells:
+            found = [
+                (self.paths.reach(one, other, protocol), size * there)
+                for one, size in self.ends(source, version)
+                for other, there in self.ends(target, version)
+                if one.host or other.host
+            ]
+            self._cells[key] = _together(found)
+        return self._cells[key]
+
+    def ends(self, name: str, version: int) -> list[tuple[End, int]]:
+        """The addresses that a name stands for: one of each range in which all reach the same, and its size."""
+        if (name, version) in self._ends:
+            return [(self._ends[name, version], 1)]
+        if name not in (INTERNET, ADMINISTRATORS):
+            return []
+        if (name, version) not in self._outside:
+            self._outside[name, version] = list(self._addresses(name, version))
+        return self._outside[name, version]
+
+    def _addresses(self, name: str, version: int) -> Iterator[tuple[End, int]]:
+        administrators = self.network.administrators
+        if name == ADMINISTRATORS:
+            yield from ends((one for one in administrators if one.version == version), self.paths)
+            return
+        own = [one for vpc in self.network.vpcs.values() for one in vpc.blocks]
+        everything = Block(version, 0, 2 ** (32 if version == 4 else 128) - 1)
+        for end, size in ends([everything], self.paths):
+            address: Address = end.address
+            if on_internet(address) and not any(one.holds(address) for one in (*administrators, *own)):
+                yield end, size
+
+    def cells(self) -> Iterator[tuple[str, str, str, int, Cell]]:
+        """Source, target, protocol, version and cell of everything that is reached."""
+        hosts = self.network.hosts
+        for version in self.versions:
+            for source in self.sources:
+                here: Host | None = hosts.get(source)
+                for target in (*hosts, INTERNET):
+                    there: Host | None = hosts.get(target)
+                    if not (here or there) or (here and there and here.instance == there.instance):
+                        continue
+                    for protocol in PROTOCOLS:
+                        cell = self.cell(source, target, protocol, version)
+                        if cell.arrives:
+                            yield source, target, protocol, version, cell
+
+
+def _together(found: Iterable[tuple[Any, int]]) -> Cell:
+    """The cell of several addresses, each with what it reaches and how many they are."""
+    sizes: dict[Any, int] = {}
+    for reach, size in found:
+        sizes[reach] = sizes.get(reach, 0) + size
+    if len(sizes) <= 1:
+        reach = next(iter(sizes), None)
+        return Cell(reach.arrives, reach.passes, reach.passes) if reach else EMPTY
+    total, some = sum(sizes.values()), union(*(reach.passes for reach in sizes))
+    starts = sorted({edge for reach in sizes for first, last in reach.passes for edge in (first, last + 1)})
+    passes = []
+    for first, after in pairwise(starts):
+        count = sum(size for reach, size in sizes.items() if any(low <= first <= high for low, high in reach.passes))
+        if count * _EXCEPTIONS >= total * (_EXCEPTIONS - 1):
+            passes.append((first, after - 1))
+    return Cell(union(*(reach.arrives for reach in sizes)), union(passes), some)
+
+
+def as_data(network: Network) -> dict[str, Any]:
+    """The matrix as plain data, for reports; JSON can hold it.
+
+    ``hosts``: by name ``private`` (addresses), ``public`` (empty if there is none), ``subnet``, ``vpc``, ``groups``.
+    ``sources``: every source, in order: ``internet``, ``administrators`` if any are declared, hosts.
+    ``cells``: what is reached; a pair that is missing reaches nothing. Each has ``source``, ``target`` (a host, or
+    ``internet``), ``protocol`` (tcp, udp, esp, icmp), ``version`` (4, 6), and lists of ``[first, last]`` ports:
+    ``passes`` (from every address of the source), ``some`` (from some only), ``unanswered`` (packets arrive, no answer
+    comes back). A protocol without ports has ``[[0, 65535]]`` for yes.
+    """
+    matrix, cells = Matrix(network), []
+    for source, target, protocol, version, cell in matrix.cells():
+        some, unanswered = difference(cell)
+        cells.append(
+            {
+                "source": source,
+                "target": target,
+                "protocol": protocol,
+                "version": version,
+                "passes": [list(pair) for pair in cell.passes],
+                "some": [list(pair) for pair in some],
+                "unanswered": [list(pair) for pair in unanswered],
+            }
+        )
+    hosts = {
+        name: {
+            "private": [str(item) for item in host.addresses],
+            "public": host.public,
+            "subnet": network.subnets[host.subnet].name,
+            "vpc": network.vpcs[host.vpc].name,
+            "groups": [network.groups[key].name for key in host.groups if key in network.groups],
+        }
+        for name, host in network.hosts.items()
+    }
+    return {"hosts": hosts, "sources": list(matrix.sources), "cells": cells}
+
+
+def difference(cell: Cell) -> tuple[Ports, Ports]:
+    """The ports that are reached from some addresses only, and those from which no answer comes back."""
+    return without(cell.some, cell.passes), without(cell.arrives, cell.some)
+
+
+def ports_text(protocol: str, ports: Ports) -> str:
+    """``tcp/80, 443``, ``tcp/all``; ``esp``."""
+    return f"{protocol}/{text(ports)}" if protocol in ("tcp", "udp") else protocol

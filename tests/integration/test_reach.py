@@ -1,0 +1,88 @@
+"""Who reaches whom: `reach.yml` on an account, and what plan and provision say and refuse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from ansible.module_utils.platform.engine.context import Context
+from ansible.module_utils.platform.engine.model import Plan
+from ansible.module_utils.platform.engine.workflow import plan_for
+from ansible.module_utils.platform.kinds import KINDS
+from ansible.module_utils.platform.reach.declared import declared
+from ansible.module_utils.platform.reach.matrix import Matrix
+from ansible.module_utils.platform.reach.observed import KINDS as NETWORK
+from ansible.module_utils.platform.reach.observed import observed
+
+from tests.support import platform
+from tests.support.local_aws import LocalAws
+from tests.support.platform import Platform, specs
+from tests.support.rights import ADMINISTRATOR, OPERATOR
+
+
+class Built:
+    """The platform, provisioned into an empty account, and what was foretold."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.aws = aws
+        self.platform = Platform(aws, keys=aws.user("operator", OPERATOR))
+        Platform(aws, keys=aws.user("administrator", ADMINISTRATOR)).bound()
+        self.planned = self.platform.playbook("plan")
+        self.foretold = Matrix(declared(self.context()))
+        self.provisioned = self.platform.provision()
+        self.seen = Matrix(observed(self.context()))
+
+    def context(self) -> Context:
+        """What planning knows of the account now."""
+        found: list[Context] = []
+
+        def keep(context: Context, plan: Plan) -> Plan:
+            found.append(context)
+            return plan
+
+        raw = platform.declared() | {"aws_compute_public_key": platform.PUBLIC_KEY}
+        environment = raw["aws_environment"] | self.aws.environ
+        plan_for(raw, specs(), environment, KINDS, only=NETWORK, review=keep)
+        return found[0]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    """The platform in an account of its own."""
+    with LocalAws(tmp_path_factory.mktemp("reach")) as aws:
+        aws.reset()
+        yield Built(aws)
+
+
+def test_after_is_what_is_observed_after_provisioning(built: Built) -> None:
+    assert set(built.foretold.cells()) == set(built.seen.cells())
+    assert len(set(built.seen.cells())) > 40
+
+
+def test_a_plan_says_what_it_opens(built: Built) -> None:
+    assert built.planned.status == 0
+    assert "opens: internet → BCSD_Build, BCSDLAB_INTERNAL, KOIN_STAGE, KOIN_PROD tcp/80, 443" in built.planned.output
+
+
+def test_reach_shows_who_reaches_whom(built: Built) -> None:
+    run = built.platform.playbook("reach")
+    assert run.status == 0
+    assert re.search(r"→ KOIN_DB\n +administrators +tcp/22222\n", run.output)
+    assert "provision.yml would change" not in run.output
+
+
+def test_reach_explains_one_path(built: Built) -> None:
+    run = built.platform.playbook("reach", **{"from": "KOIN_STAGE"}, to="koin-db", port=3306)
+    assert run.status == 0
+    assert "KOIN_STAGE → KOIN_DB tcp/3306: passes" in run.output
+    assert re.search(r"platform_offers\.mysql \(group_vars/all/offers\.yml:\d+\)", run.output)
+
+
+def test_a_closed_path_ends_with_another_status(built: Built) -> None:
+    run = built.platform.playbook("reach", **{"from": "internet"}, to="KOIN_DB", port=3306)
+    assert run.status == 2
+    assert "DENY  security groups, ingress: no rule of DB, SSH allows it" in run.output
+    assert (
+        built.platform.playbook("reach", **{"from": "internet"}, to="KOIN_DB", port=3306, expect="closed").status == 0
+    )
