@@ -4,7 +4,7 @@
 Usage: generate_docs.py [--check]
 
 - roles/*/README.md: options, from meta/argument_specs.yml; of aws_* also IAM actions, from the kinds' `writes`
-- docs/iam.md, docs/iam-policy.json: what an operator must be allowed to do
+- docs/iam.md, docs/iam-policy-read.json, docs/iam-policy.json: what an operator must be allowed to do
 - docs/iam-policy-administrator.json: what takes an administrator
 - docs/iam-policy-destroy.json: what playbooks/destroy.yml takes beside the operator's policy
 - docs/security.md: our answers to security standards (security_page.py)
@@ -50,6 +50,8 @@ from ansible.module_utils.platform.engine.schema import merge  # noqa: E402
 from ansible.module_utils.platform.engine.session import iam_action  # noqa: E402
 from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
 from ansible.module_utils.platform.kinds.dns import zone_arns  # noqa: E402
+from ansible.module_utils.platform.kinds.iam import appended_buckets  # noqa: E402
+from ansible.module_utils.platform.kinds.storage import VERIFIED  # noqa: E402
 from platform_picture import draw  # noqa: E402
 
 if TYPE_CHECKING:
@@ -236,13 +238,20 @@ def declared_of(raw: Mapping[str, Any]) -> Declaration:
     return Declaration({**raw, **filled})
 
 
+def read_policy() -> dict[str, Any]:
+    """What looking takes: plan, history, releases."""
+    raw = declaration()
+    statements = [_statement("Read", read_patterns(), "*")]
+    statements += [_narrow(scope.sid, [action], scope, declared_of(raw)) for action, scope in read_scopes()]
+    statements.append(_statement("ReadRecords", ["s3:GetObject"], [_records(raw), _releases(raw)]))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
 def policy() -> dict[str, Any]:
-    """The operator's policy: what plan reads, what provision writes, role by role."""
+    """What provisioning and configuring take beside that, role by role."""
     raw = declaration()
     declared = declared_of(raw)
-    statements = [_statement("Read", read_patterns(), "*")]
-    statements += [_narrow(scope.sid, [action], scope, declared) for action, scope in read_scopes()]
-    statements += _write_statements(declared)
+    statements = list(_write_statements(declared))
     # Configuring hosts makes the secrets that it needs; SSM's own key is available to everybody who may use SSM.
     tops = sorted({entry["path"].split("/")[1] for entry in raw["secrets_parameters"].values()})
     arns = _one(f"arn:aws:ssm:{declared.region}:*:parameter/{top}/*" for top in tops)
@@ -253,6 +262,7 @@ def policy() -> dict[str, Any]:
     below = [f"{region}:*:parameter{path}/*" for path in authorities]
     statements.append(_statement("Authority", _REPLACED, _one(below)))
     statements.append(_lock(raw))
+    statements.append(_statement("ProveBackups", ["s3:PutObject"], _one(_proofs(declared))))
     # A statement of its own would not fit. Its other actions are those of buckets.
     storage = next(item for item in statements if set(record_store.ACTIONS) <= set(item["Action"]))
     storage["Resource"] += [_records(raw), _releases(raw)]
@@ -279,6 +289,12 @@ def _records(raw: Mapping[str, Any]) -> str:
 def _releases(raw: Mapping[str, Any]) -> str:
     """What of the services ran when: read, and written by whoever deploys."""
     return f"arn:aws:s3:::{raw['platform_bucket']}/{release_store.FOLDER}/*"
+
+
+def _proofs(declared: Declaration) -> Iterator[str]:
+    """Where playbooks/drill.yml says that a backup could be restored, for playbooks/destroy.yml."""
+    buckets = {name for entry in declared.entries("aws_iam_roles").values() for name in appended_buckets(entry)}
+    yield from (f"arn:aws:s3:::{name}/{VERIFIED}*" for name in sorted(buckets))
 
 
 def administrator_policy() -> dict[str, Any]:
@@ -380,6 +396,7 @@ def generated() -> dict[Path, str]:
     sections["docs/security.md"] = security_page.sections()
     files = {REPOSITORY / name: fill((REPOSITORY / name).read_text(), parts, name) for name, parts in sections.items()}
     for name, content in (
+        ("iam-policy-read", read_policy()),
         ("iam-policy", policy()),
         ("iam-policy-administrator", administrator_policy()),
         ("iam-policy-destroy", destroy_policy()),

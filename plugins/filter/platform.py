@@ -15,6 +15,7 @@ runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
 from ansible.module_utils.platform.acl_steps import acl_entry  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.kinds.dns import CLOUDFRONT_ZONE, dotless, holding  # noqa: E402
+from ansible.module_utils.platform.kinds.storage import VERIFIED  # noqa: E402
 
 #: IP protocol number that EC2 wants for a protocol it has no name for
 _PROTOCOL_NUMBERS = {"all": "-1", "esp": "50"}
@@ -43,6 +44,11 @@ def security_group_rules(
         written += [{**base, "IpRanges": [{"CidrIp": cidr}]} for cidr in rule.get("cidrs", [])]
         written += [{**base, "UserIdGroupPairs": [{"GroupId": groups[name]["id"]}]} for name in rule.get("groups", [])]
     return written
+
+
+def proof_of_backup(host: str) -> str:
+    """Key of the object that says when a backup of the host could be restored."""
+    return f"{VERIFIED}{host}"
 
 
 def changed_parts(
@@ -202,6 +208,7 @@ class FilterModule:
             "lifecycle": lifecycle,
             "record_batches": record_batches,
             "proofs": proofs,
+            "proof_of_backup": proof_of_backup,
             "email_subscriptions": email_subscriptions,
             "joined_policy": joined_policy,
         }

@@ -15,12 +15,21 @@ from rehearsal import REPOSITORY
 from .local_aws import LocalAws
 from .platform import Platform
 
-#: docs/iam-policy.json
-OPERATOR: dict[str, Any] = json.loads((REPOSITORY / "docs/iam-policy.json").read_text())
+
+def document(name: str) -> dict[str, Any]:
+    """A policy of docs/ by the name of its file."""
+    content: dict[str, Any] = json.loads((REPOSITORY / f"docs/{name}.json").read_text())
+    return content
+
+
+#: docs/iam-policy-read.json
+READER = document("iam-policy-read")
+#: that and docs/iam-policy.json
+OPERATOR = READER | {"Statement": READER["Statement"] + document("iam-policy")["Statement"]}
 #: docs/iam-policy-administrator.json
-ADMINISTRATOR: dict[str, Any] = json.loads((REPOSITORY / "docs/iam-policy-administrator.json").read_text())
+ADMINISTRATOR = document("iam-policy-administrator")
 #: docs/iam-policy-destroy.json, which is attached beside the operator's
-DESTROY: dict[str, Any] = json.loads((REPOSITORY / "docs/iam-policy-destroy.json").read_text())
+DESTROY = document("iam-policy-destroy")
 
 
 def listed(value: Any) -> list[Any]:

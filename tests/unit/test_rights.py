@@ -29,8 +29,8 @@ def statements(name: str) -> dict[str, dict[str, Any]]:
 
 
 def operator() -> dict[str, dict[str, Any]]:
-    """What docs/iam-policy.json allows, by Sid."""
-    return {sid: part for sid, part in statements("iam-policy").items() if part["Effect"] == "Allow"}
+    """What an operator may do, by Sid."""
+    return {part["Sid"]: part for part in OPERATOR["Statement"] if part["Effect"] == "Allow"}
 
 
 def _list(value: Any) -> list[str]:
