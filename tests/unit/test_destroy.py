@@ -102,6 +102,36 @@ def test_only_takes_one_thing_and_what_needs_it_keeps_it() -> None:
         _decided(NETWORK, "subnet b", vpcs=[VPC], subnets=[SUBNET])
 
 
+def _group(number: int, name: str, *rules: tuple[int, int]) -> dict[str, Any]:
+    """A live security group. rules: port and number of the group that it lets in."""
+    permissions = [
+        {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": [{"GroupId": f"sg-{other}"}]}
+        for port, other in rules
+    ]
+    same = {"VpcId": "vpc-1", "Description": name, "OwnerId": "1", "IpPermissionsEgress": []}
+    return {"GroupId": f"sg-{number}", "GroupName": name, "IpPermissions": permissions, **same}
+
+
+@pytest.mark.parametrize(
+    ("port", "only", "reason"),
+    [
+        (22, "security_group a", "what nobody declares uses it: the rule `tcp 22 from group a` of security group b"),
+        (80, "security_group a", "what stays uses it: security_group b"),
+        (22, "", ""),
+    ],
+)
+def test_a_rule_of_a_group_that_stays_is_not_revoked_silently(port: int, only: str, reason: str) -> None:
+    rule = {"http": {"protocol": "tcp", "port": 80, "groups": ["a"]}}
+    groups = {
+        "a": {"vpc": "main", "description": "a"},
+        "b": {"vpc": "main", "description": "b", **({"ingress": rule} if port == 80 else {})},
+    }
+    live = [_group(1, "a"), _group(2, "b", (port, 1))]
+    declared = {**NETWORK, "aws_security_groups": groups}
+    found = _decided(declared, only, vpcs=[VPC], subnets=[SUBNET], security_groups=live)
+    assert found.kept.get("security_group a (sg-1)", "") == reason
+
+
 def _host(**entry: Any) -> dict[str, Any]:
     host = {"role": "STAGE", "functions": [], "type": "t3a.small", "architecture": "x86_64", "subnet": "a"}
     return {**NETWORK, "aws_compute_instances": {"HOST": {**host, **entry}}}

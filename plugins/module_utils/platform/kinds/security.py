@@ -386,8 +386,27 @@ class SecurityGroup(Ec2Kind):
             for group in context.live[self.name]
             if not context.knows(self.name, group.id) and list(_pairs_of(group.raw, live.id))
         ]
+        users += [
+            f"the rule `{line}` of security group {name}"
+            for group in context.live[self.name]
+            if (name := context.name(self.name, group.id)) != group.id and not goes(self.name, name)
+            for line in self._undeclared(name, group, live.id, context)
+        ]
         if users:
             yield f"what nobody declares uses it: {', '.join(users)}"
+
+    def _undeclared(self, name: str, group: Live, member: str, context: Context) -> Iterator[str]:
+        """The rules of a declared group that name another one and are not declared."""
+        entry = context.declaration.entries(self.variable)[name]
+        for direction, part, preposition in _DIRECTIONS:
+            known = rule_lines(entry.get(direction, {}), preposition)
+            naming = [
+                {**permission, "IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": pairs}
+                for permission in group.raw[part]
+                if (pairs := [pair for pair in permission.get("UserIdGroupPairs", []) if pair["GroupId"] == member])
+            ]
+            lines = permission_lines(naming, preposition, lambda item: context.name(self.name, item), _owner(group.raw))
+            yield from (line for line in lines if line not in known)
 
     def removal(self, want: Desired, live: Live, context: Context) -> Iterable[Removal]:
         """Rules of other groups that name it have to go first; those groups are removed as well."""
