@@ -142,9 +142,8 @@ class _After:
             table = self.tables[key]
             for cidr, route in (entry.get("routes") or {}).items():
                 gateway = route["internet_gateway"]
-                # AWS takes a gateway of another VPC for no target; the check of the declaration refuses it.
-                text = f"{cidr} -> internet_gateway {gateway}"
-                new = Route(block(cidr), INTERNET, text, f"{where}.routes.{cidr}")
+                text, there = f"{cidr} -> internet_gateway {gateway}", self.key("internet_gateway", gateway)
+                new = Route(block(cidr), INTERNET, text, f"{where}.routes.{cidr}", there)
                 kept = tuple(one for one in table.routes if one.block != new.block)
                 table = replace(table, routes=(*kept, new))
             self.tables[key] = table

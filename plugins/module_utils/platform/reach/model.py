@@ -60,6 +60,7 @@ class Address(NamedTuple):
         return str(ipaddress.IPv4Address(self.number) if self.version == 4 else ipaddress.IPv6Address(self.number))
 
 
+@cache
 def address(text: str) -> Address:
     """An address as it is written. Raises ValueError."""
     parsed = ipaddress.ip_address(text)
@@ -121,12 +122,13 @@ LOCAL, INTERNET, OUTBOUND, ELSEWHERE, NOWHERE = "local", "internet", "outbound",
 
 @dataclass(frozen=True)
 class Route:
-    """A route of a route table."""
+    """A route of a route table. gateway: the internet gateway that it leads to."""
 
     block: Block
     target: str
     text: str
     where: str = ""
+    gateway: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,5 +238,7 @@ class Network:
             yield from (route.block for route in table.routes)
         for vpc in self.vpcs.values():
             yield from vpc.blocks
+        for subnet in self.subnets.values():
+            yield from subnet.blocks
         for blocks in self.prefix_lists.values():
             yield from blocks

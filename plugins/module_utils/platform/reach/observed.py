@@ -107,6 +107,9 @@ def _associated(state: Any) -> bool:
 
 def _subnet(item: Live, context: Context) -> Subnet:
     raw, vpc = item.raw, item.raw["VpcId"]
+    own = [raw["CidrBlock"]] if raw.get("CidrBlock") else []
+    parts = raw.get("Ipv6CidrBlockAssociationSet", [])
+    six = [one["Ipv6CidrBlock"] for one in parts if _associated(one.get("Ipv6CidrBlockState"))]
     return Subnet(
         item.id,
         _called("subnet", item, context),
@@ -114,7 +117,7 @@ def _subnet(item: Live, context: Context) -> Subnet:
         table=_used(item.id, context.live["route_table"], lambda one: item.id in one.raw["implicit"]),
         acl=_used(item.id, context.live["network_acl"], lambda one: one.raw["IsDefault"] and one.raw["VpcId"] == vpc),
         public=bool(raw.get("MapPublicIpOnLaunch")),
-        blocks=tuple(block(cidr) for cidr in [raw.get("CidrBlock")] if cidr),
+        blocks=tuple(map(block, [*own, *six])),
         where=place("subnet", item.id, context),
     )
 
@@ -138,7 +141,9 @@ def _table(item: Live, context: Context) -> Table:
         declared = (entry.get("routes") or {}).get(cidr) if where else None
         same = declared and text == f"internet_gateway {declared['internet_gateway']}"
         target = _target(raw)
-        routes.append(Route(block(cidr), target, f"{cidr} -> {text}", f"{where}.routes.{cidr}" if same else ""))
+        gateway = raw["GatewayId"] if target == INTERNET else ""
+        place_ = f"{where}.routes.{cidr}" if same else ""
+        routes.append(Route(block(cidr), target, f"{cidr} -> {text}", place_, gateway))
     return Table(item.id, _called("route_table", item, context), tuple(routes), where)
 
 
@@ -287,4 +292,4 @@ def _index(interface: Mapping[str, Any]) -> int:
 
 def somewhere(subnet: Subnet) -> Address | None:
     """The first address of a subnet that AWS gives away, for a host whose address nobody knows yet."""
-    return Address(4, subnet.blocks[0].first + 4) if subnet.blocks else None
+    return next((Address(4, one.first + 4) for one in subnet.blocks if one.version == 4), None)

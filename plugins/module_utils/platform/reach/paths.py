@@ -26,7 +26,7 @@ from .model import (
     Host,
     Network,
     Route,
-    Vpc,
+    Subnet,
     block,
 )
 from .ports import ALL, NONE, Ports, both, has, text, union, without
@@ -152,63 +152,85 @@ class Paths:
 
     def steps(self, source: End, target: End, protocol: str) -> Iterable[Step]:
         """Everything on the way, in the order in which packets meet it."""
-        if target.host is None:
-            assert source.host is not None, "one end has to be a host"
-            return self._outwards(source, source.host, target, protocol)
-        if source.host is None:
+        if source.host is None and target.host is None:
+            raise ValueError("one end has to be a host")
+        vpcs = [self._vpc_of(source, target), self._vpc_of(target, source)]
+        if vpcs[0] and vpcs[1]:
+            return self._inside(source, target, protocol, vpcs[0] == vpcs[1])
+        if target.host is not None:
             return self._inwards(source, target, target.host, protocol)
-        return self._between(source, source.host, target, target.host, protocol)
+        assert source.host is not None
+        return self._outwards(source, source.host, target, protocol)
+
+    def _vpc_of(self, end: End, other: End) -> str:
+        """The VPC that an end is in. What has an address of the other end's VPC is a neighbour, although no host."""
+        if end.host is not None:
+            return end.host.vpc
+        vpc = self.network.vpcs[other.host.vpc] if other.host else None
+        return vpc.key if vpc and any(one.holds(end.address) for one in vpc.blocks) else ""
+
+    def _subnet_of(self, end: End, vpc: str) -> Subnet | None:
+        """The subnet that an end of a VPC is in; a neighbour may be in none, such as the controller of a rehearsal."""
+        if end.host is not None:
+            return self.network.subnets[end.host.subnet]
+        inside = (one for one in self.network.subnets.values() if one.vpc == vpc)
+        return next((one for one in inside if any(part.holds(end.address) for part in one.blocks)), None)
 
     # --- The ways -----------------------------------------------------------------------------------------------------
 
-    def _between(self, source: End, here: Host, target: End, there: Host, protocol: str) -> Iterable[Step]:
-        yield self._group(here, "egress", target, protocol)
-        same = here.subnet == there.subnet
-        if not same:
+    def _inside(self, source: End, target: End, protocol: str, same_vpc: bool) -> Iterable[Step]:
+        """Between two of a VPC, or hosts of two VPCs."""
+        host = source.host or target.host
+        vpc = host.vpc if host else ""
+        here, there = self._subnet_of(source, vpc), self._subnet_of(target, vpc)
+        ways = (LOCAL,) if same_vpc else ()
+        if source.host:
+            yield self._group(source.host, "egress", target, protocol)
+        same = here is not None and there is not None and here.key == there.key
+        if not same and here:
             yield self._acl(here, "egress", target, protocol)
-            yield self._route(here, target, (LOCAL,) if here.vpc == there.vpc else ())
+            yield self._route(here, target, ways)
+        if not same and there:
             yield self._acl(there, "ingress", source, protocol)
-        yield self._group(there, "ingress", source, protocol)
-        if not same:
-            yield self._answers(there, "egress", source, protocol, HOST_PORTS)
-            yield self._route(there, source, (LOCAL,), back=True)
-            yield self._answers(here, "ingress", target, protocol, HOST_PORTS)
+        if target.host:
+            yield self._group(target.host, "ingress", source, protocol)
+        clients = HOST_PORTS if source.host else CLIENT_PORTS
+        if not same and there:
+            yield self._answers(there, "egress", source, protocol, clients)
+            yield self._route(there, source, ways, back=True)
+        if not same and here:
+            yield self._answers(here, "ingress", target, protocol, clients)
 
     def _inwards(self, source: End, target: End, there: Host, protocol: str) -> Iterable[Step]:
-        vpc = self.network.vpcs[there.vpc]
-        # A neighbour in the VPC that is nobody's host, such as the controller of a rehearsal.
-        inside = any(one.holds(source.address) for one in vpc.blocks)
-        ports = CLIENT_PORTS
-        if inside:
-            way: tuple[str, ...] = (LOCAL,)
-        elif on_internet(source.address):
-            way = (INTERNET,)
-            yield self._public(there, vpc, source.address.version)
+        subnet = self.network.subnets[there.subnet]
+        if on_internet(source.address):
+            ways: tuple[str, ...] = (INTERNET,)
+            yield self._public(there, source.address.version)
         else:
             # A private network, which comes in where answers to it would leave.
-            way = (ELSEWHERE,)
-            yield self._route(there, source, way)
-        yield self._acl(there, "ingress", source, protocol)
+            ways = (ELSEWHERE,)
+            yield self._route(subnet, source, ways)
+        yield self._acl(subnet, "ingress", source, protocol)
         yield self._group(there, "ingress", source, protocol)
-        yield self._answers(there, "egress", source, protocol, ports)
-        yield self._route(there, source, way, back=True)
+        yield self._answers(subnet, "egress", source, protocol, CLIENT_PORTS)
+        yield self._route(subnet, source, ways, back=True)
 
     def _outwards(self, source: End, here: Host, target: End, protocol: str) -> Iterable[Step]:
+        subnet = self.network.subnets[here.subnet]
         yield self._group(here, "egress", target, protocol)
-        yield self._acl(here, "egress", target, protocol)
-        vpc = self.network.vpcs[here.vpc]
-        inside = any(one.holds(target.address) for one in vpc.blocks)
-        public = on_internet(target.address) and not inside
-        yield self._route(here, target, (INTERNET, OUTBOUND) if public else (LOCAL,) if inside else (ELSEWHERE,))
-        route = self.route(here, target.address)
+        yield self._acl(subnet, "egress", target, protocol)
+        public = on_internet(target.address)
+        yield self._route(subnet, target, (INTERNET, OUTBOUND) if public else (ELSEWHERE,))
+        route = self.route(subnet, target.address)
         if public and route is not None and route.target == INTERNET:
-            yield self._public(here, vpc, source.address.version)
-        yield self._answers(here, "ingress", target, protocol, HOST_PORTS)
+            yield self._public(here, source.address.version)
+        yield self._answers(subnet, "ingress", target, protocol, HOST_PORTS)
 
     # --- Steps --------------------------------------------------------------------------------------------------------
 
-    def _public(self, host: Host, vpc: Vpc, version: int) -> Step:
+    def _public(self, host: Host, version: int) -> Step:
         """The internet gateway, which knows a host by its public address."""
+        vpc = self.network.vpcs[host.vpc]
         if not vpc.gateway:
             said = (f"VPC {vpc.name} has no internet gateway", "aws_network_internet_gateways" if vpc.where else "")
             return Step("internet gateway", NONE, lambda port: said)
@@ -220,9 +242,8 @@ class Paths:
             which = "a public address"
         return Step("internet gateway", ALL, lambda port: (which, host.where))
 
-    def route(self, host: Host, address: Address) -> Route | None:
-        """The route of the host's subnet to an address: the narrowest one."""
-        subnet = self.network.subnets[host.subnet]
+    def route(self, subnet: Subnet, address: Address) -> Route | None:
+        """The route of a subnet to an address: the narrowest one."""
         key = (subnet.table, address.version, self.atom(address))
         if key not in self._routes:
             table = self.network.tables.get(subnet.table)
@@ -230,12 +251,13 @@ class Paths:
             self._routes[key] = min(fitting, key=lambda route: route.block.size, default=None)
         return self._routes[key]
 
-    def _route(self, host: Host, other: End, ways: Sequence[str], back: bool = False) -> Step:
-        route = self.route(host, other.address)
+    def _route(self, subnet: Subnet, other: End, ways: Sequence[str], back: bool = False) -> Step:
+        route = self.route(subnet, other.address)
         passes = route is not None and route.target in ways
+        if passes and route is not None and route.target == INTERNET:
+            passes = route.gateway == self.network.vpcs[subnet.vpc].gateway
 
         def said(port: int) -> Said:
-            subnet = self.network.subnets[host.subnet]
             table = self.network.tables.get(subnet.table)
             name = f"route table {table.name}" if table else f"subnet {subnet.name}"
             if route is None:
@@ -289,8 +311,8 @@ class Paths:
             return peer.host is not None and rule.group in peer.host.groups
         return any(one.holds(peer.address) for one in self.network.prefix_lists.get(rule.prefix_list, ()))
 
-    def _acl(self, host: Host, direction: str, other: End, protocol: str) -> Step:
-        acl = self._acl_of(host)
+    def _acl(self, subnet: Subnet, direction: str, other: End, protocol: str) -> Step:
+        acl = self.network.acls.get(subnet.acl)
         ports = self.acl_ports(acl, direction, other.address, protocol) if acl else ALL
 
         def said(port: int) -> Said:
@@ -298,9 +320,9 @@ class Paths:
 
         return Step(f"network ACL, {direction}", ports, said)
 
-    def _answers(self, host: Host, direction: str, other: End, protocol: str, clients: Ports) -> Step:
+    def _answers(self, subnet: Subnet, direction: str, other: End, protocol: str, clients: Ports) -> Step:
         """The ACL on the way back, where the port is one from which a client asked."""
-        acl = self._acl_of(host)
+        acl = self.network.acls.get(subnet.acl)
         wanted = clients if protocol in WITH_PORTS else ALL
         passes = acl is None or not without(wanted, self.acl_ports(acl, direction, other.address, protocol, True))
 
@@ -308,9 +330,6 @@ class Paths:
             return self._deciding(acl, direction, other.address, protocol, wanted, answer=True)
 
         return Step(f"network ACL, {direction} of answers", ALL if passes else NONE, said, True)
-
-    def _acl_of(self, host: Host) -> Acl | None:
-        return self.network.acls.get(self.network.subnets[host.subnet].acl)
 
     def acl_ports(self, acl: Acl, direction: str, other: Address, protocol: str, answer: bool = False) -> Ports:
         """The destination ports that an ACL lets through; the lowest number that matches decides."""
