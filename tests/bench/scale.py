@@ -28,7 +28,8 @@ def variables(count: int) -> dict[str, Any]:
             "role": "STAGE",
             "subnet": subnet,
             "private_ip": address,
-            "security_groups": ["Web", "SSH", "DockerSwarm"],
+            # A host outside every Swarm, which the monitoring reaches.
+            "security_groups": ["Web", "SSH", "Registry"],
             "profile": "koin-stage",
         }
     return {"aws_compute_instances": instances, "aws_monitoring_instance_alarms": {}}

@@ -5,11 +5,11 @@ Hosts of the same signature reach the same, so each pair of signatures is decide
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from .model import Address, Block, Host, Network
+from .model import Address, Block, Network
 from .paths import End, Paths, ends, on_internet
 from .ports import NONE, Ports, text, union, without
 
@@ -48,7 +48,11 @@ class Matrix:
             for version in self.versions
             if (address := host.address(version))
         }
-        self._signs = {key: self.paths.signature(end) for key, end in self._ends.items()}
+        # Hosts of one kin reach the same, and are reached by the same: each kin is a number.
+        numbers: dict[object, int] = {}
+        self._kin = {
+            key: numbers.setdefault(self.paths.signature(end), len(numbers)) for key, end in self._ends.items()
+        }
         self._outside: dict[tuple[str, int], list[tuple[End, int]]] = {}
         self._cells: dict[tuple[object, ...], Cell] = {}
 
@@ -57,19 +61,35 @@ class Matrix:
         """Every source by name."""
         return (INTERNET, *((ADMINISTRATORS,) if self.network.administrators else ()), *self.network.hosts)
 
+    def kin(self, name: str) -> tuple[object, ...]:
+        """What names have in common that reach the same and are reached by the same."""
+        if name in (INTERNET, ADMINISTRATORS):
+            return (name,)
+        return tuple(self._kin.get((name, version)) for version in (4, 6))
+
     def cell(self, source: str, target: str, protocol: str = "tcp", version: int = 4) -> Cell:
         """What a source reaches. Names: a host, ``internet``, ``administrators``."""
-        signs = tuple(self._signs.get((name, version), name) for name in (source, target))
-        key = (*signs, protocol, version)
-        if key not in self._cells:
-            found = [
+        kin = self._kin
+        key = (kin.get((source, version), source), kin.get((target, version), target), protocol, version)
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._cells[key] = _together(
                 (self.paths.reach(one, other, protocol), size * there)
                 for one, size in self.ends(source, version)
                 for other, there in self.ends(target, version)
                 if one.host or other.host
-            ]
-            self._cells[key] = _together(found)
-        return self._cells[key]
+            )
+        return cell
+
+    def pairs(self) -> Iterator[tuple[list[str], list[str]]]:
+        """Sources and targets that are alike, together. Of two lists that are the same, no host reaches itself."""
+        sources = alike(self.sources, self.kin)
+        targets = alike((*self.network.hosts, INTERNET), self.kin)
+        for source in sources:
+            for target in targets:
+                outside = source[0] not in self.network.hosts and target[0] not in self.network.hosts
+                if not outside and (source != target or len(source) > 1):
+                    yield source, target
 
     def ends(self, name: str, version: int) -> list[tuple[End, int]]:
         """The addresses that a name stands for: one of each range in which all reach the same, and its size."""
@@ -93,20 +113,23 @@ class Matrix:
             if on_internet(address) and not any(one.holds(address) for one in (*administrators, *own)):
                 yield end, size
 
-    def cells(self) -> Iterator[tuple[str, str, str, int, Cell]]:
-        """Source, target, protocol, version and cell of everything that is reached."""
+    def between(self, sources: Sequence[str], targets: Sequence[str]) -> tuple[str, str] | None:
+        """Two that stand for the pairs of two lists of which each is alike; None if there is no pair."""
         hosts = self.network.hosts
-        for version in self.versions:
-            for source in self.sources:
-                here: Host | None = hosts.get(source)
-                for target in (*hosts, INTERNET):
-                    there: Host | None = hosts.get(target)
-                    if not (here or there) or (here and there and here.instance == there.instance):
-                        continue
-                    for protocol in PROTOCOLS:
-                        cell = self.cell(source, target, protocol, version)
-                        if cell.arrives:
-                            yield source, target, protocol, version, cell
+        for source in sources[:2]:
+            for target in targets[:2]:
+                here, there = hosts.get(source), hosts.get(target)
+                if source != target and not (here and there and here.instance == there.instance):
+                    return source, target
+        return None
+
+
+def alike(names: Iterable[str], key: Callable[[str], object]) -> list[list[str]]:
+    """Names by what they have in common, in their order."""
+    found: dict[object, list[str]] = {}
+    for name in names:
+        found.setdefault(key(name), []).append(name)
+    return list(found.values())
 
 
 def _together(found: Iterable[tuple[Any, int]]) -> Cell:
@@ -132,25 +155,24 @@ def as_data(network: Network) -> dict[str, Any]:
 
     ``hosts``: by name ``private`` (addresses), ``public`` (empty if there is none), ``subnet``, ``vpc``, ``groups``.
     ``sources``: every source, in order: ``internet``, ``administrators`` if any are declared, hosts.
-    ``cells``: what is reached; a pair that is missing reaches nothing. Each has ``source``, ``target`` (a host, or
-    ``internet``), ``protocol`` (tcp, udp, esp, icmp), ``version`` (4, 6), and lists of ``[first, last]`` ports:
-    ``passes`` (from every address of the source), ``some`` (from some only), ``unanswered`` (packets arrive, no answer
-    comes back). A protocol without ports has ``[[0, 65535]]`` for yes.
+    ``cells``: what is reached; a pair that is missing reaches nothing. Each is about all pairs of ``sources`` and
+    ``targets`` (hosts, or ``internet``), which are alike; a host never reaches itself. It has ``protocol`` (tcp, udp,
+    esp, icmp), ``version`` (4, 6), and lists of ``[first, last]`` ports: ``passes`` (from every address of the source),
+    ``some`` (from some only), ``unanswered`` (packets arrive, no answer comes back). A protocol without ports has
+    ``[[0, 65535]]`` for yes.
     """
     matrix, cells = Matrix(network), []
-    for source, target, protocol, version, cell in matrix.cells():
-        some, unanswered = difference(cell)
-        cells.append(
-            {
-                "source": source,
-                "target": target,
-                "protocol": protocol,
-                "version": version,
-                "passes": [list(pair) for pair in cell.passes],
-                "some": [list(pair) for pair in some],
-                "unanswered": [list(pair) for pair in unanswered],
-            }
-        )
+    for sources, targets in matrix.pairs():
+        pair = matrix.between(sources, targets)
+        for version in matrix.versions if pair else ():
+            for protocol in PROTOCOLS:
+                assert pair is not None
+                cell = matrix.cell(*pair, protocol, version)
+                if cell.arrives:
+                    some, unanswered = difference(cell)
+                    about = {"sources": sources, "targets": targets, "protocol": protocol, "version": version}
+                    parts = {"passes": cell.passes, "some": some, "unanswered": unanswered}
+                    cells.append({**about, **{name: [list(one) for one in ports] for name, ports in parts.items()}})
     hosts = {
         name: {
             "private": [str(item) for item in host.addresses],

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..engine.checks import listed
 from ..engine.errors import Problem
 from ..engine.options import Options, check_options, nearest
-from .matrix import ADMINISTRATORS, INTERNET, PROTOCOLS, Matrix, ports_text
+from .matrix import ADMINISTRATORS, INTERNET, PROTOCOLS, Matrix, alike, ports_text
 from .model import WITH_PORTS
 from .paths import End, Hop
 from .ports import ALL, Ports, both, has, one, union, without
@@ -23,6 +23,8 @@ _GROUPS = {
     "containers": ("containers", "swarm_managers", "swarm_workers"),
 }
 _PORTS = re.compile(r"(tcp|udp)(?: +(\d{1,5})(?:-(\d{1,5}))?)?|esp|icmp|all")
+#: a rule that names a group
+_MEMBER = re.compile(r" from group (\S+)$")
 #: paths that a message names
 _NAMED = 4
 _NAMES: Mapping[str, Any] = {"type": "list", "elements": "str"}
@@ -109,22 +111,28 @@ def _entry_problems(where: str, part: str, entry: Any, facts: Facts, functions: 
 
 
 class Wanted(NamedTuple):
-    """One thing that the policy says of one pair. why: the entry, and the offer that it is about."""
+    """One thing that the policy says of sources and targets that are alike, by one of each.
+
+    why: the entry, and the offer that it is about. sources, targets: all that are meant.
+    """
 
     source: str
     target: str
     protocol: str
     ports: Ports
     why: str
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
 
 
 class _Broken(NamedTuple):
-    """A path that is not as the policy wants it, and the hop that decides."""
+    """A path that is not as the policy wants it, and the hop that decides. group: whose members that rule lets in."""
 
     wanted: Wanted
     port: int
     version: int
     hop: Hop
+    group: str = ""
 
 
 def policy_problems(policy: Mapping[str, Any], facts: Facts, matrix: Matrix) -> list[Problem]:
@@ -145,19 +153,29 @@ def _list(value: Any) -> list[str]:
 
 def _wanted(where: str, entry: Mapping[str, Any], facts: Facts, matrix: Matrix) -> Iterator[Wanted]:
     """Every pair and port that an entry is about."""
+    words = [word for part in ("from", "to", "except") for word in _list(entry.get(part))]
+
+    def kin(name: str) -> object:
+        """What decides about a name here: who reaches it and whom it reaches, and what it is called."""
+        declared = facts.instances.get(name, {})
+        called = frozenset(facts.groups(name) & set(words)) if declared else frozenset[str]()
+        return matrix.kin(name), called, declared.get("swarm"), bool(declared), frozenset(declared.get("functions", ()))
+
     hosts = matrix.network.hosts
     targets = [name for name in facts.hosts(_list(entry["to"])) if name in hosts]
     targets += [INTERNET] if INTERNET in _list(entry["to"]) else []
-    for target in targets:
+    sources = alike(matrix.sources, kin)
+    for there in alike(targets, kin):
         for why, offer, traffic in _traffic(where, entry, facts):
-            if offer and target not in facts.hosts([offer["function"]]):
+            if offer and there[0] not in facts.hosts([offer["function"]]):
                 continue
-            sources = set(_sources(_list(entry["from"]), target, offer, facts, matrix))
-            sources -= set(_sources(_list(entry.get("except")), target, offer, facts, matrix))
-            for source in matrix.sources:
-                here, there = hosts.get(source), hosts.get(target)
-                if source in sources and not (here and there and here.instance == there.instance):
-                    yield from (Wanted(source, target, protocol, ports, why) for protocol, ports in traffic)
+            meant = set(_sources(_list(entry["from"]), there[0], offer, facts, matrix))
+            meant -= set(_sources(_list(entry.get("except")), there[0], offer, facts, matrix))
+            for here in sources:
+                pair = matrix.between(here, there)
+                if pair and pair[0] in meant:
+                    for protocol, ports in traffic:
+                        yield Wanted(*pair, protocol, ports, why, tuple(here), tuple(there))
 
 
 def _traffic(
@@ -222,7 +240,9 @@ def _open(wanted: Iterable[Wanted], matrix: Matrix) -> Iterator[_Broken]:
                 source, target = _example(item, port, version, matrix, True)
                 hops = [hop for hop in matrix.paths.explain(source, target, item.protocol, port) if hop.passes]
                 groups = [hop for hop in hops if hop.name == "security groups, ingress"]
-                yield _Broken(item._replace(ports=found), port, version, (groups or hops)[-1])
+                hop = (groups or hops)[-1]
+                member = _MEMBER.search(hop.rule)
+                yield _Broken(item._replace(ports=found), port, version, hop, member[1] if member else "")
 
 
 def _closed(wanted: Iterable[Wanted], matrix: Matrix) -> Iterator[_Broken]:
@@ -268,9 +288,18 @@ def _told(where: str, part: str, broken: Sequence[_Broken]) -> Iterator[Problem]
         else:
             what = f"{shown} must not pass ({why}) and does, by {rule}"
             fix = f"remove or narrow that rule, or change {where}"
+            members = {name for item in same for name in item.wanted.sources if item.group}
+            if members:
+                fix = f"take {_few(sorted(members))} out of group {same[0].group}, or {fix}"
         yield Problem(place or where, what, fix)
 
 
 def _path(item: _Broken) -> str:
     six = " over IPv6" if item.version == 6 else ""
-    return f"{item.wanted.source} → {item.wanted.target} {ports_text(item.wanted.protocol, item.wanted.ports)}{six}"
+    ends = " → ".join(_few(names) for names in (item.wanted.sources, item.wanted.targets))
+    return f"{ends} {ports_text(item.wanted.protocol, item.wanted.ports)}{six}"
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED + 1 else ""
+    return f"{', '.join(names[:_NAMED] if more else names)}{more}"

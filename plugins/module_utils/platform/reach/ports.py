@@ -67,7 +67,10 @@ def _rest(ports: Ports) -> Ports:
 
 def has(ports: Ports, port: int) -> bool:
     """Whether a port is in the set."""
-    return any(first <= port <= last for first, last in ports)
+    for first, last in ports:
+        if port <= last:
+            return port >= first
+    return False
 
 
 def text(ports: Ports) -> str:

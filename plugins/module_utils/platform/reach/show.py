@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from .matrix import EMPTY, INTERNET, PROTOCOLS, Cell, Matrix, difference, ports_text
+from .matrix import EMPTY, INTERNET, PROTOCOLS, Cell, Matrix, alike, difference, ports_text
 from .paths import Hop
 from .ports import ALL, Ports, union, without
 
@@ -19,21 +19,27 @@ Place = Callable[[str], tuple[str, str]]
 def table(matrix: Matrix, only: str = "") -> list[str]:
     """Who reaches each host, and who reaches the internet: a block for each, sources that reach the same in one line.
 
-    Of other sources than the internet, what it does not reach. only: with this source or target alone.
+    Hosts that are alike share a block. Of other sources than the internet, what it does not reach. only: with this
+    source or target alone.
     """
     lines: list[str] = []
-    for target in (*matrix.network.hosts, INTERNET):
-        found: dict[str, list[str]] = {}
-        for source in matrix.sources:
-            if source == target or (only and only not in (source, target)):
-                continue
-            if text := cell_text(matrix, source, target, less=source != only):
-                found.setdefault(text, []).append(source)
-        if not found and only and only != target:
+    blocks: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for sources, targets in matrix.pairs():
+        found = blocks.setdefault(tuple(targets), {})
+        pair = matrix.between(sources, targets)
+        if pair is None or (only and only not in (*sources, *targets)):
+            continue
+        if only in sources and only not in targets:
+            sources = [only]
+        if text := cell_text(matrix, *pair, less=only not in sources):
+            found.setdefault(text, []).extend(sources)
+    for there, found in blocks.items():
+        if not found and only and only not in there:
             continue
         heads = [(names(sources, matrix), text) for text, sources in found.items()] or [("nobody", "")]
         width = max(len(head) for head, _ in heads)
-        lines += ["", f"→ {target}", *(f"    {head:{width}}  {text}".rstrip() for head, text in heads)]
+        title = names(there, matrix)
+        lines += ["", f"→ {title}", *(f"    {head:{width}}  {text}".rstrip() for head, text in heads)]
     return lines[1:]
 
 
@@ -88,31 +94,35 @@ def changes(before: Matrix, after: Matrix) -> list[str]:
     """
     lines = []
     versions = sorted({*before.versions, *after.versions})
-    sources = list(dict.fromkeys([*after.sources, *before.sources]))
-    hosts = list(dict.fromkeys([*after.network.hosts, *before.network.hosts]))
+
+    def kin(name: str) -> object:
+        return before.kin(name), after.kin(name)
+
+    hosts = dict.fromkeys([*after.network.hosts, *before.network.hosts])
+    sources = alike(dict.fromkeys([*after.sources, *before.sources]), kin)
+    targets = alike([*hosts, INTERNET], kin)
     for verb, old, new in (("opens", before, after), ("closes", after, before)):
-        found: dict[str, dict[str, list[str]]] = {}
-        for source in sources:
-            for target in (*hosts, INTERNET):
-                if source == target or (source not in hosts and target not in hosts):
+        found: dict[str, dict[tuple[str, ...], list[str]]] = {}
+        for here in sources:
+            for there in targets:
+                pair = new.between(here, there)
+                if pair is None or (here[0] not in hosts and there[0] not in hosts):
                     continue
-                text = "; ".join(
-                    part for version in versions for part in _gained(old, new, source, target, version) if part
-                )
-                if text:
-                    found.setdefault(text, {}).setdefault(target, []).append(source)
-        for text, targets in found.items():
-            lines += [f"{verb}: {pair} {text}" for pair in _pairs(targets, new)]
+                parts = (part for version in versions for part in _gained(old, new, *pair, version))
+                if text := "; ".join(parts):
+                    found.setdefault(text, {}).setdefault(tuple(there), []).extend(here)
+        for text, pairs in found.items():
+            lines += [f"{verb}: {pair} {text}" for pair in _pairs(pairs, new)]
     if len(lines) > _LINES:
         return [*lines[: _LINES - 1], f"and {len(lines) - _LINES + 1} more"]
     return lines
 
 
-def _pairs(targets: Mapping[str, Sequence[str]], matrix: Matrix) -> Iterable[str]:
+def _pairs(targets: Mapping[tuple[str, ...], Sequence[str]], matrix: Matrix) -> Iterable[str]:
     """Sources and targets in as few words as possible."""
     together: dict[tuple[str, ...], list[str]] = {}
-    for target, sources in targets.items():
-        together.setdefault(tuple(sources), []).append(target)
+    for there, sources in targets.items():
+        together.setdefault(tuple(sources), []).extend(there)
     for sources, same in together.items():
         yield f"{names(sources, matrix)} → {names(same, matrix)}"
 
