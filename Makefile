@@ -55,6 +55,10 @@ reach: setup ## Show who can reach whom; explain one path: make reach FROM=inter
 	@$(ON_REHEARSAL)
 	@ansible-playbook playbooks/reach.yml -i $(INVENTORY)/hosts.yml $(if $(FROM),-e from=$(FROM)) $(if $(TO),-e to=$(TO)) $(if $(PORT),-e port=$(PORT)) $(if $(PROTOCOL),-e protocol=$(PROTOCOL)) $(ARGS)
 
+report: setup ## Write one page that shows the platform: report.html (FILE=…; INVENTORY=inventories/production for AWS)
+	@$(ON_REHEARSAL)
+	@ansible-playbook playbooks/report.yml -i $(INVENTORY)/hosts.yml $(if $(FILE),-e file='$(abspath $(FILE))') $(ARGS)
+
 inventory: setup ## Show the hosts of the account and their groups
 	@$(ON_REHEARSAL)
 	@ansible-inventory -i $(INVENTORY) --graph

@@ -8,7 +8,7 @@ Usage: generate_docs.py [--check]
 - docs/iam-policy-administrator.json: what takes an administrator
 - docs/iam-policy-destroy.json: what playbooks/destroy.yml takes beside the operator's policy
 - docs/security.md: our answers to security standards (security_page.py)
-- docs/platform.svg: the declared platform (platform_picture.py)
+- docs/platform.svg: the declared platform (plugins/module_utils/platform/report/picture.py)
 
 Needs .venv (`make setup`): botocore's models say what IAM calls an operation.
 """
@@ -52,7 +52,7 @@ from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
 from ansible.module_utils.platform.kinds.dns import zone_arns  # noqa: E402
 from ansible.module_utils.platform.kinds.iam import appended_buckets  # noqa: E402
 from ansible.module_utils.platform.kinds.storage import VERIFIED  # noqa: E402
-from platform_picture import draw  # noqa: E402
+from ansible.module_utils.platform.report.picture import draw  # noqa: E402
 
 if TYPE_CHECKING:
     from ansible.module_utils.platform.engine.access import Call, Scope

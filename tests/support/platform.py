@@ -81,8 +81,16 @@ class Run:
 class Platform:
     """The declared platform on one local AWS."""
 
-    def __init__(self, aws: LocalAws, timeout: float = 300, keys: Keys | None = None, top: Path = REPOSITORY) -> None:
+    def __init__(
+        self,
+        aws: LocalAws,
+        timeout: float = 300,
+        keys: Keys | None = None,
+        top: Path = REPOSITORY,
+        inventory: str = "inventories/rehearsal",
+    ) -> None:
         """keys: who runs it; the root, if nobody is named. top: the repository, or a copy of it."""
+        self._inventory = inventory
         self._top = top
         self.aws = aws
         self._keys = keys
@@ -105,7 +113,7 @@ class Platform:
             str(Path(sys.executable).parent / "ansible-playbook"),
             f"playbooks/{name}.yml",
             "-i",
-            "inventories/rehearsal",
+            self._inventory,
             *arguments,
             *extra,
         ]

@@ -33,7 +33,8 @@ from .reviewing import reviewer
 
 #: what AWS asks for what is billed; bin/prices writes it
 PRICES = Path(__file__).parent / "prices.yml"
-_ROLES = Path(__file__).parents[3] / "roles"
+#: whose argument specs say what the declaration may hold
+ROLES = Path(__file__).parents[3] / "roles"
 
 
 def planned(
@@ -53,7 +54,7 @@ def planned(
     names = (name for name in variables if name.startswith("aws_"))
     raw = {name: templar.template(variables[name]) for name in names}
     environment = environment_of(templar, variables)
-    specs = role_specs(_ROLES)
+    specs = role_specs(ROLES)
     return plan_for(
         raw,
         specs,
@@ -76,7 +77,7 @@ def network_of(templar: Any, variables: Mapping[str, Any]) -> tuple[Network, Net
         found.append(context)
         return plan
 
-    plan_for(raw, role_specs(_ROLES), environment_of(templar, variables), KINDS, only=NETWORK_KINDS, review=keep)
+    plan_for(raw, role_specs(ROLES), environment_of(templar, variables), KINDS, only=NETWORK_KINDS, review=keep)
     before = observed(found[0])
     return before, declared(found[0], before)
 

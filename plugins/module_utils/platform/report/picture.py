@@ -418,12 +418,12 @@ def _vpcs(canvas: Canvas, y: float, declared: Mapping[str, Any]) -> float:
     return y
 
 
-def draw(declared: Mapping[str, Any]) -> str:
-    """The picture of a declaration: variables by name, templates as they are written."""
+def draw(declared: Mapping[str, Any], by: str = "drawn from group_vars/all by bin/generate_docs.py") -> str:
+    """The picture of a declaration: variables by name, templates as they are written or filled in. by: who says so."""
     canvas = Canvas()
     region = declared["aws_region"]
     canvas.text(MARGIN + GAP, 36, "The KOIN platform as declared", "title")
-    canvas.text(WIDTH - MARGIN - GAP, 36, "drawn from group_vars/all by bin/generate_docs.py", "dim right")
+    canvas.text(WIDTH - MARGIN - GAP, 36, by, "dim right")
     canvas.text(MARGIN + GAP, 64, "Route 53: public zones, and where their names lead", "head")
     y = _zones(canvas, 74, declared) + 26
     canvas.text(MARGIN + GAP, y, "CloudFront: distributions, each reading its bucket by origin access control", "head")

@@ -1,0 +1,52 @@
+"""Controller side of ``platform_report``; its documentation is in plugins/modules/platform_report.py."""
+
+from __future__ import annotations
+
+import gc
+import runpy
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
+
+from ansible.module_utils.platform import reporting  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402
+from ansible.module_utils.platform.engine.render import summary  # noqa: E402
+from ansible.module_utils.platform.report.facts import facts  # noqa: E402
+from ansible.module_utils.platform.report.page import page  # noqa: E402
+from ansible.module_utils.platform.report.picture import draw  # noqa: E402
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """Read everything, and write the page."""
+
+    _requires_connection = False
+    _VALID_ARGS = frozenset({"file"})
+
+    def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the path of the page."""
+        result, variables = super().run(tmp, task_vars), task_vars or {}
+        path = Path(str(self._task.args.get("file") or "report.html")).absolute()
+        # What Ansible has loaded stays: collecting it again and again takes longer than the page.
+        gc.freeze()
+        try:
+            found = reporting.found(self._templar, variables, datetime.now(UTC), _inventory(variables))
+            told = facts(found)
+            reporting.write(path, page(told, draw(found.variables, "drawn from group_vars")))
+        except PlatformError as error:
+            return {**result, "failed": True, "msg": "there is no page", "problem": str(error)}
+        display.display(f"{summary(found.plan)} {told['cost']['declared']} a month as declared.\nThe page: {path}")
+        return {**result, "changed": False, "path": str(path)}
+
+
+def _inventory(variables: Mapping[str, Any]) -> str:
+    """The folder of the inventory, as people call it."""
+    folder = Path(str(variables.get("inventory_dir") or ""))
+    return folder.name

@@ -1,0 +1,75 @@
+"""Reads what the page is made of: the plan with what it follows from, and the records of runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from . import command
+from .engine.context import Context
+from .engine.errors import PlatformError
+from .engine.model import Plan
+from .engine.specs import role_specs
+from .engine.workflow import plan_for
+from .kinds import KINDS
+from .planning import ROLES, bucket_in, environment_of, prices_for
+from .report.facts import Found
+
+#: variables beside aws_* that say what runs
+_RUNNING = ("platform_swarms", "platform_stacks", "platform_sites", "platform_databases", "platform_cache_users")
+#: records that are read: the newest ones
+_RUNS = 60
+
+
+def looked_at(raw: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Plan, Context]:
+    """The plan, and what is known of the account. Raises PlatformError. raw, environment: see ``plan_for``."""
+    seen: list[Context] = []
+
+    def keep(context: Context, plan: Plan) -> Plan:
+        seen.append(context)
+        return plan
+
+    plan = plan_for(raw, role_specs(ROLES), environment, KINDS, review=keep)
+    return plan, seen[0]
+
+
+def found(templar: Any, variables: Mapping[str, Any], now: datetime, inventory: str) -> Found:
+    """Everything for the page. Raises PlatformError; records that cannot be read are said to be unknown."""
+    names = [name for name in variables if name.startswith("aws_")] + [one for one in _RUNNING if one in variables]
+    values = {name: templar.template(variables[name]) for name in names}
+    raw = {name: value for name, value in values.items() if name.startswith("aws_")}
+    plan, context = looked_at(raw, environment_of(templar, variables))
+    commit, dirty = command.commit()
+    known = Found(plan, context, prices_for(plan.region), values, now, commit, dirty, inventory)
+    try:
+        bucket = bucket_in(templar, variables, checked=False)
+        runs = bucket.records.read(bucket.records.listed()[-_RUNS:])
+        seen = bucket.lock.read()
+    except (PlatformError, BotoCoreError, ClientError) as error:
+        return replace(known, runs_problem=" ".join(str(error).split()))
+    return replace(known, runs=runs, holder=seen.holding.token if seen else "")
+
+
+def write(path: Path, text: str) -> None:
+    """At once, readable for its owner only: it tells of the whole account. Raises PlatformError."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with suppress(FileNotFoundError):
+            draft.unlink()
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise PlatformError(
+            f"file: the page cannot be written to {path}: {error.strerror}. Name a file in a folder that exists and "
+            "that you may write to."
+        ) from error

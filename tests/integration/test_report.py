@@ -1,0 +1,70 @@
+"""The page on the account that people made by hand, by an operator, with names that want to be more than text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import live_account
+from tests.support.local_aws import LocalAws
+from tests.support.platform import Platform, Run
+from tests.support.rights import OPERATOR
+
+#: without the hosts, as `make report` does
+ACCOUNT = "inventories/rehearsal/hosts.yml"
+HOSTILE = "<img src=x onerror=alert(1)>'\"{{ 7 * 7 }}"
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """An account whose undeclared host has a hostile name."""
+    with LocalAws(tmp_path_factory.mktemp("report")) as started:
+        started.reset()
+        live_account.build(started)
+        ec2 = started.client("ec2")
+        named = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["test-kim"]}])
+        host = named["Reservations"][0]["Instances"][0]["InstanceId"]
+        ec2.create_tags(Resources=[host], Tags=[{"Key": "Name", "Value": HOSTILE}])
+        yield started
+
+
+@pytest.fixture(scope="module")
+def written(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    """The page as an operator gets it."""
+    file = tmp_path_factory.mktemp("page") / "page.html"
+    platform = Platform(aws, keys=aws.user("operator", OPERATOR), inventory=ACCOUNT)
+    aws.mark()
+    return platform.playbook("report", file=str(file)), file
+
+
+def test_it_is_written_and_nothing_else_is(written: tuple[Run, Path], aws: LocalAws) -> None:
+    run, file = written
+    assert run.status == 0, run.output
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert aws.writes() == []
+    assert f"The page: {file}" in run.output
+
+
+def test_it_shows_what_the_account_has(written: tuple[Run, Path]) -> None:
+    text = written[1].read_text()
+    shown = ("3.35.27.61", "13.209.141.183", "bcsdlab-backup-2019", "launch-wizard-1", "$110.88", "$24.38")
+    assert [part for part in shown if part not in text] == []
+    assert "koin-prod/api" in text
+    assert "There is no record yet." in text
+
+
+def test_a_hostile_name_is_text(written: tuple[Run, Path]) -> None:
+    text = written[1].read_text()
+    assert "onerror=alert(1)&gt;" in text
+    assert HOSTILE not in text
+    assert "{{ 7 * 7 }}" in text
+    assert len(re.findall(r"<img\b", text)) == 1
+
+
+def test_a_file_that_cannot_be_written_says_so(aws: LocalAws, tmp_path: Path) -> None:
+    run = Platform(aws, inventory=ACCOUNT).playbook("report", file=str(tmp_path / "none" / "page.html"))
+    assert run.status == 2
+    assert "Name a file in a folder that exists" in run.output

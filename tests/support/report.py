@@ -1,0 +1,83 @@
+"""Samples of what the page is made of: KOIN's declaration, and an account of a test's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from ansible.module_utils.platform.engine.context import Context
+from ansible.module_utils.platform.engine.plan import plan_in
+from ansible.module_utils.platform.engine.workflow import declaration_of
+from ansible.module_utils.platform.kinds import KINDS
+from ansible.module_utils.platform.planning import prices_for
+from ansible.module_utils.platform.records import Record
+from ansible.module_utils.platform.report import page as pages
+from ansible.module_utils.platform.report.facts import Found, facts
+from ansible.module_utils.platform.report.picture import draw
+
+from .platform import declared, specs
+
+NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
+HOSTILE = """<script>alert(1)</script>"'><img src=x onerror=alert(2)> {{ 7 * 7 }} {% raw %} &amp;"""
+SITES = {"KOIN_PROD": {"koin-api": {"names": ["api.koreatech.in"], "service": "koin-prod/api"}}}
+STACKS = {"koin-prod": {"swarm": "production", "services": {"api": {"build": "sample", "database": "koin_prod"}}}}
+
+
+def instance(name: str, number: int, **more: Any) -> dict[str, Any]:
+    """A running host as EC2 has it."""
+    return {
+        "InstanceId": f"i-{number}",
+        "InstanceType": "t3a.small",
+        "Architecture": "x86_64",
+        "State": {"Name": "running"},
+        "PrivateIpAddress": f"172.31.0.{number}",
+        "Placement": {"AvailabilityZone": "ap-northeast-2a"},
+        "Tags": [{"Key": "Name", "Value": name}],
+        **more,
+    }
+
+
+def run(what: str, hours: int, result: str = "ok", **more: Any) -> Record:
+    """A run that began so many hours ago."""
+    begin = NOW - timedelta(hours=hours)
+    end = {"end": f"{begin + timedelta(minutes=2):%Y-%m-%dT%H:%M:%SZ}"} if result else {}
+    return Record("t", "kim@laptop:1", what, f"{begin:%Y-%m-%dT%H:%M:%SZ}", "abcdef0123", result=result, **end, **more)
+
+
+@cache
+def koin() -> dict[str, Any]:
+    """KOIN's declaration, with what runs on it."""
+    running: dict[str, Any] = {
+        "platform_swarms": {"production": {}, "stage": {}},
+        "platform_databases": {"koin_prod": {}},
+    }
+    return {**declared(), **running, "platform_stacks": STACKS, "platform_sites": SITES}
+
+
+def found(**observed: Any) -> Found:
+    """KOIN's declaration, and an account with nothing in it but this."""
+    variables = koin()
+    raw = {name: value for name, value in variables.items() if name.startswith("aws_")}
+    declaration = declaration_of(raw, specs(), KINDS)
+    declaration.account = "123456789012"
+    context = Context(declaration, KINDS.empty() | observed)
+    plan = plan_in(context, KINDS)
+    return Found(plan, context, prices_for("ap-northeast-2"), variables, NOW, "abc", inventory="rehearsal", runs=[])
+
+
+def html(source: Found) -> str:
+    """The page."""
+    return pages.page(facts(source), draw(source.variables))
+
+
+def hostile() -> Found:
+    """An account, and runs, with names that want to be more than text."""
+    strays = [instance(HOSTILE, 77, PublicIpAddress="3.3.3.3"), instance("KOIN_PROD", 20, InstanceType=HOSTILE)]
+    failed = run("provision", 1, "failed", failed={"task": HOSTILE, "host": "x"})
+    return replace(
+        found(instances=strays, key_pairs=[{"KeyName": HOSTILE, "KeyPairId": "key-1"}], buckets={HOSTILE: None}),
+        runs=[run("backup", 9), replace(failed, who=HOSTILE, commit=HOSTILE)],
+        inventory=HOSTILE,
+    )
