@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
         except PlatformError as error:
             return {**result, "failed": True, "msg": "there is no page", "problem": str(error)}
         display.display(f"{summary(found.plan)} {told['cost']['declared']} a month as declared.\nThe page: {path}")
-        return {**result, "changed": False, "path": str(path)}
+        return {**result, "changed": False, "path": str(path), "counts": told["head"]["counts"]}
 
 
 def _inventory(variables: Mapping[str, Any]) -> str:

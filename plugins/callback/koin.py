@@ -55,7 +55,7 @@ _SPEAKS = ("platform_", "check_role_input")
 #: prints a line for each of its calls; they stand below the line of the task
 _LISTS = "platform_each"
 #: returns how much is left to do
-_PLANS = "platform_plan"
+_PLANS = ("platform_plan", "platform_report")
 #: the action that Ansible itself puts before the tasks of a role; its name is two sentences
 _VALIDATES = "validate_argument_spec"
 #: actions whose result is of no interest to a person when they succeed
@@ -376,7 +376,7 @@ class CallbackModule(Default):
     def _ok(self, result: Any, step: Step, host: str) -> None:
         found = result.result
         self._say_message(result, step, host)
-        if step.action == _PLANS:
+        if step.action in _PLANS:
             self._planned = sum(found.get("counts", {}).get(kind, 0) for kind in ("create", "change"))
         if not found.get("changed"):
             step.ok.add(host)

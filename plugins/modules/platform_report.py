@@ -28,6 +28,11 @@ path:
   description: Where the page is.
   returned: success
   type: str
+counts:
+  description: Number of actions of each kind in the plan.
+  returned: success
+  type: dict
+  sample: {create: 2, change: 1, replace: 0, unmanaged: 4}
 problem:
   description: What is wrong, where it is declared, and what to do.
   returned: failure

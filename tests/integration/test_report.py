@@ -56,6 +56,17 @@ def test_it_shows_what_the_account_has(written: tuple[Run, Path]) -> None:
     assert "There is no record yet." in text
 
 
+def test_it_shows_who_reaches_whom_and_what_breaks_the_policy(written: tuple[Run, Path]) -> None:
+    text = written[1].read_text()
+    # The database of that account is open to the internet, by a rule that nobody declares.
+    assert "internet → KOIN_DB tcp/3306" in text
+    assert "tcp 3306 from 0.0.0.0/0" in text
+    assert re.search(
+        r"<code>platform_reach.must_not.database-from-internet</code>.*?group_vars/all/reach.yml:\d+", text
+    )
+    assert "the internet reaches tcp/8080" in text
+
+
 def test_a_hostile_name_is_text(written: tuple[Run, Path]) -> None:
     text = written[1].read_text()
     assert "onerror=alert(1)&gt;" in text

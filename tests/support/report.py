@@ -8,20 +8,25 @@ from functools import cache
 from typing import Any
 
 from ansible.module_utils.platform.engine.context import Context
+from ansible.module_utils.platform.engine.errors import Problem
 from ansible.module_utils.platform.engine.plan import plan_in
 from ansible.module_utils.platform.engine.workflow import declaration_of
 from ansible.module_utils.platform.kinds import KINDS
 from ansible.module_utils.platform.planning import prices_for
+from ansible.module_utils.platform.reach.declared import declared as after
+from ansible.module_utils.platform.reach.observed import observed as before
 from ansible.module_utils.platform.records import Record
 from ansible.module_utils.platform.report import page as pages
 from ansible.module_utils.platform.report.facts import Found, facts
 from ansible.module_utils.platform.report.picture import draw
+from ansible.module_utils.platform.report.reach import reach_facts
 
 from .platform import declared, specs
 
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
 HOSTILE = """<script>alert(1)</script>"'><img src=x onerror=alert(2)> {{ 7 * 7 }} {% raw %} &amp;"""
 SITES = {"KOIN_PROD": {"koin-api": {"names": ["api.koreatech.in"], "service": "koin-prod/api"}}}
+OFFERS = {"ssh": {"port": 22222, "function": "platform"}, "https": {"port": 443, "function": "edge"}}
 STACKS = {"koin-prod": {"swarm": "production", "services": {"api": {"build": "sample", "database": "koin_prod"}}}}
 
 
@@ -64,7 +69,12 @@ def found(**observed: Any) -> Found:
     declaration.account = "123456789012"
     context = Context(declaration, KINDS.empty() | observed)
     plan = plan_in(context, KINDS)
-    return Found(plan, context, prices_for("ap-northeast-2"), variables, NOW, "abc", inventory="rehearsal", runs=[])
+    here = before(context)
+    broken = [Problem("platform_reach.must_not.x", "internet → KOIN_DB", "close it", "group_vars/all/reach.yml:1")]
+    reach = reach_facts(here, after(context, here), {"KOIN_PROD": OFFERS}, broken, lambda where: (where, "a file:1"))
+    return Found(
+        plan, context, prices_for("ap-northeast-2"), variables, NOW, "abc", inventory="rehearsal", runs=[], reach=reach
+    )
 
 
 def html(source: Found) -> str:

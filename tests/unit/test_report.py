@@ -20,13 +20,14 @@ from ansible.module_utils.platform.engine.workflow import declaration_of
 from ansible.module_utils.platform.kinds import KINDS
 from ansible.module_utils.platform.planning import prices_for
 from ansible.module_utils.platform.report import page as pages
+from ansible.module_utils.platform.report import reach as reaching
 from ansible.module_utils.platform.report.facts import Found, facts
 from ansible.module_utils.platform.reporting import write
 from markupsafe import Markup
 
 from rehearsal import REPOSITORY
 from tests.support.platform import specs
-from tests.support.report import HOSTILE, NOW, found, hostile, html, instance, koin, run
+from tests.support.report import HOSTILE, NOW, OFFERS, found, hostile, html, instance, koin, run
 
 FOLDER = REPOSITORY / "plugins/module_utils/platform/report"
 TEMPLATE = (FOLDER / "page.html.j2").read_text()
@@ -112,7 +113,7 @@ def test_a_word_that_one_language_lacks_is_noticed(texts: Any, what: str) -> Non
 
 
 #: keys that follow from data: what a price, a unit or an exposure is called
-_DERIVED = ("item_", "unit_", "exposed_")
+_DERIVED = ("item_", "unit_", "exposed_", "verdict_")
 
 
 def test_every_word_is_used_and_every_word_that_is_used_exists() -> None:
@@ -240,6 +241,84 @@ def test_the_path_of_a_request_leads_from_the_name_to_the_data(empty: Found) -> 
     assert "데이터베이스 koin_prod, KOIN_DB" in text
 
 
+def pair(told: dict[str, Any], source: str, target: str) -> Any:
+    """The cell of the matrix from one to the other."""
+    [row] = [row for row in told["rows"] if row["source"] == source]
+    return row["cells"][told["targets"].index(target)]
+
+
+def test_who_reaches_whom_is_that_of_the_declaration_while_there_are_no_hosts(empty: Found) -> None:
+    told = facts(empty)["reach"]
+    assert (told["of"], told["many"], told["changes"]) == ("declaration", 0, [])
+    assert told["targets"] == [*koin()["aws_compute_instances"], "internet"]
+    assert pair(told, "KOIN_DB", "KOIN_DB") is None
+    database = pair(told, "internet", "KOIN_DB")
+    assert (database["open"], database["parts"]) == (False, [])
+    web = pair(told, "internet", "KOIN_PROD")
+    assert [(part["text"], part["how"]) for part in web["parts"]] == [("tcp/80, 443", "passes")]
+
+
+def test_a_cell_says_what_decides_and_where_that_is_declared(empty: Found) -> None:
+    told = facts(empty)["reach"]
+    [why] = pair(told, "internet", "KOIN_DB")["why"]
+    assert why["verdict"] == "closed"
+    assert [hop["passes"] for hop in why["hops"]][-1] is False
+    opened = pair(told, "internet", "KOIN_PROD")["why"]
+    assert {one["verdict"] for one in opened} == {"passes"}
+    # The offered port of a range is the one that is explained.
+    assert [one["question"] for one in opened] == ["internet → KOIN_PROD tcp/80", "internet → KOIN_PROD tcp/443"]
+    assert any(hop["where"].startswith("aws_security_groups.Web.") for hop in opened[1]["hops"])
+    assert pair(told, "administrators", "KOIN_PROD")["why"][0]["question"].endswith("tcp/80")
+    text = html(empty)
+    assert "a file:1" in text
+    assert "KOIN_DB tcp/22" in text
+
+
+@pytest.mark.parametrize(
+    ("ports", "target", "port"),
+    [
+        ((0, 65535), "KOIN_PROD", 22222),
+        ((440, 450), "KOIN_PROD", 443),
+        ((100, 200), "KOIN_PROD", 100),
+        ((0, 65535), "KOIN_DB", 22),
+        ((0, 65535), "internet", 443),
+        ((0, 20), "internet", 1),
+    ],
+)
+def test_of_a_range_the_port_that_means_something_is_explained(ports: Any, target: str, port: int) -> None:
+    cells = {("tcp", 4): reaching.Cell((ports,), (ports,), (ports,))}
+    offers = OFFERS if target == "KOIN_PROD" else {}
+    assert list(reaching._asked(cells, target, offers)) == [("tcp", port)]
+
+
+def test_more_hosts_than_fit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaching, "MOST", 4)
+    told = facts(found())["reach"]
+    assert (told["many"], told["rows"]) == (5, [])
+    assert "5 hosts are too many for this table" in Parsed(html(found())).text
+
+
+def test_what_the_account_breaks_of_the_policy_is_said_with_its_line() -> None:
+    host = instance("KOIN_PROD", 20, VpcId="vpc-1", SubnetId="subnet-1")
+    network = {
+        "vpcs": [{"VpcId": "vpc-1", "CidrBlock": "172.31.0.0/16", "IsDefault": True}],
+        "subnets": [
+            {
+                "SubnetId": "subnet-1",
+                "VpcId": "vpc-1",
+                "CidrBlock": "172.31.0.0/20",
+                "AvailabilityZone": "ap-northeast-2a",
+                "MapPublicIpOnLaunch": True,
+            }
+        ],
+    }
+    source = found(instances=[host], **network)
+    assert facts(source)["reach"]["of"] == "account"
+    text = Parsed(html(source)).text
+    assert "What the account breaks of the declared policy" in text
+    assert "group_vars/all/reach.yml:1" in text
+
+
 def test_cost_is_that_of_the_plan(empty: Found) -> None:
     told = facts(empty)["cost"]
     assert (told["declared"], told["change"]["usd"]) == ("$110.88", "+ $110.88")
@@ -275,6 +354,7 @@ def test_strays_have_cost_and_exposure() -> None:
         )
     )["strays"]
     told = {(row["kind"], row["exposed"]["what"] if row["exposed"] else ""): row["cost"]["usd"] for row in strays}
+    # Of a host in no network that is known, only its address.
     assert told == {("instance", "address"): "$20.73", ("elastic_ip", "unused"): "$3.65", ("bucket", "unknown"): ""}
     from ansible.module_utils.platform.report.facts import _open
 

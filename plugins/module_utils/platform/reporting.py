@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,13 @@ from .engine.specs import role_specs
 from .engine.workflow import plan_for
 from .kinds import KINDS
 from .planning import ROLES, bucket_in, environment_of, prices_for
+from .reach.declared import declared
+from .reach.matrix import Matrix
+from .reach.observed import observed
+from .reach.policy import policy_problems
 from .report.facts import Found
+from .report.reach import reach_facts
+from .reviewing import read_sources, reviewer
 
 #: variables beside aws_* that say what runs
 _RUNNING = ("platform_swarms", "platform_stacks", "platform_sites", "platform_databases", "platform_cache_users")
@@ -48,6 +55,7 @@ def found(templar: Any, variables: Mapping[str, Any], now: datetime, inventory: 
     plan, context = looked_at(raw, environment_of(templar, variables))
     commit, dirty = command.commit()
     known = Found(plan, context, prices_for(plan.region), values, now, commit, dirty, inventory)
+    known = replace(known, reach=_reach(templar, variables, context))
     try:
         bucket = bucket_in(templar, variables, checked=False)
         runs = bucket.records.read(bucket.records.listed()[-_RUNS:])
@@ -55,6 +63,21 @@ def found(templar: Any, variables: Mapping[str, Any], now: datetime, inventory: 
     except (PlatformError, BotoCoreError, ClientError) as error:
         return replace(known, runs_problem=" ".join(str(error).split()))
     return replace(known, runs=runs, holder=seen.holding.token if seen else "")
+
+
+def _reach(templar: Any, variables: Mapping[str, Any], context: Context) -> dict[str, Any] | None:
+    """Who reaches whom, and what the policy says of the account as it is."""
+    reviewing = reviewer(variables, templar.template)
+    before = observed(context)
+    words = reviewing.facts(context)
+    offered = {
+        host: {name: offer for name, offer in reviewing.offers.items() if host in words.hosts([offer["function"]])}
+        for host in words.instances
+    }
+    broken = policy_problems(reviewing.policy, words, Matrix(before)) if before.hosts else []
+    files = read_sources(variables.get("ansible_inventory_sources") or ())
+    located = reviewing.located(broken) if broken else []
+    return reach_facts(before, declared(context, before), offered, located, cache(files.written_at))
 
 
 def write(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ Pure. What is not known is None or missing, and the page says so; nothing is mad
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -57,9 +57,8 @@ class Found:
     runs: Sequence[Record] | None = None
     runs_problem: str = ""
     holder: str = ""
-    #: the matrix as ``reach`` gives it; None while it is not known
+    #: who reaches whom, see ``reach_facts``; None where there are no hosts
     reach: Mapping[str, Any] | None = None
-    status: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
 
 def facts(found: Found) -> Data:
@@ -232,19 +231,25 @@ def _strays(found: Found) -> list[Data]:
                 "name": action.name,
                 "billed": bill is not None,
                 "cost": _amount(amount),
-                "exposed": _exposed(action.kind, live),
+                "exposed": _exposed(action.kind, live, found.reach or {}),
             }
         )
     return strays
 
 
-def _exposed(kind: str, live: Live | None) -> Data | None:
+def _exposed(kind: str, live: Live | None, reach: Mapping[str, Any]) -> Data | None:
     """How far outsiders can reach it, where that is known; None where the question makes no sense."""
     if live is None:
         return None
     if kind == "instance":
         public = live.raw.get("PublicIpAddress")
-        return {"what": "address", "value": public} if public else {"what": "private"}
+        if not public:
+            return {"what": "private"}
+        name = reach.get("addresses", {}).get(live.raw.get("PrivateIpAddress"))
+        if name is None:
+            return {"what": "address", "value": public}
+        ports = ", ".join(part["text"] for part in reach["from_internet"].get(name, []))
+        return {"what": "ports", "value": ports} if ports else {"what": "shut", "value": public}
     if kind == "elastic_ip":
         return {"what": "used" if live.raw.get("AssociationId") else "unused"}
     if kind == "security_group":

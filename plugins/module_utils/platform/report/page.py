@@ -46,12 +46,12 @@ def translator(known: Words) -> Callable[..., Markup]:
     """Says a key in both languages. Raises KeyError for one that is unknown."""
 
     def say(key: str, **values: Any) -> Markup:
-        safe = {name: escape(value) for name, value in values.items()}
-        texts = {language: Markup(known[key][language]).format(**safe) for language in LANGUAGES}
+        # Markup escapes what is filled into it.
+        texts = {language: Markup(known[key][language]).format(**values) for language in LANGUAGES}
         if len(set(texts.values())) == 1:
             return texts[LANGUAGES[0]]
         spans = (f'<span class="{name}" lang="{name}">{text}</span>' for name, text in texts.items())
-        return Markup("".join(spans))  # each text is escaped above
+        return Markup("".join(spans))
 
     return say
 
