@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from ansible import context
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.plugins.loader import inventory_loader
+from ansible.template import trust_as_template
 from ansible.utils.display import Display
 
 DOCUMENTATION = """
@@ -81,6 +82,8 @@ class InventoryModule(BaseInventoryPlugin):
         if _kind(path) == "aws_ec2.yml":
             _guard()
         plugin = inventory_loader.get(name)
+        if _kind(path) == "aws_ec2.yml":
+            _names_are_text(plugin)
         try:
             with compiled_once():
                 plugin.parse(inventory, loader, path, cache=cache)
@@ -102,6 +105,25 @@ def _guard() -> None:
     from ansible.module_utils.platform import guard
 
     guard.install()
+
+
+def _names_are_text(plugin: Any) -> None:
+    """Apply the filters of `hostnames` to what AWS says, as a value.
+
+    The plugin writes the value into the text of a template that it then trusts: whoever may tag an instance could run
+    commands on the machine of everybody who lists the hosts.
+    """
+    plain = plugin._get_hostname_with_jinja2_filter
+
+    def named(instance: Any, preference: str, return_single_hostname: bool = False) -> Any:
+        source, bar, filters = preference.partition("|")
+        value = plain(instance, source.rstrip(), return_single_hostname and not bar)
+        if bar:
+            templar = plugin.templar.copy_with_new_env(available_variables={"value": value})
+            value = templar.template(trust_as_template(f"{{{{ value | {filters} }}}}"))
+        return (value[0] if value else None) if isinstance(value, list) and return_single_hostname else value
+
+    plugin._get_hostname_with_jinja2_filter = named
 
 
 def _explained(error: BaseException) -> str:

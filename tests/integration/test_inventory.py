@@ -75,6 +75,30 @@ def test_groups_of_a_hand_made_account(listing: dict[str, Any], group: str) -> N
     assert sorted(hosts) == GROUPS[group]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x'~lookup('ansible.builtin.pipe','touch {mark}; echo y')~'",
+        "{{{{ lookup('ansible.builtin.pipe', 'touch {mark}') }}}}",
+        "it's",
+        'a " b \\',
+    ],
+)
+def test_the_name_of_an_instance_is_no_template(live: LocalAws, tmp_path: Path, name: str) -> None:
+    ec2, mark = live.client("ec2"), tmp_path / "executed"
+    pages = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["test-kim"]}])["Reservations"]
+    host, hostile = pages[0]["Instances"][0]["InstanceId"], name.format(mark=mark)
+    ec2.create_tags(Resources=[host], Tags=[{"Key": "Name", "Value": hostile}])
+    try:
+        content = json.loads(_ansible(live, "ansible-inventory", "--list"))
+    finally:
+        ec2.create_tags(Resources=[host], Tags=[{"Key": "Name", "Value": "test-kim"}])
+    assert not mark.exists()
+    assert sorted(content["platform"]["hosts"]) == GROUPS["platform"]
+    # One host more, whatever it is called.
+    assert len(set(content["aws_ec2"]["hosts"]) - set(GROUPS["platform"])) == 1
+
+
 def test_what_is_not_declared_is_reached_and_belongs_to_nothing(listing: dict[str, Any]) -> None:
     stray = {name for name, group in listing.items() if name != "_meta" and "test-kim" in group.get("hosts", [])}
     assert stray == {"aws_ec2", "arch_x86_64"}
