@@ -261,9 +261,10 @@ class Paths:
             table = self.network.tables.get(subnet.table)
             name = f"route table {table.name}" if table else f"subnet {subnet.name}"
             if route is None:
-                where = (table.where and f"{table.where}.routes") if table else ""
+                # A subnet that no declared table names uses that of the VPC.
+                where = f"{table.where}.routes" if table and table.where else subnet.where
                 return f"{name}: no route to {other.address}", where
-            return f"{name}: {route.text}", route.where or (table.where if table else "")
+            return f"{name}: {route.text}", route.where or (table.where if table else "") or subnet.where
 
         return Step("route back" if back else "route", ALL if passes else NONE, said, back)
 

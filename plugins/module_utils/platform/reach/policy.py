@@ -14,6 +14,7 @@ from .matrix import ADMINISTRATORS, INTERNET, PROTOCOLS, Matrix, alike, ports_te
 from .model import WITH_PORTS
 from .paths import End, Hop
 from .ports import ALL, Ports, both, has, one, union, without
+from .show import names, pairs_text
 
 VARIABLE = "platform_reach"
 ANYBODY, CLIENTS, OWN_SWARM, PLATFORM = "anybody", "clients", "own_swarm", "platform"
@@ -143,7 +144,7 @@ def policy_problems(policy: Mapping[str, Any], facts: Facts, matrix: Matrix) -> 
             where = f"{VARIABLE}.{part}.{name}"
             wanted = _wanted(where, entry, facts, matrix)
             broken = (_closed if part == "must" else _open)(wanted, matrix)
-            problems += _told(where, part, list(broken))
+            problems += _told(where, part, list(broken), matrix)
     return problems
 
 
@@ -235,14 +236,14 @@ def _open(wanted: Iterable[Wanted], matrix: Matrix) -> Iterator[_Broken]:
     for item in wanted:
         for version in matrix.versions:
             found = both(matrix.cell(item.source, item.target, item.protocol, version).arrives, item.ports)
-            if found:
-                port = found[0][0]
+            # Each range of ports may be open by another rule.
+            for port, last in found:
                 source, target = _example(item, port, version, matrix, True)
                 hops = [hop for hop in matrix.paths.explain(source, target, item.protocol, port) if hop.passes]
                 groups = [hop for hop in hops if hop.name == "security groups, ingress"]
                 hop = (groups or hops)[-1]
                 member = _MEMBER.search(hop.rule)
-                yield _Broken(item._replace(ports=found), port, version, hop, member[1] if member else "")
+                yield _Broken(item._replace(ports=((port, last),)), port, version, hop, member[1] if member else "")
 
 
 def _closed(wanted: Iterable[Wanted], matrix: Matrix) -> Iterator[_Broken]:
@@ -252,11 +253,10 @@ def _closed(wanted: Iterable[Wanted], matrix: Matrix) -> Iterator[_Broken]:
         versions = [v for v in matrix.versions if matrix.ends(item.source, v) and matrix.ends(item.target, v)]
         for version in versions[:1]:
             missing = without(item.ports, matrix.cell(item.source, item.target, item.protocol, version).passes)
-            if missing:
-                port = missing[0][0]
+            for port, last in missing:
                 source, target = _example(item, port, version, matrix, False)
                 hops = matrix.paths.explain(source, target, item.protocol, port)
-                yield _Broken(item._replace(ports=missing), port, version, hops[-1])
+                yield _Broken(item._replace(ports=((port, last),)), port, version, hops[-1])
 
 
 def _example(item: Wanted, port: int, version: int, matrix: Matrix, arrives: bool) -> tuple[End, End]:
@@ -272,34 +272,36 @@ def _example(item: Wanted, port: int, version: int, matrix: Matrix, arrives: boo
     return source, target
 
 
-def _told(where: str, part: str, broken: Sequence[_Broken]) -> Iterator[Problem]:
+def _told(where: str, part: str, broken: Sequence[_Broken], matrix: Matrix) -> Iterator[Problem]:
     together: dict[tuple[str, str], list[_Broken]] = {}
-    for one_ in broken:
-        together.setdefault((one_.hop.where, one_.hop.rule), []).append(one_)
+    for item in broken:
+        together.setdefault((item.hop.where, item.hop.rule), []).append(item)
     for (place, rule), same in together.items():
-        paths = list(dict.fromkeys(_path(item) for item in same))
+        paths = _paths(same, matrix)
         more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
         shown = f"{', '.join(paths[:_NAMED])}{more}"
-        offers = list(dict.fromkeys(item.wanted.why.partition(", ")[2] for item in same))
-        why = f"{where}{f' ({listed(offers)})' if any(offers) else ''}"
+        offers = list(dict.fromkeys(item.wanted.why.partition(", offer ")[2] for item in same))
+        why = f"{where}{f' (offer {listed(offers)})' if any(offers) else ''}"
         if part == "must":
             what = f"{shown} must pass ({why}) and ends at {same[0].hop.name}: {rule}"
             fix = f"let it pass there, or change {where}"
         else:
             what = f"{shown} must not pass ({why}) and does, by {rule}"
             fix = f"remove or narrow that rule, or change {where}"
-            members = {name for item in same for name in item.wanted.sources if item.group}
+            members = list(dict.fromkeys(name for item in same for name in item.wanted.sources if item.group))
             if members:
-                fix = f"take {_few(sorted(members))} out of group {same[0].group}, or {fix}"
+                fix = f"take {names(members, matrix)} out of group {same[0].group}, or {fix}"
         yield Problem(place or where, what, fix)
 
 
-def _path(item: _Broken) -> str:
-    six = " over IPv6" if item.version == 6 else ""
-    ends = " → ".join(_few(names) for names in (item.wanted.sources, item.wanted.targets))
-    return f"{ends} {ports_text(item.wanted.protocol, item.wanted.ports)}{six}"
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED + 1 else ""
-    return f"{', '.join(names[:_NAMED] if more else names)}{more}"
+def _paths(broken: Sequence[_Broken], matrix: Matrix) -> list[str]:
+    """The paths in few words, ``internet → KOIN_DB tcp/3306, 6379``."""
+    ports: dict[tuple[tuple[str, ...], tuple[str, ...], str, int], Ports] = {}
+    for item in broken:
+        key = (item.wanted.sources, item.wanted.targets, item.wanted.protocol, item.version)
+        ports[key] = union(ports.get(key, ()), item.wanted.ports)
+    found: dict[str, dict[tuple[str, ...], list[str]]] = {}
+    for (sources, targets, protocol, version), some in ports.items():
+        text = f"{ports_text(protocol, some)}{' over IPv6' if version == 6 else ''}"
+        found.setdefault(text, {}).setdefault(targets, []).extend(sources)
+    return [f"{pair} {text}" for text, pairs in found.items() for pair in pairs_text(pairs, matrix)]

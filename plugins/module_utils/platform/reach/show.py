@@ -112,19 +112,24 @@ def changes(before: Matrix, after: Matrix) -> list[str]:
                 if text := "; ".join(parts):
                     found.setdefault(text, {}).setdefault(tuple(there), []).extend(here)
         for text, pairs in found.items():
-            lines += [f"{verb}: {pair} {text}" for pair in _pairs(pairs, new)]
+            lines += [f"{verb}: {pair} {text}" for pair in pairs_text(pairs, new)]
     if len(lines) > _LINES:
         return [*lines[: _LINES - 1], f"and {len(lines) - _LINES + 1} more"]
     return lines
 
 
-def _pairs(targets: Mapping[tuple[str, ...], Sequence[str]], matrix: Matrix) -> Iterable[str]:
-    """Sources and targets in as few words as possible."""
-    together: dict[tuple[str, ...], list[str]] = {}
+def pairs_text(targets: Mapping[tuple[str, ...], Sequence[str]], matrix: Matrix) -> list[str]:
+    """Sources by targets in as few words as possible: ``KOIN_PROD, KOIN_STAGE → KOIN_DB``; no host reaches itself."""
+    same: dict[tuple[str, ...], list[str]] = {}
     for there, sources in targets.items():
-        together.setdefault(tuple(sources), []).extend(there)
-    for sources, same in together.items():
-        yield f"{names(sources, matrix)} → {names(same, matrix)}"
+        same.setdefault(tuple(sources), []).extend(there)
+    together: dict[frozenset[str], tuple[dict[str, None], dict[str, None]]] = {}
+    for sources, all_there in same.items():
+        # Of hosts that reach each other, each is missing among its own sources.
+        here, known = together.setdefault(frozenset((*sources, *all_there)), ({}, {}))
+        here.update(dict.fromkeys(sources))
+        known.update(dict.fromkeys(all_there))
+    return [f"{names(list(here), matrix)} → {names(list(known), matrix)}" for here, known in together.values()]
 
 
 def _gained(old: Matrix, new: Matrix, source: str, target: str, version: int) -> Iterable[str]:
