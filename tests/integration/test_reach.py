@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from ansible.module_utils.platform.engine.context import Context
@@ -16,6 +17,7 @@ from ansible.module_utils.platform.reach.observed import KINDS as NETWORK
 from ansible.module_utils.platform.reach.observed import observed
 
 from tests.support import platform
+from tests.support.checkout import Checkout
 from tests.support.local_aws import LocalAws
 from tests.support.platform import Platform, specs
 from tests.support.rights import ADMINISTRATOR, OPERATOR
@@ -86,3 +88,21 @@ def test_a_closed_path_ends_with_another_status(built: Built) -> None:
     assert (
         built.platform.playbook("reach", **{"from": "internet"}, to="KOIN_DB", port=3306, expect="closed").status == 0
     )
+
+
+def test_a_broken_policy_stops_before_anything_is_written(built: Built, tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    security = "group_vars/all/aws_security.yml"
+    partner = "{'protocol': 'tcp', 'port': 3306, 'cidrs': ['198.51.100.0/24']}"
+    before = "offered_rules('DB', aws_security_admin_cidrs) }}"
+    after = f"offered_rules('DB', aws_security_admin_cidrs) | combine({{'partner': {partner}}}) }}}}"
+    checkout.replace(security, before, after)
+    line = checkout.text(security).partition("offered_rules('DB'")[0].count("\n") + 1
+    platform = Platform(built.aws, top=checkout.top)
+    for verb in ("plan", "provision"):
+        built.aws.mark()
+        run = platform.playbook(verb)
+        assert run.status == 2
+        assert f"aws_security_groups.DB.ingress.partner.cidrs.0 ({security}:{line}): internet → KOIN_DB" in run.output
+        assert "tcp 3306 from 198.51.100.0/24" in run.output
+        assert platform.writes() == {}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from .model import Address, Block, Network
 from .paths import End, Paths, ends, on_internet
-from .ports import NONE, Ports, text, union, without
+from .ports import NONE, Ports, has, text, union, without
 
 INTERNET, ADMINISTRATORS = "internet", "administrators"
 PROTOCOLS = ("tcp", "udp", "esp", "icmp")
@@ -159,7 +159,8 @@ def as_data(network: Network) -> dict[str, Any]:
     ``targets`` (hosts, or ``internet``), which are alike; a host never reaches itself. It has ``protocol`` (tcp, udp,
     esp, icmp), ``version`` (4, 6), and lists of ``[first, last]`` ports: ``passes`` (from every address of the source),
     ``some`` (from some only), ``unanswered`` (packets arrive, no answer comes back). A protocol without ports has
-    ``[[0, 65535]]`` for yes.
+    ``[[0, 65535]]`` for yes. ``why``: what the first of these ports meets between the first source and target: each
+    ``step`` with ``passes``, ``rule`` and ``where`` (a path in the declaration; empty if nobody declares the rule).
     """
     matrix, cells = Matrix(network), []
     for sources, targets in matrix.pairs():
@@ -172,7 +173,8 @@ def as_data(network: Network) -> dict[str, Any]:
                     some, unanswered = difference(cell)
                     about = {"sources": sources, "targets": targets, "protocol": protocol, "version": version}
                     parts = {"passes": cell.passes, "some": some, "unanswered": unanswered}
-                    cells.append({**about, **{name: [list(one) for one in ports] for name, ports in parts.items()}})
+                    lists = {name: [list(one) for one in ports] for name, ports in parts.items()}
+                    cells.append({**about, **lists, "why": _why(matrix, pair, protocol, version, cell)})
     hosts = {
         name: {
             "private": [str(item) for item in host.addresses],
@@ -184,6 +186,20 @@ def as_data(network: Network) -> dict[str, Any]:
         for name, host in network.hosts.items()
     }
     return {"hosts": hosts, "sources": list(matrix.sources), "cells": cells}
+
+
+def _why(matrix: Matrix, pair: tuple[str, str], protocol: str, version: int, cell: Cell) -> list[dict[str, Any]]:
+    """What one packet of a cell meets."""
+    port = (cell.passes or cell.some or cell.arrives)[0][0]
+    ends_ = [
+        (has(reach.passes, port), has(reach.arrives, port), size * there, source, target)
+        for source, size in matrix.ends(pair[0], version)
+        for target, there in matrix.ends(pair[1], version)
+        for reach in [matrix.paths.reach(source, target, protocol)]
+    ]
+    *_, source, target = max(ends_, key=lambda one: one[:3])
+    hops = matrix.paths.explain(source, target, protocol, port)
+    return [{"step": hop.name, "passes": hop.passes, "rule": hop.rule, "where": hop.where} for hop in hops]
 
 
 def difference(cell: Cell) -> tuple[Ports, Ports]:
