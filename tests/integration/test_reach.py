@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible.module_utils.platform.engine.context import Context
@@ -12,8 +13,9 @@ from ansible.module_utils.platform.engine.model import Plan
 from ansible.module_utils.platform.engine.workflow import plan_for
 from ansible.module_utils.platform.kinds import KINDS
 from ansible.module_utils.platform.reach.declared import declared
-from ansible.module_utils.platform.reach.matrix import Matrix
-from ansible.module_utils.platform.reach.observed import KINDS as NETWORK
+from ansible.module_utils.platform.reach.matrix import as_data
+from ansible.module_utils.platform.reach.model import Network
+from ansible.module_utils.platform.reach.observed import KINDS as PARTS
 from ansible.module_utils.platform.reach.observed import observed
 
 from tests.support import platform
@@ -31,9 +33,9 @@ class Built:
         self.platform = Platform(aws, keys=aws.user("operator", OPERATOR))
         Platform(aws, keys=aws.user("administrator", ADMINISTRATOR)).bound()
         self.planned = self.platform.playbook("plan")
-        self.foretold = Matrix(declared(self.context()))
+        self.foretold = declared(self.context())
         self.provisioned = self.platform.provision()
-        self.seen = Matrix(observed(self.context()))
+        self.seen = observed(self.context())
 
     def context(self) -> Context:
         """What planning knows of the account now."""
@@ -45,8 +47,13 @@ class Built:
 
         raw = platform.declared() | {"aws_compute_public_key": platform.PUBLIC_KEY}
         environment = raw["aws_environment"] | self.aws.environ
-        plan_for(raw, specs(), environment, KINDS, only=NETWORK, review=keep)
+        plan_for(raw, specs(), environment, KINDS, only=PARTS, review=keep)
         return found[0]
+
+
+def _cells(network: Network) -> list[dict[str, Any]]:
+    """Who reaches whom; the rules behind it have other names once they exist."""
+    return [{key: value for key, value in cell.items() if key != "why"} for cell in as_data(network)["cells"]]
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +65,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
 
 
 def test_after_is_what_is_observed_after_provisioning(built: Built) -> None:
-    assert set(built.foretold.cells()) == set(built.seen.cells())
-    assert len(set(built.seen.cells())) > 40
+    foretold, seen = (_cells(network) for network in (built.foretold, built.seen))
+    assert foretold == seen
+    assert len(seen) > 20
 
 
 def test_a_plan_says_what_it_opens(built: Built) -> None:

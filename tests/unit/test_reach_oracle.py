@@ -5,43 +5,19 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from ansible.module_utils.platform.engine.context import Context
-from ansible.module_utils.platform.engine.declaration import Declaration
-from ansible.module_utils.platform.engine.plan import plan_in
-from ansible.module_utils.platform.kinds import KINDS
-from ansible.module_utils.platform.reach.model import Network, address
-from ansible.module_utils.platform.reach.observed import KINDS as NETWORK
-from ansible.module_utils.platform.reach.observed import observed
+from ansible.module_utils.platform.reach.model import address
 from ansible.module_utils.platform.reach.paths import End, Paths
 from ansible.module_utils.platform.reach.ports import has
 
 from tests.support.packets import Simulator
-from tests.support.random_platforms import ADMINISTRATORS, OUTSIDE, RandomPlatform
+from tests.support.random_platforms import OUTSIDE, RandomPlatform
+from tests.support.reach_networks import network
 
 PLATFORMS, SHARES = 2000, 4
 #: questions of each account
 ASKED = 15
-_KINDS = KINDS.only(NETWORK)
-_EMPTY = KINDS.empty()
-
-
-def network(account: dict[str, Any]) -> Network:
-    """The engine's view of an account, all of whose VPCs are declared."""
-    vpcs = {raw["VpcId"]: {"cidr": raw["CidrBlock"]} for raw in account["vpcs"]}
-    declaration = Declaration(
-        {
-            "aws_region": "ap-northeast-2",
-            "aws_network_vpcs": vpcs,
-            "aws_security_admin_cidrs": [ADMINISTRATORS],
-        },
-        account="123456789012",
-    )
-    context = Context(declaration, _EMPTY | account)
-    plan_in(context, _KINDS)
-    return observed(context)
 
 
 def questions(platform: RandomPlatform, count: int) -> Iterator[tuple[str, str, str, int]]:

@@ -277,7 +277,7 @@ class Paths:
                 if self._meant(rule, peer) and has(rule.traffic.ports(protocol, peer.address.version), port):
                     return f"security group {group}: {rule.text}", rule.where
             groups = [self.network.groups[key] for key in host.groups if key in self.network.groups]
-            names = ", ".join(group.name for group in groups) or "no security group"
+            names = ", ".join(sorted(group.name for group in groups)) or "no security group"
             where = next((f"{group.where}.{direction}" for group in groups if group.where and len(groups) == 1), "")
             where = where or (f"{host.where}.security_groups" if host.where else "")
             return f"no rule of {names} allows it", where
