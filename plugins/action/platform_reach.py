@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from ansible.utils.display import Display
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
 from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402 - after the path is set
-from ansible.module_utils.platform.planning import network_of  # noqa: E402
+from ansible.module_utils.platform.planning import Networks, networks_of  # noqa: E402
 from ansible.module_utils.platform.reach import ask, show  # noqa: E402
 from ansible.module_utils.platform.reach.matrix import Matrix, as_data  # noqa: E402
-from ansible.module_utils.platform.reach.model import Network  # noqa: E402
-from ansible.module_utils.platform.reviewing import read_sources  # noqa: E402
+from ansible.module_utils.platform.reach.policy import VARIABLE  # noqa: E402
+from ansible.module_utils.platform.reviewing import read_sources, reviewer  # noqa: E402
 
 display = Display()
 
@@ -32,31 +32,43 @@ class ActionModule(ActionBase):
         """Print it; fail when a path is not as expected."""
         result, variables = super().run(tmp, task_vars), dict(task_vars or {})
         try:
-            before, after = network_of(self._templar, variables)
-            return {**result, "changed": False, **self._told(before, after, variables)}
+            found = networks_of(self._templar, variables)
+            return {**result, "changed": False, **self._told(found, variables)}
         except PlatformError as error:
             return {**result, "failed": True, "msg": "nothing was written", "problem": str(error)}
 
     def _argument(self, name: str) -> str:
         return str(self._task.args.get(name) or "").strip()
 
-    def _told(self, before: Network, after: Network, variables: Mapping[str, Any]) -> dict[str, Any]:
+    def _told(self, found: Networks, variables: Mapping[str, Any]) -> dict[str, Any]:
         of, source, target = (self._argument(name) for name in ("of", "source", "target"))
         if of not in ("", "account", "declaration"):
             raise PlatformError(f"of: `{of}` is neither account nor declaration.")
-        declared = of == "declaration" or (not of and not before.hosts)
-        matrix = Matrix(after if declared else before)
+        declared = of == "declaration" or (not of and not found.before.hosts)
+        matrix = Matrix(found.after if declared else found.before)
         what = "declared" if declared else "in the account"
         if source and target:
             return self._path(matrix, source, target, what, variables)
         if self._argument("port") or self._argument("expect"):
             raise PlatformError("A path has two ends: add -e from=internet -e to=KOIN_DB.")
         wanted = [ask.host_called(name, matrix) for name in (source, target) if name]
-        lines = [f"Who reaches whom, as {what}:", "", *show.table(matrix, *([wanted[0]] if wanted else []))]
-        if not declared and (found := show.changes(matrix, Matrix(after))):
-            lines += ["", "provision.yml would change this:", *(f"  {line}" for line in found)]
+        lines = [f"Who reaches whom, as {what}:", "", *show.table(matrix, *wanted)]
+        if not wanted:
+            lines += self._findings(found, matrix, variables)
+        if not declared:
+            lines += _section("provision.yml would change this:", show.changes(matrix, Matrix(found.after)))
         display.display("\n".join(lines))
         return {"reach": as_data(matrix.network)}
+
+    def _findings(self, found: Networks, matrix: Matrix, variables: Mapping[str, Any]) -> list[str]:
+        """What the policy forbids, and what is open without need."""
+        review = reviewer(variables, self._templar.template)
+        broken = [
+            item.what if item.where.startswith(VARIABLE) else f"{item.where}: {item.what}"
+            for item in review.problems(found.instances, matrix)
+        ]
+        spare = review.listening(found.instances, matrix)
+        return [*_section("Against platform_reach:", broken), *_section("By what is offered:", spare)]
 
     def _path(
         self, matrix: Matrix, source: str, target: str, what: str, variables: Mapping[str, Any]
@@ -80,3 +92,8 @@ class ActionModule(ActionBase):
         told = "; ".join(f"{answer.question}: {answer.verdict}" for answer in found)
         problem = f"{told}. Expected: {expect}. See the steps above."
         return {"failed": True, "verdicts": verdicts, "msg": "not as expected", "problem": problem}
+
+
+def _section(heading: str, lines: Sequence[str]) -> list[str]:
+    """Lines below a heading; nothing without lines."""
+    return ["", heading, *(f"  {line}" for line in lines)] if lines else []

@@ -42,18 +42,11 @@ def edited(folder: Path, edits: Sequence[Edit]) -> Path:
     return folder
 
 
-def context_of(raw: Mapping[str, Any], **observed: Any) -> Context:
-    """What planning knows when an account has what is given. raw: the aws_* variables."""
+def declaration_of_raw(raw: Mapping[str, Any]) -> Declaration:
+    """The declaration of an account. raw: the aws_* variables."""
     declaration = declaration_of(raw, specs(), KINDS)
     declaration.account = "123456789012"
-    return planned(declaration, **observed)
-
-
-def planned(declaration: Declaration, **observed: Any) -> Context:
-    """The same for a declaration."""
-    context = Context(declaration, KINDS.empty() | observed)
-    plan_in(context, KINDS.only(NETWORK))
-    return context
+    return declaration
 
 
 def refused(folder: Path) -> list[Problem]:
@@ -65,8 +58,7 @@ def refused(folder: Path) -> list[Problem]:
         variables = raw | {"ansible_inventory_sources": [str(folder / "inventories/rehearsal/hosts.yml")]}
         if found := check.account_problems():
             return found
-        declaration = declaration_of({name: templar.template(raw[name]) for name in names}, specs(), KINDS)
-        declaration.account = "123456789012"
+        declaration = declaration_of_raw({name: templar.template(raw[name]) for name in names})
         context = Context(declaration, KINDS.empty())
         plan = plan_in(context, KINDS.only(NETWORK))
         try:

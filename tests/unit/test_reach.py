@@ -9,6 +9,7 @@ import pytest
 from ansible.module_utils.platform.engine.errors import PlatformError
 from ansible.module_utils.platform.reach import ask, ports, show
 from ansible.module_utils.platform.reach.declared import declared
+from ansible.module_utils.platform.reach.listening import findings
 from ansible.module_utils.platform.reach.matrix import Matrix, as_data
 from ansible.module_utils.platform.reach.model import block
 from ansible.module_utils.platform.reach.policy import Facts, policy_problems, shape_problems
@@ -63,14 +64,14 @@ def test_ranges_are_shown_as_they_are_written() -> None:
 
 def test_the_table_has_a_block_for_each_target() -> None:
     assert show.table(matrix(small())) == [
-        "→ web",
-        "    internet  tcp/443",
-        "",
         "→ db",
         "    web  tcp/3306",
         "",
+        "→ web",
+        "    internet  tcp/443",
+        "",
         "→ internet",
-        "    web, db  everything",
+        "    db, web  everything",
     ]
 
 
@@ -172,6 +173,21 @@ def test_an_address_goes_to_the_host_that_declares_it() -> None:
     }
     found = after(account, aws_network_subnets={"b": subnet}, aws_compute_instances={"db": host})
     assert {name: one.public for name, one in found.network.hosts.items()} == {"web": "", "db": "52.78.0.1"}
+
+
+# --- Listeners -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_open_listens_and_the_other_way_round() -> None:
+    assert findings(FACTS, matrix(small())) == []
+    account = small()
+    group(account, "web")["IpPermissions"] += [allow("tcp", 80, ANYWHERE)]
+    group(account, "db")["IpPermissions"] = [allow("udp", 53, "10.0.0.0/24")]
+    assert findings(FACTS, matrix(account)) == [
+        "open, but nothing listens: internet → web tcp/80",
+        "open, but nothing listens: web → db udp/53",
+        "listens, but nobody else reaches it: db tcp/3306",
+    ]
 
 
 # --- Questions -------------------------------------------------------------------------------------------------------

@@ -67,8 +67,17 @@ def planned(
     )
 
 
-def network_of(templar: Any, variables: Mapping[str, Any]) -> tuple[Network, Network]:
-    """The network as the account has it, and as the declaration will make it. Raises PlatformError."""
+@dataclass(frozen=True)
+class Networks:
+    """The network as the account has it, and as the declaration will make it. instances: the declared ones."""
+
+    before: Network
+    after: Network
+    instances: Mapping[str, Mapping[str, Any]]
+
+
+def networks_of(templar: Any, variables: Mapping[str, Any]) -> Networks:
+    """Observe the account. Raises PlatformError."""
     names = (name for name in variables if name.startswith("aws_"))
     raw = {name: templar.template(variables[name]) for name in names}
     found: list[Context] = []
@@ -79,7 +88,7 @@ def network_of(templar: Any, variables: Mapping[str, Any]) -> tuple[Network, Net
 
     plan_for(raw, role_specs(ROLES), environment_of(templar, variables), KINDS, only=NETWORK_KINDS, review=keep)
     before = observed(found[0])
-    return before, declared(found[0], before)
+    return Networks(before, declared(found[0], before), found[0].declaration.entries("aws_compute_instances"))
 
 
 def prices_for(region: str, path: Path = PRICES) -> Prices:

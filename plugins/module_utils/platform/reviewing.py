@@ -12,6 +12,7 @@ from .engine.context import Context
 from .engine.errors import DeclarationError, Problem
 from .engine.model import Plan
 from .reach.declared import declared
+from .reach.listening import findings
 from .reach.matrix import Matrix
 from .reach.observed import KINDS, observed
 from .reach.policy import VARIABLE, Facts, policy_problems
@@ -30,15 +31,19 @@ class Reviewer:
         """The plan with what it opens and closes. Raises DeclarationError when the policy forbids what comes out."""
         before = observed(context)
         after = Matrix(declared(context, before))
-        problems = policy_problems(self.policy, self.facts(context), after)
+        problems = self.problems(context.declaration.entries("aws_compute_instances"), after)
         if problems:
             raise DeclarationError(self.located(problems))
         touched = any(action.kind in KINDS for action in plan.writes)
         return replace(plan, paths=tuple(changes(Matrix(before), after))) if touched else plan
 
-    def facts(self, context: Context) -> Facts:
-        """What the words of the policy mean."""
-        return Facts(context.declaration.entries("aws_compute_instances"), self.offers)
+    def problems(self, instances: Mapping[str, Mapping[str, Any]], matrix: Matrix) -> list[Problem]:
+        """What a network breaks of the policy. instances: the declared ones."""
+        return policy_problems(self.policy, Facts(instances, self.offers), matrix)
+
+    def listening(self, instances: Mapping[str, Mapping[str, Any]], matrix: Matrix) -> list[str]:
+        """What is open without a listener, and what listens behind a closed door."""
+        return findings(Facts(instances, self.offers), matrix)
 
 
 def reviewer(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> Reviewer:

@@ -31,7 +31,7 @@ from .model import (
     address,
     block,
 )
-from .observed import DIRECTIONS, VARIABLES, declared_rules, observed, somewhere
+from .observed import DIRECTIONS, VARIABLES, declared_rules, in_order, observed, somewhere
 
 _ANYWHERE = block("0.0.0.0/0")
 
@@ -70,7 +70,7 @@ class _After:
             tables=self.tables,
             acls=self.acls,
             groups=self.groups,
-            hosts=self.hosts,
+            hosts=in_order(self.hosts.values(), self.context),
         )
 
     def _entries(self, kind: str) -> Mapping[str, dict[str, Any]]:

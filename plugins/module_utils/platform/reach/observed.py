@@ -71,9 +71,16 @@ def observed(context: Context) -> Network:
         tables={item.id: _table(item, context) for item in context.live["route_table"]},
         acls={item.id: _acl(item, context) for item in context.live["network_acl"]},
         groups={item.id: _group(item, context) for item in context.live["security_group"]},
-        hosts={host.name: host for host in _hosts(context)},
+        hosts=in_order(_hosts(context), context),
         administrators=administrators(context),
     )
+
+
+def in_order(hosts: Iterable[Host], context: Context) -> dict[str, Host]:
+    """Hosts by name: the declared ones in the order of the declaration, then the others."""
+    places = {name: number for number, name in enumerate(context.declaration.entries(VARIABLES["instance"]))}
+    found = sorted(hosts, key=lambda host: (places.get(host.instance, len(places)), host.instance, host.name))
+    return {host.name: host for host in found}
 
 
 def administrators(context: Context) -> tuple[Block, ...]:
