@@ -37,6 +37,10 @@ class Reviewer:
         touched = any(action.kind in KINDS for action in plan.writes)
         return replace(plan, paths=tuple(changes(Matrix(before), after))) if touched else plan
 
+    def facts(self, context: Context) -> Facts:
+        """What the words of the policy mean."""
+        return Facts(context.declaration.entries("aws_compute_instances"), self.offers)
+
     def problems(self, instances: Mapping[str, Mapping[str, Any]], matrix: Matrix) -> list[Problem]:
         """What a network breaks of the policy. instances: the declared ones."""
         return policy_problems(self.policy, Facts(instances, self.offers), matrix)
