@@ -83,8 +83,8 @@ def run(case: Case, aws: LocalAws) -> None:
         where = {"LocationConstraint": declared()["aws_region"]}
         aws.client("s3").create_bucket(Bucket=lock_bucket(), CreateBucketConfiguration=where)
     aws.mark()
-    # What the roles of hosts offer names groups of KOIN's own.
-    platform.provision(**variables, platform_offers={})
+    # What hosts offer, and who has to reach it, are of KOIN alone.
+    platform.provision(**variables, platform_offers={}, platform_reach={})
     writes, again = aws.writes(), platform.plan(**variables)
     assert mismatches(plan.writes, writes, again.registry) == []
     assert not case.converges or not again.writes, render(again)
