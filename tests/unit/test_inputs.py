@@ -211,6 +211,18 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "write 20, without",
     ),
     (
+        "moved",
+        put("edge", "edge_sites", "koin", "moved", value={"/a": "/b c"}, host="koin-prod"),
+        "edge_sites.koin.moved./a",
+        "without a query",
+    ),
+    (
+        "moved-twice",
+        put("edge", "edge_sites", "koin", "moved", value={"/a": "/b", "/b": "/c"}, host="koin-prod"),
+        "edge_sites.koin.moved./a",
+        "write where that is",
+    ),
+    (
         "cidr",
         put("edge", "edge_sites", "koin", "allow", value=["172.31.0.0/33"], host="koin-prod"),
         "edge_sites.koin.allow.0",

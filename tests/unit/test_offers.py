@@ -68,6 +68,17 @@ def test_the_declaration_comes_to_what_it_did(koin: DeclaredHosts) -> None:
     assert follows(koin) == json.loads(FIXTURE.read_text())
 
 
+@pytest.mark.parametrize("links", ["monitoring_prometheus_url", "monitoring_alertmanager_url"])
+def test_links_in_alerts_lead_to_pages_that_debian_has(koin: DeclaredHosts, links: str) -> None:
+    [host] = [name for name in koin.names if koin.has(name, links)]
+    site = koin.value(host, "edge_sites")["monitoring"]
+    name, _, path = str(koin.value(host, links)).removeprefix("https://").partition("/")
+    assert [name] == site["names"]
+    # Prometheus appends the graph of an expression to its URL, Alertmanager its own path after a `#`.
+    asked = "/graph" if links == "monitoring_prometheus_url" else f"/{path}/"
+    assert site["moved"][asked].startswith("/classic/")
+
+
 def test_pages_that_upload_are_named_by_their_sites(koin: DeclaredHosts) -> None:
     assert koin.value("localhost", "aws_storage_web_origins") == [
         "https://koreatech.in",

@@ -279,6 +279,13 @@ def test_a_redirect(host: Host) -> None:
     assert (answer.status, answer.headers["location"]) == (301, "https://koin.test/a?b=1")
 
 
+def test_a_path_that_has_moved(host: Host) -> None:
+    answer = get(host, "https://office.koin.test/graph?g0.expr=up%7Ba%3D%22b%22%7D&g0.tab=1")
+    where = "https://office.koin.test/classic/graph?g0.expr=up%7Ba%3D%22b%22%7D&g0.tab=1"
+    assert (answer.status, answer.headers["location"]) == (302, where)
+    assert get(host, "https://office.koin.test/graph/more").status == 401
+
+
 # --- Errors and maintenance ------------------------------------------------------------------------------------------
 
 

@@ -28,6 +28,7 @@ from .rules import (
 
 _RATE = re.compile(r"[1-9]\d*r/[sm]")
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
+_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 _USER = re.compile(r"[A-Za-z0-9._-]+")
 _MAIL = re.compile(r"[^\s@]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 
@@ -136,6 +137,12 @@ def _site(name: str, site: Values, limits: Mapping[str, Any]) -> Iterator[Proble
         yield from spelled(
             f"{where}.immutable.{number}", prefix, pattern, "a prefix of paths", "write one like /assets/"
         )
+    for path, target in site.get("moved", {}).items():
+        for text in (path, target):
+            fix = "write one like /classic/graph, without a query"
+            yield from spelled(f"{where}.moved.{path}", text, _PATH, "a path", fix)
+        if target in site["moved"]:
+            yield Problem(f"{where}.moved.{path}", f"`{target}` has moved as well", "write where that is")
     yield from in_range(f"{where}.upload_mib", site.get("upload_mib"), 1, 102400, "(MiB)")
     yield from in_range(f"{where}.timeout_seconds", site.get("timeout_seconds"), 1, 86400)
     if site.get("rate_limit"):
