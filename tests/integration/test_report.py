@@ -28,6 +28,9 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
         named = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["test-kim"]}])
         host = named["Reservations"][0]["Instances"][0]["InstanceId"]
         ec2.create_tags(Resources=[host], Tags=[{"Key": "Name", "Value": HOSTILE}])
+        s3 = started.client("s3")
+        s3.create_bucket(Bucket="koin-backup", CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"})
+        s3.put_object(Bucket="koin-backup", Key="verified/koin-prod", Body=b"")
         yield started
 
 
@@ -54,6 +57,8 @@ def test_it_shows_what_the_account_has(written: tuple[Run, Path]) -> None:
     assert [part for part in shown if part not in text] == []
     assert "koin-prod/api" in text
     assert "There is no record yet." in text
+    # The account has a bucket of the platform's backups, in which a drill has noted what it has restored.
+    assert "on koin-prod." in text
 
 
 def test_it_shows_who_reaches_whom_and_what_breaks_the_policy(written: tuple[Run, Path]) -> None:

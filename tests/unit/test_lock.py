@@ -580,7 +580,9 @@ def test_what_is_known_of_other_runs() -> None:
 # --- Playbooks and declaration ---------------------------------------------------------------------------------------
 
 #: they only read, or write files of this machine; check.yml reads nothing but files
-READING = {"adopt", "check", "history", "logs", "plan", "releases", "status", "unlock", "verify"}
+READING = {
+    *("adopt", "check", "history", "logs", "plan", "reach", "releases", "report", "status", "unlock", "verify"),
+}
 
 
 def imported(path: Path) -> list[Path]:

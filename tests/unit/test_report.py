@@ -375,6 +375,21 @@ def test_the_newest_runs_come_first_and_the_last_backup_is_named(empty: Found) -
     assert facts(replace(empty, runs=runs, holder="t"))["runs"]["rows"][0]["result"] == "running"
 
 
+@pytest.mark.parametrize(
+    ("drills", "said"),
+    [
+        (None, "the bucket of the backups could not be read"),
+        ({}, "No drill has noted yet that a backup could be restored."),
+        ({"koin-prod": NOW - timedelta(hours=9)}, "A backup was last restored, as a drill, at"),
+        ({"koin-prod": NOW - timedelta(hours=60)}, "That is too long ago."),
+    ],
+)
+def test_the_last_drill_is_said(empty: Found, drills: Any, said: str) -> None:
+    text = Parsed(html(replace(empty, drills=drills))).text
+    assert said in text
+    assert ("That is too long ago." in text) == (said == "That is too long ago.")
+
+
 def test_what_is_not_known_is_said_to_be_unknown(empty: Found) -> None:
     text = Parsed(html(replace(empty, runs=None, runs_problem="denied"))).text
     assert "The records could not be read: denied" in text

@@ -20,11 +20,12 @@ from .engine.model import Plan
 from .engine.specs import role_specs
 from .engine.workflow import plan_for
 from .kinds import KINDS
-from .planning import ROLES, bucket_in, environment_of, prices_for
+from .kinds.iam import appended_buckets
+from .kinds.storage import VERIFIED
+from .planning import ROLES, bucket_in, clients_in, environment_of, prices_for
 from .reach.declared import declared
 from .reach.matrix import Matrix
 from .reach.observed import observed
-from .reach.policy import policy_problems
 from .report.facts import Found
 from .report.reach import reach_facts
 from .reviewing import read_sources, reviewer
@@ -55,7 +56,7 @@ def found(templar: Any, variables: Mapping[str, Any], now: datetime, inventory: 
     plan, context = looked_at(raw, environment_of(templar, variables))
     commit, dirty = command.commit()
     known = Found(plan, context, prices_for(plan.region), values, now, commit, dirty, inventory)
-    known = replace(known, reach=_reach(templar, variables, context))
+    known = replace(known, reach=_reach(templar, variables, context), drills=_drills(templar, variables, context))
     try:
         bucket = bucket_in(templar, variables, checked=False)
         runs = bucket.records.read(bucket.records.listed()[-_RUNS:])
@@ -63,6 +64,25 @@ def found(templar: Any, variables: Mapping[str, Any], now: datetime, inventory: 
     except (PlatformError, BotoCoreError, ClientError) as error:
         return replace(known, runs_problem=" ".join(str(error).split()))
     return replace(known, runs=runs, holder=seen.holding.token if seen else "")
+
+
+def _drills(templar: Any, variables: Mapping[str, Any], context: Context) -> dict[str, datetime] | None:
+    """When drills have last restored a backup, by host, as noted beside the backups; None when they cannot be read."""
+    roles = context.declaration.entries("aws_iam_roles").values()
+    buckets = {name for entry in roles for name in appended_buckets(entry)} & {
+        item.id for item in context.live["bucket"]
+    }
+    found: dict[str, datetime] = {}
+    try:
+        pages = clients_in(templar, variables)["s3"].get_paginator("list_objects_v2")
+        for bucket in sorted(buckets):
+            for page in pages.paginate(Bucket=bucket, Prefix=VERIFIED):
+                for item in page.get("Contents", ()):
+                    host = str(item["Key"]).removeprefix(VERIFIED)
+                    found[host] = max(item["LastModified"], found.get(host, item["LastModified"]))
+    except (BotoCoreError, ClientError):
+        return None
+    return found
 
 
 def _reach(templar: Any, variables: Mapping[str, Any], context: Context) -> dict[str, Any] | None:
@@ -74,10 +94,13 @@ def _reach(templar: Any, variables: Mapping[str, Any], context: Context) -> dict
         host: {name: offer for name, offer in reviewing.offers.items() if host in words.hosts([offer["function"]])}
         for host in words.instances
     }
-    broken = policy_problems(reviewing.policy, words, Matrix(before)) if before.hosts else []
+    matrix = Matrix(before)
+    broken = reviewing.problems(words.instances, matrix) if before.hosts else []
+    useless = reviewing.listening(words.instances, matrix) if before.hosts else []
     files = read_sources(variables.get("ansible_inventory_sources") or ())
     located = reviewing.located(broken) if broken else []
-    return reach_facts(before, declared(context, before), offered, located, cache(files.written_at))
+    found = reach_facts(before, declared(context, before), offered, located, cache(files.written_at))
+    return {**found, "listening": useless} if found else None
 
 
 def write(path: Path, text: str) -> None:

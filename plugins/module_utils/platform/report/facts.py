@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -57,6 +57,8 @@ class Found:
     runs: Sequence[Record] | None = None
     runs_problem: str = ""
     holder: str = ""
+    #: when drills have last restored a backup, by the host that did; None when that could not be read
+    drills: Mapping[str, datetime] | None = None
     #: who reaches whom, see ``reach_facts``; None where there are no hosts
     reach: Mapping[str, Any] | None = None
 
@@ -74,6 +76,7 @@ def facts(found: Found) -> Data:
         "certificates": _certificates(found),
         "strays": _strays(found),
         "runs": _runs(found),
+        "drills": _drills(found),
         "reach": found.reach,
     }
 
@@ -421,6 +424,18 @@ def _certificates(found: Found) -> list[Data]:
     return sorted(rows, key=lambda row: (row["days"] is None, row["days"] or 0, row["name"]))
 
 
+def _drills(found: Found) -> list[Data] | None:
+    """The last proof that a backup can be restored."""
+    if found.drills is None:
+        return None
+    return [
+        {"host": host, "when": moments.told(when, zone=False)[:16], "old": found.now - when > _FRESH}
+        for host, when in sorted(found.drills.items(), key=lambda pair: pair[1], reverse=True)
+    ]
+
+
+#: a drill runs every morning
+_FRESH = timedelta(hours=50)
 #: verbs of which the last one that succeeded is worth knowing
 _BACKUPS = ("backup", "drill", "restore", "rebuild")
 

@@ -47,6 +47,7 @@ def reach_facts(
         "rows": _rows(matrix, offered, place) if shown else [],
         "changes": changes(matrix, Matrix(after)) if before.hosts else [],
         "problems": [{"where": one.where, "line": one.source, "what": one.what} for one in problems],
+        "listening": [],
         "addresses": {str(item): name for name, host in matrix.network.hosts.items() for item in host.addresses},
         "from_internet": {name: _texts(_cells(matrix, INTERNET, name)) for name in hosts},
     }
