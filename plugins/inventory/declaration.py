@@ -114,13 +114,17 @@ def _names_are_text(plugin: Any) -> None:
     commands on the machine of everybody who lists the hosts.
     """
     plain = plugin._get_hostname_with_jinja2_filter
+    templars: list[Any] = []
 
     def named(instance: Any, preference: str, return_single_hostname: bool = False) -> Any:
         source, bar, filters = preference.partition("|")
         value = plain(instance, source.rstrip(), return_single_hostname and not bar)
         if bar:
-            templar = plugin.templar.copy_with_new_env(available_variables={"value": value})
-            value = templar.template(trust_as_template(f"{{{{ value | {filters} }}}}"))
+            # Made once for all hosts.
+            if not templars:
+                templars.append(plugin.templar.copy_with_new_env())
+            templars[0].available_variables = {"value": value}
+            value = templars[0].template(trust_as_template(f"{{{{ value | {filters} }}}}"))
         return (value[0] if value else None) if isinstance(value, list) and return_single_hostname else value
 
     plugin._get_hostname_with_jinja2_filter = named
