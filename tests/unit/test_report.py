@@ -221,6 +221,21 @@ def test_a_host_is_shown_as_the_account_has_it() -> None:
     assert hosts["KOIN_DB"]["exists"] is False
 
 
+def test_what_differs_is_written_as_the_plan_writes_it() -> None:
+    host = instance(
+        "KOIN_PROD", 20, InstanceType="t3a.micro", IamInstanceProfile={"Arn": "arn:aws:iam::1:instance-profile/x"}
+    )
+    actions = facts(found(instances=[host]))["plan"]["actions"]
+    change = next(
+        one for one in actions if (one["kind"], one["name"], one["action"]) == ("instance", "KOIN_PROD", "change")
+    )
+    fields = {field["field"]: (field["gone"], field["new"]) for field in change["fields"]}
+    assert fields["type"] == (["t3a.micro"], ["t3a.small"])
+    assert fields["termination_protection"] == ([""], ["true"])
+    assert change["cost"]["usd"] == "+ $17.08"
+    assert change["cost"]["no_longer"] == [{"item": "t3a.micro", "count": 1}]
+
+
 def test_the_path_of_a_request_leads_from_the_name_to_the_data(empty: Found) -> None:
     rows = {row["name"]: row for row in facts(empty)["requests"]}
     assert rows["static.koreatech.in"] == {

@@ -5,6 +5,7 @@ Pure. What is not known is None or missing, and the page says so; nothing is mad
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -218,7 +219,8 @@ def _field(change: FieldChange, kinds: frozenset[str]) -> Data:
 
 
 def _text(value: Any, kinds: frozenset[str]) -> str:
-    return "" if value is None else readable(str(value), kinds)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "" if value is None else readable(text, kinds)
 
 
 def _strays(found: Found) -> list[Data]:

@@ -24,10 +24,10 @@
   });
   choose(kept() || (/^ko\b/.test(navigator.language) ? "ko" : "en"));
   document.querySelector(".languages").hidden = false;
-  // What is folded would be missing on paper.
+  // What is folded would be missing on paper. What decides in each cell of the matrix would leave the paper.
   var folded = [];
   window.addEventListener("beforeprint", function () {
-    folded = Array.prototype.slice.call(document.querySelectorAll("details:not([open])"));
+    folded = Array.prototype.slice.call(document.querySelectorAll("details:not([open]):not(.matrix details)"));
     folded.forEach(function (part) { part.open = true; });
   });
   window.addEventListener("afterprint", function () {
