@@ -11,12 +11,15 @@ from ansible.module_utils.platform.engine.cost import amount
 from ansible.module_utils.platform.engine.cost import costs as costs_of
 from ansible.module_utils.platform.engine.model import Plan
 from ansible.module_utils.platform.planning import prices_for
+from ansible.module_utils.platform.reach.declared import declared as paths_after
+from ansible.module_utils.platform.reach.observed import observed
 
 from tests.support import live_account
 from tests.support.inventory import inventory
 from tests.support.local_aws import LocalAws
 from tests.support.plan_calls import mismatches
 from tests.support.platform import Platform
+from tests.support.reach_networks import cells
 from tests.support.rights import ADMINISTRATOR, OPERATOR
 
 
@@ -39,11 +42,13 @@ class Adopted:
         Platform(aws, keys=aws.user("administrator", ADMINISTRATOR)).bound()
         self.before, self.records_before = inventory(aws), _records(aws)
         self.planned: Plan = self.platform.plan()
+        self.foretold = paths_after(self.platform.context())
         aws.mark()
         self.run = self.platform.provision()
         self.writes = aws.writes()
         self.after, self.records_after = inventory(aws), _records(aws)
         self.plan_after: Plan = self.platform.plan()
+        self.seen = observed(self.platform.context())
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +73,13 @@ def test_nothing_is_made_twice(adopted: Adopted) -> None:
 
 def test_provision_makes_exactly_the_calls_that_the_plan_announced(adopted: Adopted) -> None:
     assert mismatches(adopted.planned.writes, adopted.writes, adopted.plan_after.registry) == []
+
+
+def test_who_reaches_whom_is_what_the_plan_foretold(adopted: Adopted) -> None:
+    assert cells(adopted.foretold) == cells(adopted.seen)
+    # A host that nobody declares stays as open as it was.
+    (stray,) = [cell for cell in cells(adopted.seen) if "test-kim" in cell["targets"] and "internet" in cell["sources"]]
+    assert stray["passes"] == [[8080, 8080]]
 
 
 def test_every_undeclared_record_is_kept_as_it_was(adopted: Adopted) -> None:

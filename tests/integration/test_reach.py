@@ -5,23 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ansible.module_utils.platform.engine.context import Context
-from ansible.module_utils.platform.engine.model import Plan
-from ansible.module_utils.platform.engine.workflow import plan_for
-from ansible.module_utils.platform.kinds import KINDS
 from ansible.module_utils.platform.reach.declared import declared
-from ansible.module_utils.platform.reach.matrix import as_data
-from ansible.module_utils.platform.reach.model import Network
-from ansible.module_utils.platform.reach.observed import KINDS as PARTS
 from ansible.module_utils.platform.reach.observed import observed
 
-from tests.support import platform
 from tests.support.checkout import Checkout
 from tests.support.local_aws import LocalAws
-from tests.support.platform import Platform, specs
+from tests.support.platform import Platform
+from tests.support.reach_networks import cells
 from tests.support.rights import ADMINISTRATOR, OPERATOR
 
 
@@ -33,27 +25,9 @@ class Built:
         self.platform = Platform(aws, keys=aws.user("operator", OPERATOR))
         Platform(aws, keys=aws.user("administrator", ADMINISTRATOR)).bound()
         self.planned = self.platform.playbook("plan")
-        self.foretold = declared(self.context())
+        self.foretold = declared(self.platform.context())
         self.provisioned = self.platform.provision()
-        self.seen = observed(self.context())
-
-    def context(self) -> Context:
-        """What planning knows of the account now."""
-        found: list[Context] = []
-
-        def keep(context: Context, plan: Plan) -> Plan:
-            found.append(context)
-            return plan
-
-        raw = platform.declared() | {"aws_compute_public_key": platform.PUBLIC_KEY}
-        environment = raw["aws_environment"] | self.aws.environ
-        plan_for(raw, specs(), environment, KINDS, only=PARTS, review=keep)
-        return found[0]
-
-
-def _cells(network: Network) -> list[dict[str, Any]]:
-    """Who reaches whom; the rules behind it have other names once they exist."""
-    return [{key: value for key, value in cell.items() if key != "why"} for cell in as_data(network)["cells"]]
+        self.seen = observed(self.platform.context())
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +39,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
 
 
 def test_after_is_what_is_observed_after_provisioning(built: Built) -> None:
-    foretold, seen = (_cells(network) for network in (built.foretold, built.seen))
+    foretold, seen = (cells(network) for network in (built.foretold, built.seen))
     assert foretold == seen
     assert len(seen) > 20
 

@@ -8,6 +8,7 @@ from ansible.module_utils.platform.engine.context import Context
 from ansible.module_utils.platform.engine.declaration import Declaration
 from ansible.module_utils.platform.engine.plan import plan_in
 from ansible.module_utils.platform.kinds import KINDS
+from ansible.module_utils.platform.reach.matrix import as_data
 from ansible.module_utils.platform.reach.model import Network
 from ansible.module_utils.platform.reach.observed import KINDS as NETWORK
 from ansible.module_utils.platform.reach.observed import observed
@@ -31,6 +32,11 @@ def context_of(account: dict[str, Any], **declared: Any) -> Context:
 def network(account: dict[str, Any]) -> Network:
     """The network of an account, all of whose VPCs are declared."""
     return observed(context_of(account))
+
+
+def cells(of: Network) -> list[dict[str, Any]]:
+    """Who reaches whom; without the rules behind it, which have other names once they exist."""
+    return [{key: value for key, value in cell.items() if key != "why"} for cell in as_data(of)["cells"]]
 
 
 def _named(name: str) -> list[dict[str, str]]:
