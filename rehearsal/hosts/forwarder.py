@@ -1,4 +1,4 @@
-"""A small TCP forwarder from the hosts to the local AWS, which listens on loopback only.
+"""What runs beside the hosts: a small TCP forwarder to the local AWS, which listens on loopback only, and the guard.
 
 It listens on the controller's address, accepts connections from the VPC only, and passes bytes on.
 """
@@ -18,8 +18,9 @@ from typing import Any
 
 from rehearsal import COMMAND, REPOSITORY
 from rehearsal.aws.control import end_with_owner, start_time
-from rehearsal.aws.state import HOST
+from rehearsal.aws.state import HOST, State
 
+from . import guard
 from .command import wait
 from .errors import LocalHostsError
 from .state import HostsState, write
@@ -88,7 +89,7 @@ def serve(address: str, port: int, vpc: str) -> int:
     """Forward until terminated."""
     end_with_owner()
     try:
-        asyncio.run(_serve(address, port, IPv4Network(vpc)))
+        asyncio.run(_serve(address, port, IPv4Network(vpc), HostsState.load(State.from_environ())))
     except OSError as error:
         print(f"cannot listen on {address}:{port}: {error.strerror}", file=sys.stderr)
         return 1
@@ -110,7 +111,7 @@ def handler(
     return connected
 
 
-async def _serve(address: str, port: int, vpc: IPv4Network) -> None:
+async def _serve(address: str, port: int, vpc: IPv4Network, state: HostsState) -> None:
     server = await asyncio.start_server(handler(port, vpc), address, port)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: os._exit(0))
@@ -118,7 +119,7 @@ async def _serve(address: str, port: int, vpc: IPv4Network) -> None:
     # The process that started us has stopped reading.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     async with server:
-        await server.serve_forever()
+        await asyncio.gather(server.serve_forever(), guard.follow(state))
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:

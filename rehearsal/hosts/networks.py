@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from . import firewall, owner, routes
+from . import firewall, guard, owner, routes
 from .command import attempt, run
 from .errors import LocalHostsError
 from .fleet import Fleet, Network
@@ -30,7 +30,7 @@ def ensure(state: HostsState, fleet: Fleet) -> None:
         if present.get(network.subnet_id) != network.cidr:
             _create(state, network)
     _controller(state, fleet)
-    firewall.apply(state.table, fleet.vpc)
+    guard.apply(state, fleet)
 
 
 def check_free(vpc: IPv4Network, state: HostsState) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from tests.support.process_watch import ProcessWatch
 from tests.support.real_hosts import provisioned, started
 
 #: the order of files: bare hosts, then the shared platform; the last one restarts it
-ORDER = ["test_local_hosts.py", "test_secrets.py", "test_attacker.py", "test_platform.py"]
+ORDER = ["test_packets.py", "test_local_hosts.py", "test_secrets.py", "test_attacker.py", "test_platform.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

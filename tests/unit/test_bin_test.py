@@ -113,4 +113,4 @@ def test_the_last_part_has_the_last_word(capfd: pytest.CaptureFixture[str]) -> N
 
 def test_the_shared_platform_is_tested_by_all_of_its_files() -> None:
     e2e = {path.stem for path in (MODULE.REPOSITORY / "tests/e2e").glob("test_*.py")}
-    assert {*MODULE.SHARED, "test_local_hosts"} == e2e
+    assert {*MODULE.SHARED, "test_local_hosts", "test_packets"} == e2e

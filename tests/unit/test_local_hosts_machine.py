@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -155,11 +156,25 @@ def test_the_message_names_the_route_and_a_way_out() -> None:
 
 
 def test_the_table_keeps_source_addresses_before_podman_masquerades() -> None:
-    lines = [line.strip() for line in firewall.text("koin_rehearsal_1", VPC).splitlines()]
+    lines = [line.strip() for line in firewall.text("koin_rehearsal_1", firewall.keep_source(VPC)).splitlines()]
     assert "type nat hook postrouting priority 90; policy accept;" in lines
     assert "ip saddr 172.31.0.0/16 ip daddr 172.31.0.0/16 snat to ip saddr" in lines
     # Loading it again replaces it.
     assert lines[:2] == ["table ip koin_rehearsal_1", "delete table ip koin_rehearsal_1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(None, "modprobe br_netfilter"), ("0", "bridge-nf-call-iptables=1"), ("1", "")]
+)
+def test_a_machine_that_hides_packets_within_a_bridge_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, told: str
+) -> None:
+    setting = tmp_path / "setting"
+    if content is not None:
+        setting.write_text(f"{content}\n")
+    monkeypatch.setattr(firewall, "_BRIDGED", setting)
+    with pytest.raises(LocalHostsError, match=told) if told else contextlib.nullcontext():
+        firewall.check_bridged()
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
