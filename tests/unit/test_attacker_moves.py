@@ -44,7 +44,7 @@ ATTEMPTS = [
 def test_there_are_many_moves_each_with_a_name_of_its_own() -> None:
     names = [move.name for move in MOVES]
     assert len(names) == len(set(names))
-    assert sum(not move.only_group for move in MOVES) >= 60
+    assert len(MOVES) >= 60
     assert {move.origin for move in MOVES} == {
         Origin.CONTAINER,
         Origin.ROOT,
@@ -122,17 +122,15 @@ def test_the_same_script_is_run_with_the_control_s_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "prod", "group", "verdict"),
+    ("stage", "prod", "verdict"),
     [
-        (0, 0, False, "SUCCEEDED"),
-        (1, 1, False, "CONTROL FAILED"),
-        (0, 1, False, "CONTROL FAILED"),
-        (0, 0, True, "security group only"),
-        (1, 0, True, "security group only"),
+        (0, 0, "SUCCEEDED"),
+        (1, 1, "CONTROL FAILED"),
+        (0, 1, "CONTROL FAILED"),
     ],
 )
-def test_a_move_that_succeeds_or_proves_nothing_is_no_refusal(stage: int, prod: int, group: bool, verdict: str) -> None:
-    move = Move("try", Origin.ROOT, "true", Control(Origin.PROD), only_group=group)
+def test_a_move_that_succeeds_or_proves_nothing_is_no_refusal(stage: int, prod: int, verdict: str) -> None:
+    move = Move("try", Origin.ROOT, "true", Control(Origin.PROD))
     assert attempt(Hosts({"koin-stage": ("", stage), "koin-prod": ("", prod)}), move).verdict == verdict
 
 

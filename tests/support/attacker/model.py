@@ -50,10 +50,14 @@ PYTHON = {*CONTAINERS, *(origin for origin, (_, program) in SHELLS.items() if pr
 
 @dataclass(frozen=True)
 class Control:
-    """The same move where it is allowed: from elsewhere, or with other values. It has to succeed."""
+    """The same move where it is allowed: from elsewhere, or with other values. It has to succeed.
+
+    watched: where its packet is to arrive, if not where that of the move is.
+    """
 
     origin: Origin
     values: Mapping[str, str] = field(default_factory=dict)
+    watched: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,7 @@ class Move:
 
     command: a script with places for values, as @name@; `service operation {arguments}` for a role. The script's exit
     status is printed last, as rc=N. won: what its output looks like when it has succeeded (regular expression).
-    watched: the host on which a packet is to arrive, with @mark@ in it. only_group: nothing but a security group stops
-    it, and groups are not enforced between local hosts: it is listed, and counts neither way.
+    watched: the host at whose network interface a packet is to be seen, with @mark@ in it.
     """
 
     name: str
@@ -73,4 +76,3 @@ class Move:
     values: Mapping[str, str] = field(default_factory=dict)
     won: str = r"^rc=0$"
     watched: str = ""
-    only_group: bool = False

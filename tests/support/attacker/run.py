@@ -23,10 +23,11 @@ from .model import CALLERS, CONTAINERS, SHELLS, Move, Origin
 MOVES: tuple[Move, ...] = (*swarm.MOVES, *data.MOVES, *services.MOVES, *machines.MOVES, *account.MOVES)
 _PLACE = re.compile(r"@([a-z_]+)@")
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
-#: sees packets that the host's own filter drops, too: they have arrived
+#: sees packets that the host's own filter drops as they arrive, too, and none that it drops as they leave
 _SNIFF = """\
 import select, socket, sys, time
 link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3))
+link.bind(("eth0", 3))
 print("ready", flush=True)
 end = time.monotonic() + 8
 while (left := end - time.monotonic()) > 0:
@@ -58,8 +59,6 @@ class Result:
         """A word for the table."""
         if not self.control:
             return "CONTROL FAILED"
-        if self.move.only_group:
-            return "security group only"
         return "SUCCEEDED" if self.won else "refused"
 
 
@@ -75,16 +74,17 @@ class Attacker:
 
     def attempt(self, move: Move) -> Result:
         """A move and its control."""
-        said = self._once(move, move.origin, move.values)
-        control = self._once(move, move.control.origin, {**move.values, **move.control.values})
+        said = self._once(move, move.origin, move.values, move.watched)
+        watched = move.control.watched or move.watched
+        control = self._once(move, move.control.origin, {**move.values, **move.control.values}, watched)
         return Result(move, _matches(move, said), _matches(move, control), said, control)
 
-    def _once(self, move: Move, origin: Origin, values: Mapping[str, str]) -> str:
+    def _once(self, move: Move, origin: Origin, values: Mapping[str, str], watched: str) -> str:
         known = {**self._values, "login": "", **values, "mark": next(self._marks)}
         script = filled(move.command, known)
-        if not move.watched:
+        if not watched:
             return self.run(origin, script)
-        with self._watching(move.watched, filled(_SNIFF, known)) as seen:
+        with self._watching(watched, filled(_SNIFF, known)) as seen:
             said = self.run(origin, script)
         return said + "".join(seen)
 

@@ -51,7 +51,7 @@ import socket
 for _ in range(7):
     for network in (4097, 4098, 4099):
         packet = bytes([8, 0, 0, 0]) + network.to_bytes(3) + bytes(1) + bytes(12) + b"@mark@"
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(packet, ("@prod@", int("@port@")))
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(packet, ("@to@", int("@port@")))
 """
 
 MOVES = (
@@ -115,20 +115,20 @@ MOVES = (
         _VXLAN,
         # Of other hosts' ports, a container reaches that of name servers.
         Control(Origin.CONTAINER, {"port": "53"}),
-        {"port": "4789"},
+        {"to": "@prod@", "port": "4789"},
         won=r"^arrived$",
-        watched="koin-prod",
+        # It does not even leave the host.
+        watched="koin-stage",
     ),
     Move(
         "send forged VXLAN from the host",
         Origin.PYTHON,
         _VXLAN,
-        Control(Origin.PYTHON, {"port": "40789"}),
-        {"port": "4789"},
+        # VXLAN has no authentication: between two Swarms only the groups are in between.
+        Control(Origin.PYTHON, {"to": "172.31.16.10"}, watched="bcsdlab-internal"),
+        {"to": "@prod@", "port": "4789"},
         won=r"^arrived$",
         watched="koin-prod",
-        # VXLAN has no authentication: between two Swarms only the groups are in between.
-        only_group=True,
     ),
     *(
         Move(
