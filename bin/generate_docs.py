@@ -243,7 +243,8 @@ def read_policy() -> dict[str, Any]:
     raw = declaration()
     statements = [_statement("Read", read_patterns(), "*")]
     statements += [_narrow(scope.sid, [action], scope, declared_of(raw)) for action, scope in read_scopes()]
-    statements.append(_statement("ReadRecords", ["s3:GetObject"], [_records(raw), _releases(raw)]))
+    # Whose run is under way is in the lock.
+    statements.append(_statement("ReadRecords", ["s3:GetObject"], [_records(raw), _releases(raw), _lock_arn(raw)]))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -278,7 +279,11 @@ def policy() -> dict[str, Any]:
 def _lock(raw: Mapping[str, Any], *bucket: str) -> dict[str, Any]:
     """What a run does that writes. bucket: what it does with the bucket, where no other statement has that."""
     arn = f"arn:aws:s3:::{raw['platform_bucket']}"
-    return _statement("Lock", (*lock.ACTIONS, *bucket), _one([f"{arn}/{lock.KEY}", *([arn] if bucket else [])]))
+    return _statement("Lock", (*lock.ACTIONS, *bucket), _one([_lock_arn(raw), *([arn] if bucket else [])]))
+
+
+def _lock_arn(raw: Mapping[str, Any]) -> str:
+    return f"arn:aws:s3:::{raw['platform_bucket']}/{lock.KEY}"
 
 
 def _records(raw: Mapping[str, Any]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 
-from rehearsal.aws.client import client
 from rehearsal.network import rules
 from rehearsal.network.account import observe
 
@@ -22,6 +22,8 @@ _LOOK = 0.5
 
 def apply(state: HostsState, fleet: Fleet) -> None:
     """Load the rules that the account comes to now."""
+    from rehearsal.aws.client import client
+
     firewall.check_bridged()
     machine = rules.Machine(fleet.vpc, (str(fleet.controller.network_address + 1), state.aws.port))
     account = observe(client(state.aws, "ec2"))
@@ -30,16 +32,20 @@ def apply(state: HostsState, fleet: Fleet) -> None:
 
 async def follow(state: HostsState) -> None:
     """Load them again whenever something was written to EC2."""
-    log = Log(state.aws.request_log)
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    log, behind = Log(state.aws.request_log), False
     log.written()
     while True:
         await asyncio.sleep(_LOOK)
-        if log.written():
+        behind = log.written() or behind
+        if behind:
             try:
                 await asyncio.to_thread(lambda: apply(state, observe_fleet(state.aws)))
-            except LocalHostsError as error:
-                # An account without instances, say. The rules stay as they are.
-                print(f"the rules stay: {error}", flush=True)
+                behind = False
+            except (LocalHostsError, BotoCoreError, ClientError) as error:
+                # An account without instances, say, or one that is being changed: the next look tries again.
+                print(f"the rules stay as they are: {error}", file=sys.stderr, flush=True)
 
 
 class Log:

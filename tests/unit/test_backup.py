@@ -272,7 +272,8 @@ def test_a_restore_that_differs_is_told_table_by_table() -> None:
 
 
 def repository_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: Sums) -> tuple[Settings, Repository]:
-    """A repository whose newest backup holds what was counted."""
+    """A repository whose newest backup, of that night, holds what was counted."""
+    monkeypatch.setattr("time.time", lambda: NIGHT.timestamp() + 3600)
     own = settings(tmp_path)
     kept = Snapshot("sums", choice.SUMS, "a", NIGHT, NIGHT, of="f")
     monkeypatch.setattr(Repository, "snapshots", lambda self: [full("f", NIGHT), kept])
@@ -289,6 +290,13 @@ def test_an_empty_backup_is_neither_brought_back_nor_a_proof(tmp_path: Path, mon
     monkeypatch.setattr(Scratch, "stop", lambda self: None)
     with pytest.raises(BackupError, match="holds no tables, so it proves nothing"):
         drill(replace(own, scratch=str(tmp_path / "scratch")), repository, Scratch(own))
+
+
+def test_an_old_backup_proves_nothing_of_today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, repository = repository_with(tmp_path, monkeypatch, COUNTED)
+    monkeypatch.setattr("time.time", lambda: NIGHT.timestamp() + 30 * 3600)
+    with pytest.raises(BackupError, match="The newest backup is 30 hours old"):
+        drill(own, repository, Scratch(own))
 
 
 def test_what_cannot_be_removed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,10 @@ SECRETS = {"state": "directory", "group": "prometheus", "mode": "0750"}
         ("mariadb", "password_changes", [accounts("one"), logins(SECOND, FIRST), True], altered(FIRST, SECOND)),
         ("mariadb", "password_changes", [accounts("two"), logins(SECOND, FIRST), False], altered(SECOND)),
         ("mariadb", "password_changes", [accounts("two"), logins(SECOND), False], []),
+        # An account that anybody could log in with does not stay open.
+        ("mariadb", "password_changes", [accounts("one"), logins(""), True], altered(FIRST)),
+        ("mariadb", "password_changes", [accounts("one"), [{**logins(FIRST)[0], "hash": None}], True], altered(FIRST)),
+        ("mariadb", "password_changes", [accounts("one"), logins("invalid", SECOND), True], altered(FIRST, SECOND)),
         ("edge", "edge_roots", [{"a": {"root": "/srv/a"}, "b": {"redirect": "https://x.in"}}], {"/srv/a": ROOT}),
         (
             "edge",

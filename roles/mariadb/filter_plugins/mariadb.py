@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 #: Comes with the server, and every client speaks it.
 PLUGIN = "mysql_native_password"
+#: what the server keeps of a password; anything else is no password, or none at all
+_HASH = re.compile(r"\*[0-9A-F]{40}")
 
 
 def password_hash(password: str) -> str:
@@ -25,7 +28,8 @@ def literal(text: str) -> str:
 def _accepted(row: Mapping[str, Any]) -> list[str]:
     """Hashes that an account logs in with, the first one first; in ``others`` its place is an empty object."""
     others = json.loads(row.get("others") or "[]")
-    return [row["hash"], *(item["authentication_string"] for item in others if item.get("plugin") == PLUGIN)]
+    own = [row["hash"], *(item.get("authentication_string") for item in others if item.get("plugin") == PLUGIN)]
+    return [item for item in own if _HASH.fullmatch(item or "")]
 
 
 def password_changes(

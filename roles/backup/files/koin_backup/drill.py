@@ -12,6 +12,9 @@ from .scratch import Scratch
 from .settings import BackupError, Settings
 from .sums import count, differences, load
 
+#: seconds
+OLDEST = 26 * 3600.0
+
 
 @dataclass(frozen=True)
 class Drill:
@@ -44,11 +47,21 @@ class Drill:
         )
 
 
+def check_age(seconds: float) -> None:
+    """Fail when the newest backup is older than a day and a night's delay: to restore that proves nothing of today."""
+    if seconds > OLDEST:
+        raise BackupError(
+            f"The newest backup is {seconds / 3600:.0f} hours old. Find out why there is none of tonight, or make one: "
+            "playbooks/backup.yml."
+        )
+
+
 def drill(settings: Settings, repository: Repository, scratch: Scratch) -> Drill:
     """Restore, compare where the tables were counted, go on to the end, and clean up."""
     began, clock = time.time(), time.monotonic()
     snapshots = repository.snapshots()
     full = full_before(snapshots, None)
+    check_age(began - full.ended.timestamp())
     kept = sums_of(snapshots, full)
     if kept is None:
         raise BackupError(
