@@ -135,13 +135,14 @@ MOVES = (
             f"reach production's {what} from a container",
             Origin.CONTAINER,
             _REACH,
-            Control(control),
+            control,
             {"victim": "172.31.0.20", "port": port},
         )
         for what, port, control in (
-            ("Swarm managers", "2377", Origin.INTERNAL_PYTHON),
-            ("Swarm gossip", "7946", Origin.INTERNAL_PYTHON),
-            ("host metrics", "9100", Origin.INTERNAL_PYTHON),
+            # Of stage's own Swarm: production's has no other member.
+            ("Swarm managers", "2377", Control(Origin.INTERNAL_PYTHON, {"victim": "172.31.32.10"})),
+            ("Swarm gossip", "7946", Control(Origin.INTERNAL_PYTHON, {"victim": "172.31.32.10"})),
+            ("host metrics", "9100", Control(Origin.INTERNAL_PYTHON)),
         )
     ),
     Move(
