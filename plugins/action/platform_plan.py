@@ -24,6 +24,7 @@ from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E
 from ansible.module_utils.platform.engine.model import Plan  # noqa: E402
 from ansible.module_utils.platform.engine.render import render, summary, warnings  # noqa: E402
 from ansible.module_utils.platform.planning import by_kind, planned, prices_for, run_journal  # noqa: E402
+from ansible.module_utils.platform.reach.observed import KINDS as NETWORK  # noqa: E402
 
 display = Display()
 #: after a run the account is looked at so often, so many seconds apart, before a difference counts
@@ -77,7 +78,9 @@ class ActionModule(ActionBase):
             raise PlatformError("This plans a part only, and a saved plan is whole: leave out aws_plan_kinds.")
         looked = display.verbosity > 0 or bool(self._task.args.get("save"))
         seen = kept or (run_journal().kept and not self._kinds)
-        # A part of the plan does not show who reaches whom.
+        if self._kinds and set(self._kinds) & set(NETWORK):
+            # Of a part alone nobody can tell who reaches whom: raises what the whole network would be refused for.
+            planned(self._templar, variables, only=[*self._kinds, *NETWORK], review=True)
         review = not self._kinds
         return planned(self._templar, variables, only=self._kinds, with_looked=looked, with_seen=seen, review=review)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -331,3 +332,50 @@ def test_ipv6_is_no_way_around_the_policy() -> None:
         "internet → db tcp/3306 over IPv6 must not pass (platform_reach.must_not.db) and does, by security group db: "
         "tcp 3306 from ::/0"
     )
+
+
+ELSE = {"else": {"from": ["anybody"], "except": ["clients"], "to": ["platform"], "offers": ["sql"]}}
+
+
+def test_a_host_that_nobody_declares_is_told_and_refuses_no_plan() -> None:
+    """The former host of a replacement, say, which still has its groups."""
+    account = small()
+    old = copy.deepcopy(account["instances"][0])
+    old |= {"InstanceId": "i-old", "Tags": [{"Key": "Name", "Value": "web-old"}], "PrivateIpAddress": "10.0.0.11"}
+    interface = old["NetworkInterfaces"][0]
+    interface |= {"PrivateIpAddress": "10.0.0.11", "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.11"}]}
+    account["instances"].append(old)
+    offered = {"offered": {"from": ["clients"], "to": ["platform"], "offers": ["all"]}}
+    policy = {"must": offered, "must_not": ELSE}
+    assert policy_problems(policy, FACTS, matrix(account)) == []
+    (told,) = policy_problems(policy, FACTS, matrix(account), strangers=True)
+    assert told.what.startswith("web-old → db tcp/3306 must not pass")
+    # It is nobody's client: that it reaches nothing breaks nothing.
+    interface["Groups"] = [{"GroupId": "sg-db"}]
+    assert policy_problems(policy, FACTS, matrix(account)) == []
+
+
+def test_every_interface_of_a_host_is_looked_at() -> None:
+    account = small()
+    group(account, "web")["IpPermissions"] += [allow("tcp", 22, "0.0.0.0/0")]
+    second = copy.deepcopy(account["instances"][1]["NetworkInterfaces"][0])
+    second |= {"NetworkInterfaceId": "eni-2", "Groups": [{"GroupId": "sg-web"}], "PrivateIpAddress": "10.0.1.11"}
+    second |= {"PrivateIpAddresses": [{"PrivateIpAddress": "10.0.1.11"}], "Attachment": {"DeviceIndex": 1}}
+    second |= {"Association": {"PublicIp": "52.78.0.9"}}
+    account["instances"][1]["NetworkInterfaces"].append(second)
+    policy = {"must_not": {"db": {"from": ["internet"], "to": ["database"], "ports": ["all"]}}}
+    problems = policy_problems(policy, FACTS, matrix(account))
+    assert {problem.what.partition(" must")[0] for problem in problems} == {
+        "internet → db (interface 1) tcp/22",
+        "internet → db (interface 1) tcp/443",
+    }
+
+
+def test_a_host_that_is_stopped_counts_as_if_it_ran() -> None:
+    account = small()
+    stopped = account["instances"][0]
+    del stopped["PublicIpAddress"], stopped["NetworkInterfaces"][0]["Association"]
+    policy = {"must": {"updates": {"from": ["platform"], "to": ["internet"], "ports": ["tcp 443"]}}}
+    assert len(policy_problems(policy, FACTS, matrix(account))) == 1
+    stopped["State"] = {"Name": "stopped"}
+    assert policy_problems(policy, FACTS, matrix(account)) == []

@@ -34,8 +34,10 @@ class Reviewer:
         problems = self.problems(context.declaration.entries("aws_compute_instances"), after)
         if problems:
             raise DeclarationError(self.located(problems))
+        found = (*plan.warnings, *self.strangers(context.declaration.entries("aws_compute_instances"), after))
         touched = any(action.kind in KINDS for action in plan.writes)
-        return replace(plan, paths=tuple(changes(Matrix(before), after))) if touched else plan
+        paths = tuple(changes(Matrix(before), after)) if touched else plan.paths
+        return replace(plan, paths=paths, warnings=found)
 
     def facts(self, context: Context) -> Facts:
         """What the words of the policy mean."""
@@ -44,6 +46,13 @@ class Reviewer:
     def problems(self, instances: Mapping[str, Mapping[str, Any]], matrix: Matrix) -> list[Problem]:
         """What a network breaks of the policy. instances: the declared ones."""
         return policy_problems(self.policy, Facts(instances, self.offers), matrix)
+
+    def strangers(self, instances: Mapping[str, Mapping[str, Any]], matrix: Matrix) -> list[str]:
+        """What hosts that nobody declares reach and must not: no declaration is wrong, so no plan is refused."""
+        found = policy_problems(self.policy, Facts(instances, self.offers), matrix, strangers=True)
+        return [
+            f"{problem.what}; nobody declares that host: take it out of its groups, or declare it" for problem in found
+        ]
 
     def listening(self, instances: Mapping[str, Mapping[str, Any]], matrix: Matrix) -> list[str]:
         """What is open without a listener, and what listens behind a closed door."""

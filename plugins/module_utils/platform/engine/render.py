@@ -14,6 +14,8 @@ from .refs import readable
 
 _SIGNS = {"create": "+", "change": "~", "replace": "!", "unmanaged": "?"}
 _COLOURS = {"create": "32", "change": "33", "replace": "31", "unmanaged": "36"}
+#: lines about who reaches whom that a plan prints
+_PATHS = 12
 _HEADINGS = {
     "replace": "Cannot be changed in place, so it is only reported:",
     "unmanaged": "Not declared, left alone:",
@@ -100,11 +102,14 @@ def looked(plan: Plan) -> list[str]:
     return [*lines, ""]
 
 
-def paths(plan: Plan, colour: bool = False) -> list[str]:
-    """What opens and closes, followed by an empty line; empty if nothing does."""
+def paths(plan: Plan, colour: bool = False, verbose: bool = False) -> list[str]:
+    """What opens and closes, followed by an empty line; empty if nothing does. verbose: however much it is."""
     if not plan.paths:
         return []
-    return ["Who reaches whom:", *(_paint(f"  {line}", "33", colour) for line in plan.paths), ""]
+    cut = not verbose and len(plan.paths) > _PATHS
+    lines = plan.paths[: _PATHS - 1] if cut else plan.paths
+    more = [f"  and {len(plan.paths) - len(lines)} more; `-v` shows them"] if cut else []
+    return ["Who reaches whom:", *(_paint(f"  {line}", "33", colour) for line in lines), *more, ""]
 
 
 def render(plan: Plan, colour: bool = False, verbose: bool = False, prices: Prices | None = None) -> str:
@@ -131,7 +136,7 @@ def render(plan: Plan, colour: bool = False, verbose: bool = False, prices: Pric
         lines.append("")
     if verbose:
         lines += looked(plan)
-    lines += paths(plan, colour)
+    lines += paths(plan, colour, verbose)
     lines += warnings(plan, colour, verbose)
     if prices and (cost := total_lines(plan.bills, prices)):
         lines += [*cost, ""]

@@ -258,7 +258,12 @@ def _hosts(context: Context) -> Iterator[Host]:
     """An interface of each instance of a declared VPC, the first one by the instance's name."""
     taken: set[str] = set()
     known = {item.id for item in context.live["subnet"]}
-    elastic = {one.get("PrivateIpAddress"): one["PublicIp"] for one in context.observation["addresses"]}
+    # Another VPC may have the same private addresses.
+    elastic = {
+        (one.get("InstanceId"), one.get("PrivateIpAddress")): one["PublicIp"]
+        for one in context.observation["addresses"]
+    }
+    lends = {item.id: bool(item.raw.get("MapPublicIpOnLaunch")) for item in context.live["subnet"]}
     for item in context.live["instance"]:
         raw = item.raw
         if not context.knows("vpc", raw.get("VpcId", "")) or raw["State"]["Name"] not in ALIVE:
@@ -278,8 +283,14 @@ def _hosts(context: Context) -> Iterator[Host]:
             groups = interface.get("Groups") or raw.get("SecurityGroups") or []
             private = [one["PrivateIpAddress"] for one in interface.get("PrivateIpAddresses", [])]
             private = private or [text for text in [interface.get("PrivateIpAddress")] if text]
-            publics = [(interface.get("Association") or {}).get("PublicIp"), *(elastic.get(one) for one in private)]
+            publics = [
+                (interface.get("Association") or {}).get("PublicIp"),
+                *(elastic.get((item.id, one)) for one in private),
+            ]
             publics += [raw.get("PublicIpAddress")] if number == 0 else []
+            # A host that is stopped has given back what AWS had lent it, and gets another one when it starts.
+            if raw["State"]["Name"] in ("stopped", "stopping") and number == 0 and lends.get(subnet):
+                publics.append("auto")
             six = [one["Ipv6Address"] for one in interface.get("Ipv6Addresses", [])]
             yield Host(
                 name if number == 0 else f"{name} (interface {number})",

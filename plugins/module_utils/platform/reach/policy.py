@@ -136,13 +136,20 @@ class _Broken(NamedTuple):
     group: str = ""
 
 
-def policy_problems(policy: Mapping[str, Any], facts: Facts, matrix: Matrix) -> list[Problem]:
-    """What the network breaks of a policy whose shape is right; one problem for each rule that does it."""
+def policy_problems(policy: Mapping[str, Any], facts: Facts, matrix: Matrix, strangers: bool = False) -> list[Problem]:
+    """What the network breaks of a policy whose shape is right; one problem for each rule that does it.
+
+    strangers: of what must not pass, that from hosts that nobody declares, instead of all the rest.
+    """
     problems: list[Problem] = []
-    for part in ("must", "must_not"):
+    for part in ("must_not",) if strangers else ("must", "must_not"):
         for name, entry in (policy.get(part) or {}).items():
             where = f"{VARIABLE}.{part}.{name}"
-            wanted = _wanted(where, entry, facts, matrix)
+            wanted = (
+                item
+                for item in _wanted(where, entry, facts, matrix)
+                if _stranger(item.source, facts, matrix) == strangers
+            )
             broken = (_closed if part == "must" else _open)(wanted, matrix)
             problems += _told(where, part, list(broken), matrix)
     return problems
@@ -152,23 +159,36 @@ def _list(value: Any) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)] if value else []
 
 
+def _owner(name: str, matrix: Matrix) -> str:
+    """The instance of an interface; what is no host keeps its name."""
+    host = matrix.network.hosts.get(name)
+    return host.instance if host else name
+
+
+def _stranger(name: str, facts: Facts, matrix: Matrix) -> bool:
+    """Whether a name is that of a host that nobody declares."""
+    return name in matrix.network.hosts and _owner(name, matrix) not in facts.instances
+
+
 def _wanted(where: str, entry: Mapping[str, Any], facts: Facts, matrix: Matrix) -> Iterator[Wanted]:
     """Every pair and port that an entry is about."""
     words = [word for part in ("from", "to", "except") for word in _list(entry.get(part))]
 
     def kin(name: str) -> object:
         """What decides about a name here: who reaches it and whom it reaches, and what it is called."""
-        declared = facts.instances.get(name, {})
-        called = frozenset(facts.groups(name) & set(words)) if declared else frozenset[str]()
+        owner = _owner(name, matrix)
+        declared = facts.instances.get(owner, {})
+        called = frozenset(facts.groups(owner) & set(words)) if declared else frozenset[str]()
         return matrix.kin(name), called, declared.get("swarm"), bool(declared), frozenset(declared.get("functions", ()))
 
     hosts = matrix.network.hosts
-    targets = [name for name in facts.hosts(_list(entry["to"])) if name in hosts]
+    meant_hosts = set(facts.hosts(_list(entry["to"])))
+    targets = [name for name in hosts if _owner(name, matrix) in meant_hosts]
     targets += [INTERNET] if INTERNET in _list(entry["to"]) else []
     sources = alike(matrix.sources, kin)
     for there in alike(targets, kin):
         for why, offer, traffic in _traffic(where, entry, facts):
-            if offer and there[0] not in facts.hosts([offer["function"]]):
+            if offer and _owner(there[0], matrix) not in facts.hosts([offer["function"]]):
                 continue
             meant = set(_sources(_list(entry["from"]), there[0], offer, facts, matrix))
             meant -= set(_sources(_list(entry.get("except")), there[0], offer, facts, matrix))
@@ -208,22 +228,32 @@ def _sources(
         if word == ANYBODY:
             yield from matrix.sources
         elif word == CLIENTS and offer:
-            yield from _clients(target, offer, matrix)
+            yield from _clients(target, offer, facts, matrix)
         elif word == OWN_SWARM:
-            swarm = facts.instances.get(target, {}).get("swarm")
-            yield from (name for name, entry in facts.instances.items() if swarm and entry.get("swarm") == swarm)
+            swarm = facts.instances.get(_owner(target, matrix), {}).get("swarm")
+            members = [name for name, entry in facts.instances.items() if swarm and entry.get("swarm") == swarm]
+            yield from _interfaces(members, matrix)
         else:
-            yield from facts.hosts([word]) or [word]
+            yield from _interfaces(facts.hosts([word]), matrix) or [word]
 
 
-def _clients(target: str, offer: Mapping[str, Any], matrix: Matrix) -> Iterable[str]:
-    """Whom an offer lets in at a host."""
+def _interfaces(instances: Sequence[str], matrix: Matrix) -> list[str]:
+    """All interfaces of instances."""
+    return [name for name, host in matrix.network.hosts.items() if host.instance in instances]
+
+
+def _clients(target: str, offer: Mapping[str, Any], facts: Facts, matrix: Matrix) -> Iterable[str]:
+    """Whom an offer lets in at a host: a host that nobody declares is nobody's client."""
     clients = offer["clients"]
     if clients in (INTERNET, ADMINISTRATORS):
         return [str(clients)]
     there = _groups_of(target, matrix) & set(offer["groups"])
     wanted = there if clients == "members" else set(clients)
-    return [name for name in matrix.network.hosts if _groups_of(name, matrix) & wanted]
+    return [
+        name
+        for name in matrix.network.hosts
+        if _groups_of(name, matrix) & wanted and not _stranger(name, facts, matrix)
+    ]
 
 
 def _groups_of(host: str, matrix: Matrix) -> set[str]:

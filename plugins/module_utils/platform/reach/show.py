@@ -10,8 +10,6 @@ from .ports import ALL, Ports, union, without
 
 #: names that a line lists before it counts
 _NAMED = 6
-#: lines about changes that a plan prints
-_LINES = 12
 #: where a rule is declared: its path, and its file and line
 Place = Callable[[str], tuple[str, str]]
 
@@ -113,9 +111,8 @@ def changes(before: Matrix, after: Matrix) -> list[str]:
                     found.setdefault(text, {}).setdefault(tuple(there), []).extend(here)
         for text, pairs in found.items():
             lines += [f"{verb}: {pair} {text}" for pair in pairs_text(pairs, new)]
-    if len(lines) > _LINES:
-        return [*lines[: _LINES - 1], f"and {len(lines) - _LINES + 1} more"]
-    return lines
+    # What opens to the internet is read first.
+    return sorted(lines, key=lambda line: not line.startswith(f"opens: {INTERNET} "))
 
 
 def pairs_text(targets: Mapping[tuple[str, ...], Sequence[str]], matrix: Matrix) -> list[str]:
