@@ -35,6 +35,8 @@ def ssh(state: HostsState, address: str, port: int, command: Iterable[str] = ())
         "IdentitiesOnly=yes",
         "StrictHostKeyChecking=yes",
         f'UserKnownHostsFile="{state.known_hosts}"',
+        # From the controller's address, as Ansible: security groups let no other in.
+        f"BindInterface={state.controller_link}",
     ]
     return [
         *("ssh", "-F", "none", "-i", str(state.aws.ssh_key), "-p", str(port)),
