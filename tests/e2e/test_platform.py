@@ -231,6 +231,8 @@ def test_an_old_protocol_is_refused(authority: Path) -> None:
 def test_ssh_offers_a_stranger_nothing_but_keys(hosts: LocalHosts, host: str) -> None:
     address = hosts.on(host, "ip -4 -json address show dev eth0 | grep -o '172[.][0-9.]*' | head -1")
     options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes"]
+    # Where security groups let SSH in from.
+    options.append("BindAddress=172.31.255.1")
     command = ["ssh", "-F", "none", "-p", "22222", *(f"-o{option}" for option in options), "-oIdentityFile=/dev/null"]
     refused = subprocess.run([*command, f"admin@{address}", "true"], capture_output=True, text=True, check=False)
     assert refused.returncode == 255
