@@ -106,7 +106,7 @@ maintenance: setup ## Show visitors a maintenance page: make maintenance ON=true
 	@ansible-playbook playbooks/maintenance.yml -i $(INVENTORY) -e on=$(ON) $(if $(SITE),-e site=$(SITE)) $(ARGS)
 
 rotate: setup ## Give a generated password a new value, and it to what uses it: make rotate SECRET=mariadb_koin_prod
-	@ansible-playbook playbooks/rotate.yml -i $(INVENTORY) -e secret=$(SECRET) $(ARGS)
+	@ansible-playbook playbooks/rotate.yml -i $(INVENTORY) -e rotate=$(SECRET) $(ARGS)
 
 backup: setup ## Back up the database now (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/backup.yml -i $(INVENTORY) $(ARGS)

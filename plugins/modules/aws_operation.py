@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from ansible.module_utils.platform.endpoint import keep_host
+from ansible.module_utils.platform.endpoint import forget_empty, keep_host
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
@@ -85,6 +85,7 @@ def refusals(answer: dict[str, Any]) -> Iterator[str]:
 
 def main() -> None:
     """Module entry point."""
+    forget_empty()
     module = AnsibleAWSModule(
         argument_spec={
             "service": {"type": "str", "required": True},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import string
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from ansible.module_utils.platform.authority import Authority
+from ansible.module_utils.platform.endpoint import forget_empty
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
@@ -236,9 +236,7 @@ def check_account(module: AnsibleAWSModule) -> None:
 
 def main() -> None:
     """Module entry point."""
-    # An inventory says with an empty value that what the shell has set does not count.
-    for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
-        del os.environ[name]
+    forget_empty()
     module = AnsibleAWSModule(
         argument_spec={
             "parameters": {"type": "dict", "required": True},

@@ -1,9 +1,16 @@
-"""Requests to an endpoint that is not AWS's own."""
+"""What clients need for an endpoint that is not AWS's own."""
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
+
+
+def forget_empty() -> None:
+    """An inventory says with an empty value that what the shell has set does not count, such as a profile."""
+    for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
+        del os.environ[name]
 
 
 def keep_host(client: Any) -> None:
