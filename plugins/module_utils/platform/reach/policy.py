@@ -139,7 +139,8 @@ class _Broken(NamedTuple):
 def policy_problems(policy: Mapping[str, Any], facts: Facts, matrix: Matrix, strangers: bool = False) -> list[Problem]:
     """What the network breaks of a policy whose shape is right; one problem for each rule that does it.
 
-    strangers: of what must not pass, that from hosts that nobody declares, instead of all the rest.
+    strangers: of what must not pass, that from and to what nobody declares (hosts, further interfaces), instead of
+    all the rest.
     """
     problems: list[Problem] = []
     for part in ("must_not",) if strangers else ("must", "must_not"):
@@ -148,7 +149,7 @@ def policy_problems(policy: Mapping[str, Any], facts: Facts, matrix: Matrix, str
             wanted = (
                 item
                 for item in _wanted(where, entry, facts, matrix)
-                if _stranger(item.source, facts, matrix) == strangers
+                if any(_stranger(name, facts, matrix) for name in (item.source, item.target)) == strangers
             )
             broken = (_closed if part == "must" else _open)(wanted, matrix)
             problems += _told(where, part, list(broken), matrix)
@@ -166,8 +167,9 @@ def _owner(name: str, matrix: Matrix) -> str:
 
 
 def _stranger(name: str, facts: Facts, matrix: Matrix) -> bool:
-    """Whether a name is that of a host that nobody declares."""
-    return name in matrix.network.hosts and _owner(name, matrix) not in facts.instances
+    """Whether a name is that of a host, or of a further interface of one, that nobody declares."""
+    host = matrix.network.hosts.get(name)
+    return host is not None and (host.instance not in facts.instances or name != host.instance)
 
 
 def _wanted(where: str, entry: Mapping[str, Any], facts: Facts, matrix: Matrix) -> Iterator[Wanted]:
