@@ -364,7 +364,10 @@ def test_every_interface_of_a_host_is_looked_at() -> None:
     second |= {"Association": {"PublicIp": "52.78.0.9"}}
     account["instances"][1]["NetworkInterfaces"].append(second)
     policy = {"must_not": {"db": {"from": ["internet"], "to": ["database"], "ports": ["all"]}}}
-    problems = policy_problems(policy, FACTS, matrix(account))
+    # Nobody declares it, so no plan is refused for it, nor for what does not reach it.
+    offered = {"offered": {"from": ["clients"], "to": ["platform"], "offers": ["all"]}}
+    assert policy_problems(policy | {"must": offered}, FACTS, matrix(account)) == []
+    problems = policy_problems(policy, FACTS, matrix(account), strangers=True)
     assert {problem.what.partition(" must")[0] for problem in problems} == {
         "internet → db (interface 1) tcp/22",
         "internet → db (interface 1) tcp/443",

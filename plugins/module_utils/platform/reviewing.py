@@ -51,7 +51,8 @@ class Reviewer:
         """What hosts that nobody declares reach and must not: no declaration is wrong, so no plan is refused."""
         found = policy_problems(self.policy, Facts(instances, self.offers), matrix, strangers=True)
         return [
-            f"{problem.what}; nobody declares that host: take it out of its groups, or declare it" for problem in found
+            f"{problem.what}; nobody declares that host or interface: take it out of its groups, or declare it"
+            for problem in found
         ]
 
     def listening(self, instances: Mapping[str, Mapping[str, Any]], matrix: Matrix) -> list[str]:
