@@ -16,8 +16,8 @@ from .fleet import Fleet
 from .observe import observe as observe_fleet
 from .state import HostsState
 
-#: seconds between two looks at what the local AWS was asked for
-_LOOK = 0.5
+#: seconds between two looks at what the local AWS was asked for, and before another try
+_LOOK, _AGAIN = 0.5, 3.0
 
 
 def apply(state: HostsState, fleet: Fleet) -> None:
@@ -34,7 +34,7 @@ async def follow(state: HostsState) -> None:
     """Load them again whenever something was written to EC2."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    log, behind = Log(state.aws.request_log), False
+    log, behind, told = Log(state.aws.request_log), False, ""
     log.written()
     while True:
         await asyncio.sleep(_LOOK)
@@ -42,10 +42,13 @@ async def follow(state: HostsState) -> None:
         if behind:
             try:
                 await asyncio.to_thread(lambda: apply(state, observe_fleet(state.aws)))
-                behind = False
+                behind, told = False, ""
             except (LocalHostsError, BotoCoreError, ClientError) as error:
-                # An account without instances, say, or one that is being changed: the next look tries again.
-                print(f"the rules stay as they are: {error}", file=sys.stderr, flush=True)
+                # An account without instances, say, or one that is being changed: tried again, and told once.
+                if told != str(error):
+                    print(f"the rules stay as they are: {error}", file=sys.stderr, flush=True)
+                told = str(error)
+                await asyncio.sleep(_AGAIN)
 
 
 class Log:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from ipaddress import IPv4Network
@@ -10,7 +11,11 @@ from typing import Any
 
 import pytest
 
+from rehearsal.aws.state import State
+from rehearsal.hosts import guard
+from rehearsal.hosts.errors import LocalHostsError
 from rehearsal.hosts.guard import Log
+from rehearsal.hosts.state import HostsState
 from rehearsal.network.account import Account
 from rehearsal.network.rules import Machine, chains
 
@@ -172,3 +177,26 @@ def test_the_log_tells_when_ec2_was_written_to(tmp_path: Path) -> None:
     assert log.written()
     path.write_text("")
     assert log.written()
+
+
+def test_rules_that_could_not_be_loaded_are_tried_again_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = HostsState(State(tmp_path, 1), "1")
+    tries: list[int] = []
+
+    def apply(*_: Any) -> None:
+        tries.append(1)
+        if len(tries) == 4:
+            # The end of the test; nothing else ends the loop.
+            raise KeyError
+        raise LocalHostsError("no instances")
+
+    monkeypatch.setattr(guard, "apply", apply)
+    monkeypatch.setattr(guard, "observe_fleet", lambda aws: None)
+    monkeypatch.setattr(guard, "_LOOK", 0.01)
+    monkeypatch.setattr(guard, "_AGAIN", 0.01)
+    monkeypatch.setattr(Log, "written", lambda self: not tries)
+    with pytest.raises(KeyError):
+        asyncio.run(guard.follow(state))
+    assert capsys.readouterr().err == "the rules stay as they are: no instances\n"
