@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from . import binfmt, owner, seed, userdata
+from . import binfmt, networks, owner, seed, userdata
 from .command import attempt, run, say
 from .fleet import Fleet, Host
 from .state import LABEL, HostsState
@@ -98,7 +98,7 @@ def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Map
             *(f"--label={LABEL}.{key}={value}" for key, value in labels.items()),
             # Docker's overlay2 cannot run on the overlay that is the container's own root.
             f"--volume={volume}:/var/lib/docker",
-            f"--network={state.named(host.subnet_id)}:ip={host.address}",
+            f"--network={networks.attachment(state.named(host.subnet_id), host.address)}",
             image,
         ]
     )

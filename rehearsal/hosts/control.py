@@ -91,6 +91,7 @@ def _do(state: HostsState, fleet: Fleet, todo: Steps) -> None:
                 reference = images[host.emulated_architecture]
                 started.append(containers.create(state, fleet, host, reference, dict(apt.proxies)))
         containers.start(started)
+        networks.keep_addresses(state)
 
 
 def _summary(todo: Steps) -> str:

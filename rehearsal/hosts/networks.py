@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,22 @@ def _create(state: HostsState, network: Network) -> None:
             state.named(network.subnet_id),
         ]
     )
+
+
+def attachment(network: str, address: IPv4Address) -> str:
+    """What podman's --network takes. As in a VPC, a host that comes back has the hardware address that it had.
+
+    With another one, whoever talked to it before would send into the void until its ARP entry is a minute old.
+    """
+    return f"{network}:ip={address},mac=0a:00:{address.packed.hex(':')}"
+
+
+def keep_addresses(state: HostsState) -> None:
+    """Let gateways keep their hardware addresses for the same reason: a bridge takes that of one of its hosts."""
+    for item in _inspect():
+        link = Path("/sys/class/net") / item["network_interface"] / "address"
+        if item.get("labels", {}).get(LABEL) == state.id and link.exists():
+            run(["ip", "link", "set", "dev", item["network_interface"], "address", link.read_text().strip()])
 
 
 def _mtu() -> int:

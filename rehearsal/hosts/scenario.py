@@ -17,6 +17,7 @@ from .command import attempt, run, say, wait
 from .condition import Condition
 from .containers import MACHINE, emulation
 from .errors import LocalHostsError
+from .networks import attachment
 from .userdata import File
 
 LABEL = "koin.scenario"
@@ -72,7 +73,10 @@ def up(directory: Path, hosts: Mapping[str, str]) -> list[dict[str, str | int]]:
         containers = {name: f"{network}-{name}" for name in names}
 
         def start(name: str) -> None:
-            options = [f"--network={network}:ip={addresses[name]}", *emulation(emulated[name])]
+            options = [
+                f"--network={attachment(network, ipaddress.IPv4Address(addresses[name]))}",
+                *emulation(emulated[name]),
+            ]
             files = _seed(name, addresses, key, dict(apt.proxies), emulated=bool(emulated[name]))
             _start(identity, containers[name], name, options, images[emulated[name]], files)
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,12 +191,21 @@ def test_a_host_that_was_stopped_or_removed_comes_back(hosts: LocalHosts) -> Non
     assert hosts.on("koin-stage", "systemctl is-system-running") == "running"
 
 
+def _hardware_addresses(hosts: LocalHosts) -> list[str]:
+    """KOIN_STAGE's, and its gateway's: others have both in their ARP tables."""
+    way = subprocess.run(["ip", "-j", "route", "get", ADDRESSES["koin-stage"]], check=True, capture_output=True).stdout
+    gateway = Path("/sys/class/net") / json.loads(way)[0]["dev"] / "address"
+    return [hosts.on("koin-stage", "cat /sys/class/net/eth0/address"), gateway.read_text().strip()]
+
+
 @pytest.mark.parametrize("seconds", [0.9, 1.7, 2.4])
 def test_a_start_that_is_killed_is_finished_by_the_next(hosts: LocalHosts, seconds: float) -> None:
     name = f"koin-{hosts.id}-koin-stage"
+    before = _hardware_addresses(hosts)
     subprocess.run(["podman", "rm", "--force", "--time", "0", "--volumes", name], check=True, capture_output=True)
     hosts.killed("up", after=seconds)
     assert "5 hosts " in hosts.ok("up")
+    assert _hardware_addresses(hosts) == before
     assert hosts.on("koin-stage", "cat /etc/ssh/sshd_config.d/10-port.conf") == "Port 22222"
 
 
