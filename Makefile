@@ -59,6 +59,10 @@ report: setup ## Write one page that shows the platform: report.html (FILE=…; 
 	@$(ON_REHEARSAL)
 	@ansible-playbook playbooks/report.yml -i $(INVENTORY)/hosts.yml $(if $(FILE),-e file='$(abspath $(FILE))') $(ARGS)
 
+publish: setup ## Put that page where the team finds it: /platform of the internal site (INVENTORY=inventories/production for AWS)
+	@$(ON_REHEARSAL)
+	@ansible-playbook playbooks/publish.yml -i $(INVENTORY) $(ARGS)
+
 inventory: setup ## Show the hosts of the account and their groups
 	@$(ON_REHEARSAL)
 	@ansible-inventory -i $(INVENTORY) --graph

@@ -309,6 +309,16 @@ def edge_sites(
     return found
 
 
+def sites_with_page(sites: Mapping[str, Mapping[str, Entry]], path: str) -> dict[str, dict[str, Any]]:
+    """The site of each instance that shows a page at a path: its `name`, the page's `file`, and its `users`."""
+    return {
+        instance: {"name": site["names"][0], "file": site["pages"][path], "users": sorted(site.get("users", {}))}
+        for instance, entries in sites.items()
+        for site in entries.values()
+        if path in site.get("pages", {})
+    }
+
+
 def _published(where: str, service: str, stacks: Mapping[str, Entry]) -> int:
     known = {f"{stack}/{name}": of for stack, entry in stacks.items() for name, of in entry["services"].items()}
     if service not in known:
@@ -548,6 +558,7 @@ class FilterModule:
             site_origins,
             site_probes,
             site_records,
+            sites_with_page,
             stacks_elsewhere,
             swarm_clusters,
             swarm_stacks,

@@ -223,6 +223,12 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "write where that is",
     ),
     (
+        "page",
+        put("edge", "edge_sites", "koin", "pages", value={"/a": "a.html"}, host="koin-prod"),
+        "edge_sites.koin.pages./a",
+        "write an absolute path",
+    ),
+    (
         "cidr",
         put("edge", "edge_sites", "koin", "allow", value=["172.31.0.0/33"], host="koin-prod"),
         "edge_sites.koin.allow.0",

@@ -103,6 +103,12 @@ def test_prometheus_is_behind_a_login(koin: DeclaredHosts) -> None:
     assert koin.value("bcsdlab-internal", "verify_names_login") == ["internal.bcsdlab.com"]
 
 
+def test_the_page_of_the_platform_is_behind_the_same_login(koin: DeclaredHosts) -> None:
+    # `make publish` puts it there.
+    shown = FILTERS.sites_with_page(koin.value("bcsdlab-internal", "platform_sites"), "/platform")
+    assert [(site["name"], site["users"]) for site in shown.values()] == [("internal.bcsdlab.com", ["koin"])]
+
+
 def test_every_secret_is_used(koin: DeclaredHosts) -> None:
     parameters = koin.value("koin-db", "secrets_parameters")
     passwords = [name for name, entry in parameters.items() if entry.get("kind") != "authority"]

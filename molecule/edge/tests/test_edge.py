@@ -286,6 +286,19 @@ def test_a_path_that_has_moved(host: Host) -> None:
     assert get(host, "https://office.koin.test/graph/more").status == 401
 
 
+def test_a_page_that_somebody_else_writes(host: Host) -> None:
+    address, login = "https://office.koin.test/platform", "--user koin:correct-horse-battery"
+    assert get(host, address, login).status == 404
+    host.check_output("install -d -m 0750 -g www-data /usr/local/koin/pages")
+    host.check_output("echo '<p>here</p>' > /usr/local/koin/pages/platform.html")
+    assert get(host, address).status == 401
+    answer = get(host, address, login)
+    assert (answer.status, answer.body.strip()) == (200, "<p>here</p>")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache"
+    host.check_output("rm -r /usr/local/koin/pages")
+
+
 # --- Errors and maintenance ------------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ from .rules import (
 _RATE = re.compile(r"[1-9]\d*r/[sm]")
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
+_FILE, _ABSOLUTE = re.compile(r"/[A-Za-z0-9._/-]+"), "write an absolute path of letters, digits and ._-"
 _USER = re.compile(r"[A-Za-z0-9._-]+")
 _MAIL = re.compile(r"[^\s@]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 
@@ -127,8 +128,7 @@ def _site(name: str, site: Values, limits: Mapping[str, Any]) -> Iterator[Proble
         pattern, fix = re.compile(r"https?://[^/\s]+"), "write scheme and host only, e.g. https://example.com"
         yield from spelled(f"{where}.redirect", site["redirect"], pattern, "a redirect target", fix)
     if "root" in site:
-        pattern, fix = re.compile(r"/[A-Za-z0-9._/-]+"), "write an absolute path of letters, digits and ._-"
-        yield from spelled(f"{where}.root", site["root"], pattern, "a folder", fix)
+        yield from spelled(f"{where}.root", site["root"], _FILE, "a folder", _ABSOLUTE)
     for key in ("spa", "immutable"):
         if site.get(key) and "root" not in site:
             yield Problem(f"{where}.{key}", f"{key} is for a site with `root`", f"remove {key}")
@@ -143,6 +143,11 @@ def _site(name: str, site: Values, limits: Mapping[str, Any]) -> Iterator[Proble
             yield from spelled(f"{where}.moved.{path}", text, _PATH, "a path", fix)
         if target in site["moved"]:
             yield Problem(f"{where}.moved.{path}", f"`{target}` has moved as well", "write where that is")
+    for path, file in site.get("pages", {}).items():
+        yield from spelled(f"{where}.pages.{path}", path, _PATH, "a path", "write one like /platform")
+        yield from spelled(f"{where}.pages.{path}", file, _FILE, "a file", _ABSOLUTE)
+        if path in site.get("moved", {}):
+            yield Problem(f"{where}.pages.{path}", "has moved as well", "remove one of the two")
     yield from in_range(f"{where}.upload_mib", site.get("upload_mib"), 1, 102400, "(MiB)")
     yield from in_range(f"{where}.timeout_seconds", site.get("timeout_seconds"), 1, 86400)
     if site.get("rate_limit"):
