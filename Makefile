@@ -139,6 +139,10 @@ unit: setup ## Run the unit tests (seconds; no network, no hosts)
 faults: setup ## Provision while AWS's answers fail or lie, with every seed (hours; `make test` runs one)
 	@python -m pytest tests/faults -o 'python_files=test_*.py long*.py' $(ARGS)
 
+kills: setup ## Kill each everyday playbook at seeded moments on the rehearsal that runs (an hour; KILLS=10 SEED=1)
+	@$(ON_REHEARSAL)
+	@TRIPWIRE_ALLOW=172.31.0.0/16 python -m pytest tests/e2e/long_kills.py -s $(ARGS)
+
 lint: setup ## Check style and types
 	@ruff check .
 	@ruff format --check .
