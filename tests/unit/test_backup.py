@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from roles.backup.files.koin_backup import __main__ as main
 from roles.backup.files.koin_backup import choice, logs, metrics, restore, sums
 from roles.backup.files.koin_backup.__main__ import bring_back
 from roles.backup.files.koin_backup.choice import Snapshot
@@ -281,15 +283,35 @@ def repository_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: Su
     return own, Repository(own)
 
 
-def test_an_empty_backup_is_neither_brought_back_nor_a_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_backup_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a server that stayed empty overnight, during a rebuild."""
     own, repository = repository_with(tmp_path, monkeypatch, Sums("binlog.000001", 4, {}))
-    monkeypatch.setattr(sums, "names", lambda database: [])
-    with pytest.raises(BackupError, match="holds no tables, so it is not what is to come back"):
-        bring_back(own, repository)
     monkeypatch.setattr(Scratch, "stop", lambda self: None)
     with pytest.raises(BackupError, match="holds no tables, so it proves nothing"):
         drill(replace(own, scratch=str(tmp_path / "scratch")), repository, Scratch(own))
+
+
+@pytest.mark.parametrize("restored", [[], [["`koin`.`a`", "InnoDB"]]])
+def test_what_comes_to_no_tables_is_not_brought_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restored: list[list[str]]
+) -> None:
+    """The first backup of a server is empty; what counts is where the logs lead from it."""
+    own, repository = repository_with(tmp_path, monkeypatch, Sums("binlog.000001", 4, {}))
+    own = replace(own, scratch=str(tmp_path / "scratch"))
+    done = list[str]()
+    monkeypatch.setattr(
+        sums, "names", lambda database: restored if f"--socket={Scratch(own).socket}" in database.client else []
+    )
+    monkeypatch.setattr(restore, "restore", lambda *arguments: done.append("restored"))
+    monkeypatch.setattr(main, "take_over", lambda *arguments: done.append("taken over"))
+    monkeypatch.setattr(Scratch, "discard", lambda self: done.append("discarded"))
+    monkeypatch.setattr(Repository, "working", lambda self, job: contextlib.nullcontext())
+    if restored:
+        bring_back(own, repository)
+    else:
+        with pytest.raises(BackupError, match="holds no tables, so it is not what is to come back"):
+            bring_back(own, repository)
+    assert done == ["restored", "taken over" if restored else "discarded"]
 
 
 def test_an_old_backup_proves_nothing_of_today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

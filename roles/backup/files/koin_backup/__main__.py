@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import full, logs, metrics, restore, sums
-from .choice import FULL, LATEST, full_before, reach, shown, sums_of
+from .choice import FULL, LATEST, reach, shown
 from .database import Database
 from .drill import drill
 from .repository import Repository
@@ -133,15 +133,17 @@ def take_over(settings: Settings, repository: Repository) -> None:
         restore.take_over(settings, repository, Scratch(settings))
 
 
-def _refuse_nothing(settings: Settings, repository: Repository) -> None:
-    """A server that stays empty overnight is backed up empty; that backup is newer than the one that is wanted."""
-    snapshots = repository.snapshots()
-    newest = full_before(snapshots, None)
-    kept = sums_of(snapshots, newest)
-    if kept and not sums.load(settings, repository, kept.id).tables:
+def _refuse_nothing(scratch: Scratch) -> None:
+    """A server that stays empty overnight is backed up empty; that backup is newer than the one that is wanted.
+
+    Asked of what was restored: a server's first backup is empty, and the logs after it hold everything.
+    """
+    if not sums.names(scratch.database):
+        scratch.discard()
         raise BackupError(
-            f"The newest backup, of {shown(newest.ended)}, holds no tables, so it is not what is to come back. Find "
-            "the right one with `koin-backup list`, and restore it: playbooks/restore.yml with `to` and `in_place`."
+            "What the newest backup and the logs after it come to holds no tables, so it is not what is to come back. "
+            "Find the right backup with `koin-backup list`, and restore it: playbooks/restore.yml with `to` and "
+            "`in_place`."
         )
 
 
@@ -152,9 +154,9 @@ def bring_back(settings: Settings, repository: Repository) -> None:
         if held := sums.names(Database(settings)):
             print(f"The databases hold {len(held)} tables: nothing to bring back.")
             return
-        _refuse_nothing(settings, repository)
         with alone(settings, "restore"), repository.working("restore"):
             restore.restore(settings, repository, scratch, LATEST)
+            _refuse_nothing(scratch)
     take_over(settings, repository)
 
 
