@@ -59,10 +59,12 @@ ROWS = [(host, here(command)) for host, command in dict.fromkeys(commands(PAGE.r
 def run(host: str, command: str) -> subprocess.CompletedProcess[str]:
     """On a host, or here as an operator does."""
     scripts = Path(sys.executable).parent
+    # Variables that were given to `make everyday` are not for the commands.
+    own = {name: value for name, value in os.environ.items() if name not in ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES")}
     return subprocess.run(
         [*COMMAND, "hosts", "shell", host, command] if host else shlex.split(command),
         cwd=REPOSITORY,
-        env=os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
+        env=own | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -72,7 +74,9 @@ def run(host: str, command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _as_before() -> Iterator[None]:
-    """The page says how to end what it begins, in words."""
+    """A second release of the services, so that there is one to go back to; and an end of what the page begins."""
+    newer = run("", "ansible-playbook playbooks/configure/services.yml -e app_build_revision=everyday")
+    assert newer.returncode == 0, newer.stdout[-4000:] + newer.stderr
     yield
     (REPOSITORY / "koin.plan").unlink(missing_ok=True)
     for host, command in ((ANY_HOST, "sudo edge-maintenance off all"), ("", "make maintenance ON=false")):

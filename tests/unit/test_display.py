@@ -296,6 +296,17 @@ def test_a_failure_is_told_once_at_the_end(tmp_path: Path) -> None:
             ["<<< caused by"],
         ),
         (
+            [
+                {
+                    "name": "F",
+                    "vars": {"to": "{{ {'A': {'s': {}, 't': {}}} | site_origins('A', ['x']) }}"},
+                    "ansible.builtin.debug": {"msg": "{{ to }}"},
+                }
+            ],
+            ["platform_sites.A: it has no site `x`; write one of s, t"],
+            ["Finalization of", "resolving value", "filter plugin"],
+        ),
+        (
             [task("P", "platform_plan", failed=True, msg="x", problem="The zone is wrong.\nWrite another.")],
             ["Failed: Play · P", "The zone is wrong.", "Write another."],
             ["alpha:"],
@@ -311,7 +322,18 @@ def test_a_failure_is_told_once_at_the_end(tmp_path: Path) -> None:
             ["\x1b", "\x07"],
         ),
     ],
-    ids=["command", "assert", "assert without words", "loop", "retries", "undefined", "own", "no_log", "escapes"],
+    ids=[
+        "command",
+        "assert",
+        "assert without words",
+        "loop",
+        "retries",
+        "undefined",
+        "filter",
+        "own",
+        "no_log",
+        "escapes",
+    ],
 )
 def test_a_reason_is_in_the_words_of_who_knows_it(
     tmp_path: Path, tasks: list[dict[str, Any]], said: list[str], not_said: list[str]

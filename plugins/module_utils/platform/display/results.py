@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,8 +12,12 @@ from .text import printable
 _TAIL = 12
 #: messages of Ansible that say nothing by themselves
 _EMPTY = ("non-zero return code", "MODULE FAILURE", "Unhandled error during module execution")
-#: what Ansible puts before a message of a module
-_PREFIXES = ("Task failed: ", "Module failed: ", "Action failed: ")
+#: what Ansible puts before a message of a module, and of a filter: the names of arguments on the way to it
+_BEFORE = re.compile(
+    r"(?:(?:Task|Module|Action) failed: )*"
+    r"(?:(?:Finalization of task args for '[^']+' failed: )?(?:Error while resolving value for '[^']+': )*"
+    r"The filter plugin '[^']+' failed: )?"
+)
 HIDDEN = "its output is not shown, because it carries secrets (no_log)"
 
 
@@ -94,9 +99,7 @@ def _tail(result: Mapping[str, Any]) -> str:
 def _message(result: Mapping[str, Any]) -> str:
     found = result.get("msg")
     text = found if isinstance(found, str) else "\n".join(_texts(found))
-    while prefix := next((one for one in _PREFIXES if text.startswith(one)), ""):
-        text = text.removeprefix(prefix)
-    return text.strip()
+    return _BEFORE.sub("", text, count=1).strip()
 
 
 def reason(result: Mapping[str, Any]) -> str:
