@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from .model import Control, Move, Origin
 
-_CURL = "curl --noproxy '*' --silent --show-error --max-time 15"
+_CURL = "curl --noproxy '*' --silent --show-error --connect-timeout 5 --max-time 15"
 
 # --- Registry ---------------------------------------------------------------------------------------------------------
 
 #: every login to a registry on the host; @anonymous@ is `yes` for none
 _LOGINS = """\
 registry=https://bcsd-build:5000/v2/koin/sample
-say() { curl --noproxy '*' --silent --max-time 15 --header @"$login" "$@"; }
+say() { curl --noproxy '*' --silent --connect-timeout 5 --max-time 15 --header @"$login" "$@"; }
 login=$(mktemp); trap 'rm -f "$login"' EXIT
 try() {
   for file in $(find /etc/koin /root /home -path '*docker*' -name config.json 2>/dev/null); do
