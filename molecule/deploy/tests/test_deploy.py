@@ -285,7 +285,7 @@ def test_other_hosts_are_not_contacted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("tag", "lines", "says"),
-    [("crash", CRASHES, "no table users"), ("sick", NEVER_HEALTHY, "Serving HTTP on")],
+    [("crash", CRASHES, "no table users"), ("sick", NEVER_HEALTHY, '"GET /health HTTP/1.1" 404')],
     ids=["crash", "never healthy"],
 )
 def test_a_broken_image_is_taken_back_by_itself(host: Host, tag: str, lines: str, says: str) -> None:
