@@ -310,13 +310,27 @@ def edge_sites(
 
 
 def sites_with_page(sites: Mapping[str, Mapping[str, Entry]], path: str) -> dict[str, dict[str, Any]]:
-    """The site of each instance that shows a page at a path: its `name`, the page's `file`, and its `users`."""
-    return {
-        instance: {"name": site["names"][0], "file": site["pages"][path], "users": sorted(site.get("users", {}))}
-        for instance, entries in sites.items()
-        for site in entries.values()
-        if path in site.get("pages", {})
-    }
+    """The site of each instance that shows a page at a path: its `name`, the page's `file`, and its `users`.
+
+    A page that tells of the platform is for those who log in: errors, where a site asks for no login or none shows it.
+    """
+    found = {}
+    for instance, entries in sites.items():
+        for name, site in entries.items():
+            if path not in site.get("pages", {}):
+                continue
+            if not site.get("users"):
+                raise AnsibleFilterError(
+                    f"platform_sites.{instance}.{name}: it shows {path} to everybody; give it `users`, or take {path} "
+                    "out of its `pages`"
+                )
+            found[instance] = {"name": site["names"][0], "file": site["pages"][path], "users": sorted(site["users"])}
+    if not found:
+        raise AnsibleFilterError(
+            f"platform_sites: no site shows {path}; give one that has `users`, such as that of the monitoring, "
+            f"`pages: {{{path}: /usr/local/koin/pages/platform.html}}`"
+        )
+    return found
 
 
 def _published(where: str, service: str, stacks: Mapping[str, Entry]) -> int:

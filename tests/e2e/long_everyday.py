@@ -9,13 +9,12 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from rehearsal import COMMAND, REPOSITORY
+from tests.support.scripts import on_path
 
 PAGE = REPOSITORY / "docs/operations.md"
 SECTIONS = ("Every day", "When something is on fire")
@@ -58,13 +57,12 @@ ROWS = [(host, here(command)) for host, command in dict.fromkeys(commands(PAGE.r
 
 def run(host: str, command: str) -> subprocess.CompletedProcess[str]:
     """On a host, or here as an operator does."""
-    scripts = Path(sys.executable).parent
     # Variables that were given to `make everyday` are not for the commands.
     own = {name: value for name, value in os.environ.items() if name not in ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES")}
     return subprocess.run(
         [*COMMAND, "hosts", "shell", host, command] if host else shlex.split(command),
         cwd=REPOSITORY,
-        env=own | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
+        env=own | on_path(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

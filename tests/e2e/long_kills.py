@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from rehearsal import REPOSITORY
 from tests.support.processes import kill_all
+from tests.support.scripts import on_path, script
 
 KILLS, SEED = int(os.environ.get("KILLS", "10")), int(os.environ.get("SEED", "1"))
 SERVICE = "service=koin-prod/api"
@@ -36,11 +35,10 @@ PLAYBOOKS = {
 
 def start(name: str, *arguments: str) -> subprocess.Popen[str]:
     """Start a playbook over the dynamic inventory."""
-    scripts = Path(sys.executable).parent
     return subprocess.Popen(
-        [str(scripts / "ansible-playbook"), f"playbooks/{name}.yml", "-i", "inventories/rehearsal", *arguments],
+        [script("ansible-playbook"), f"playbooks/{name}.yml", "-i", "inventories/rehearsal", *arguments],
         cwd=REPOSITORY,
-        env=os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1"},
+        env=os.environ | on_path() | {"ANSIBLE_NOCOLOR": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

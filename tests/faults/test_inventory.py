@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +12,7 @@ from tests.faults.proxy import Proxy, always, nth
 from tests.support import live_account
 from tests.support.behind import Behind
 from tests.support.local_aws import LocalAws
+from tests.support.scripts import on_path, script
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +25,10 @@ def proxy(local_aws_process: LocalAws) -> Iterator[Proxy]:
 
 
 def _graph(aws: LocalAws, proxy: Proxy) -> subprocess.CompletedProcess[str]:
-    scripts = Path(sys.executable).parent
     return subprocess.run(
-        [str(scripts / "ansible-inventory"), "-i", "inventories/rehearsal", "--graph"],
+        [script("ansible-inventory"), "-i", "inventories/rehearsal", "--graph"],
         cwd=REPOSITORY,
-        env=Behind(aws, proxy).process_environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
+        env=Behind(aws, proxy).process_environ | on_path(),
         capture_output=True,
         text=True,
         check=False,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from ansible.module_utils.platform import lock
 from rehearsal import REPOSITORY
 from tests.support import live_account
 from tests.support.local_aws import LocalAws
+from tests.support.scripts import on_path, script
 
 GROUPS = {
     "BCSD_Build": ["bcsd-build"],
@@ -32,10 +31,9 @@ GROUPS = {
 
 
 def _ansible(aws: LocalAws, command: str, *arguments: str, inventory: str = "rehearsal") -> str:
-    scripts = Path(sys.executable).parent
-    environment = aws.process_environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    environment = aws.process_environ | on_path()
     done = subprocess.run(
-        [str(scripts / command), "-i", f"inventories/{inventory}", *arguments],
+        [script(command), "-i", f"inventories/{inventory}", *arguments],
         cwd=REPOSITORY,
         env=environment,
         capture_output=True,
@@ -125,12 +123,11 @@ def test_port_is_that_of_the_security_group(live: LocalAws) -> None:
 
 
 def test_nothing_is_configured_while_a_declared_host_is_not_found(live: LocalAws) -> None:
-    scripts = Path(sys.executable).parent
     # This file alone knows of no host: a run over it would do nothing, and look well.
     done = subprocess.run(
-        [str(scripts / "ansible-playbook"), "playbooks/configure.yml", "-i", "inventories/rehearsal/hosts.yml"],
+        [script("ansible-playbook"), "playbooks/configure.yml", "-i", "inventories/rehearsal/hosts.yml"],
         cwd=REPOSITORY,
-        env=live.process_environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
+        env=live.process_environ | on_path(),
         capture_output=True,
         text=True,
         check=False,

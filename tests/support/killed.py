@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 from rehearsal import REPOSITORY
 from tests.support.inventory import inventory
 from tests.support.local_aws import LocalAws
 from tests.support.platform import Platform, fields
 from tests.support.processes import kill_all
+from tests.support.scripts import on_path, script
 
 
 def provision_and_kill(aws: LocalAws, after: int, everything: bool) -> bool:
     """Whether it was killed before it had ended by itself; everything: with all of its workers and modules."""
-    scripts = Path(sys.executable).parent
     running = subprocess.Popen(
-        [str(scripts / "ansible-playbook"), "playbooks/provision.yml", "-i", "inventories/rehearsal"],
+        [script("ansible-playbook"), "playbooks/provision.yml", "-i", "inventories/rehearsal"],
         cwd=REPOSITORY,
-        env=aws.process_environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
+        env=aws.process_environ | on_path(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

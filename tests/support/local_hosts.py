@@ -7,13 +7,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from rehearsal import COMMAND, REPOSITORY
 
 from .local_aws import LocalAws
+from .scripts import on_path, script
 
 _ROOT = () if os.geteuid() == 0 else ("sudo", "-n")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -97,14 +97,9 @@ class LocalHosts:
         return self.aws.directory / "recap.json"
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        scripts = Path(sys.executable).parent
-        environ = self.aws.process_environ | {
-            "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-            "ANSIBLE_NOCOLOR": "1",
-            "KOIN_RECAP": str(self._recap),
-        }
+        environ = self.aws.process_environ | on_path() | {"ANSIBLE_NOCOLOR": "1", "KOIN_RECAP": str(self._recap)}
         done = subprocess.run(
-            [str(scripts / program), "-i", "inventories/rehearsal", *arguments],
+            [script(program), "-i", "inventories/rehearsal", *arguments],
             cwd=REPOSITORY,
             env=environ,
             capture_output=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -28,6 +27,7 @@ from ansible.vars.manager import VariableManager
 from rehearsal import REPOSITORY
 
 from .local_aws import Keys, LocalAws
+from .scripts import on_path, script
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJlaGVhcnNhbC1rZXktb2YtdGhlLXRlc3RzLW9ubHkh test"
 
@@ -128,18 +128,17 @@ class Platform:
         """Start a playbook as a user does, with what it prints in one pipe."""
         extra = ["-e", json.dumps(variables)] if variables else []
         command = [
-            str(Path(sys.executable).parent / "ansible-playbook"),
+            script("ansible-playbook"),
             f"playbooks/{name}.yml",
             "-i",
             self._inventory,
             *arguments,
             *extra,
         ]
-        environment = self.aws.process_environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+        environment = self.aws.process_environ | on_path() | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
         environment["KOIN_RECAP"] = str(self._recap)
         if self._keys:
             environment |= {"REHEARSAL_AWS_KEY": self._keys.id, "REHEARSAL_AWS_SECRET": self._keys.secret}
-        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         return subprocess.Popen(
             command, cwd=self._top, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

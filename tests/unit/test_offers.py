@@ -356,6 +356,11 @@ STACKS = {"a": {"services": {"web": {"publish": {8080: 80}}, "job": {}}}}
             lambda: FILTERS.site_origins({"A": {"s": {}, "t": {}}}, "A", ["x"]),
             "A: it has no site `x`; write one of s, t",
         ),
+        (lambda: FILTERS.sites_with_page({"A": {"s": {}}}, "/p"), "no site shows /p"),
+        (
+            lambda: FILTERS.sites_with_page({"A": {"s": {"names": ["x.org"], "pages": {"/p": "/f"}}}}, "/p"),
+            "platform_sites.A.s: it shows /p to everybody; give it `users`",
+        ),
         (lambda: FILTERS.edge_sites({"A": {"s": {"service": "a/wed"}}}, "A", "", STACKS, {}), "write one of a/web"),
         (
             lambda: FILTERS.edge_sites({"A": {"s": {"service": "a/job"}}}, "A", "", STACKS, {}),

@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(REPOSITORY))
 runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
 
+# Below are imports that need this path, hence the noqa.
 from ansible.module_utils.platform.engine.workflow import declaration_of  # noqa: E402
 from ansible.module_utils.platform.kinds import KINDS  # noqa: E402
 from ansible.plugins.loader import init_plugin_loader  # noqa: E402
