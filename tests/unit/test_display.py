@@ -307,6 +307,18 @@ def test_a_failure_is_told_once_at_the_end(tmp_path: Path) -> None:
             ["Finalization of", "resolving value", "filter plugin"],
         ),
         (
+            [
+                {
+                    "name": "C",
+                    "vars": {"to": "{{ {'A': {'s': {}, 't': {}}} | site_origins('A', ['x']) }}"},
+                    "ansible.builtin.debug": {"msg": "never"},
+                    "when": "to | length > 0",
+                }
+            ],
+            ["platform_sites.A: it has no site `x`; write one of s, t"],
+            ["expression failed", "resolving value", "filter plugin"],
+        ),
+        (
             [task("P", "platform_plan", failed=True, msg="x", problem="The zone is wrong.\nWrite another.")],
             ["Failed: Play · P", "The zone is wrong.", "Write another."],
             ["alpha:"],
@@ -330,6 +342,7 @@ def test_a_failure_is_told_once_at_the_end(tmp_path: Path) -> None:
         "retries",
         "undefined",
         "filter",
+        "filter in a condition",
         "own",
         "no_log",
         "escapes",
