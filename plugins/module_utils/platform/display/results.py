@@ -15,7 +15,8 @@ _EMPTY = ("non-zero return code", "MODULE FAILURE", "Unhandled error during modu
 #: what Ansible puts before a message of a module, and of a filter: the names of arguments on the way to it, or `when`
 _BEFORE = re.compile(
     r"(?:(?:Task|Module|Action) failed: )*"
-    r"(?:(?:Finalization of task args for '[^']+' failed: |A 'when' expression failed: )?(?:Error while resolving value for '[^']+': )*"
+    r"(?:(?:Finalization of task args for '[^']+' failed: |A 'when' expression failed: )?"
+    r"(?:Error while resolving value for '[^']+': )*"
     r"The filter plugin '[^']+' failed: )?"
 )
 HIDDEN = "its output is not shown, because it carries secrets (no_log)"
