@@ -206,3 +206,14 @@ def test_a_verb_says_what_is_true_now() -> None:
     assert call("app", "app_said", became, {}, asked) == "koin/api ran already, unchanged: r/api:2@sha256:a."
     told = call("app", "app_said", became, {}, asked, "It crashed.")
     assert told == "It crashed.\nkoin/api runs r/api:2@sha256:a."
+
+
+def test_users_of_the_cache_log_in_with_what_they_had_before() -> None:
+    old, new, other = ("#" + hashlib.sha256(word.encode()).hexdigest() for word in ("old", "new", "other"))
+    present = f"user default off resetpass\nuser app on {other} {old} resetkeys ~a:* +@all\nuser gone on {old} ~*\n"
+    for password, before, logins in (
+        ("new", present, [new, other, old]),
+        ("old", present, [old, other]),
+        ("new", "", [new]),
+    ):
+        assert call("valkey", "login_hashes", {"app": password}, before) == {"app": logins}

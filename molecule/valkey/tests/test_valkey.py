@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
+import re
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -303,6 +306,70 @@ def test_the_exporter_answers_nobody_without_tls(client: Host, address: str) -> 
 # --- Passwords -------------------------------------------------------------------------------------------------------
 
 
+def play(**variables: str) -> str:
+    """Run changed.yml; what it printed."""
+    played = subprocess.run(
+        [
+            *("ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "-e", json.dumps(variables)),
+            str(Path(__file__).parents[1] / "changed.yml"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert "throwaway" not in played.stdout + played.stderr
+    return played.stdout
+
+
+@pytest.fixture
+def connected(client: Host, address: str) -> Iterator[Callable[[], list[str]]]:
+    """A client that logs in once and asks its number five times a second; the answers so far."""
+    asking = (
+        f"(echo {STAGE}; while sleep 0.2; do echo CLIENT ID; done) | valkey-cli -h {address} -p 6379 --tls"
+        f" --cacert {BUNDLE} --user koin_stage --askpass --no-auth-warning > /run/connected 2>&1"
+    )
+    client.check_output("systemd-run --collect --unit=connected sh -c %s", asking)
+    yield lambda: client.check_output("cat /run/connected").splitlines()
+    client.check_output("systemctl stop connected")
+
+
+def test_former_passwords_count_until_they_are_retired_and_nobody_is_disconnected(
+    host: Host, client: Host, address: str, connected: Callable[[], list[str]]
+) -> None:
+    words, admin = ("stage", "second", "third"), "throwaway-admin-'\"\\$%-0123"
+
+    def accepted() -> list[str]:
+        asked = {
+            word: ask(client, address, "ACL WHOAMI", "koin_stage", f"throwaway-{word}-0123456789") for word in words
+        }
+        return [word for word, answer in asked.items() if answer.stdout == "koin_stage\n"]
+
+    def server() -> list[str]:
+        return re.findall("run_id:.*", host.check_output("valkey-admin INFO server"))
+
+    started = server()
+    assert accepted() == ["stage"]
+    play(word="second", admin="throwaway-admin-second-0123")
+    assert accepted() == ["stage", "second"]
+    assert re.search(r"changed=0 ", play(word="second", admin="throwaway-admin-second-0123"))
+    # The run before was killed, so that programs may have any of them.
+    play(word="third", admin=admin)
+    assert accepted() == ["stage", "second", "third"]
+    play(word="stage", admin=admin)
+    assert accepted() == ["stage", "second", "third"]
+    play(word="stage", admin=admin, former="gone")
+    assert accepted() == ["stage"]
+    assert ask(client, address, "PING", "admin", "throwaway-admin-second-0123").rc == 1
+    assert re.search(r"changed=0 ", play(word="stage", admin=admin, former="gone"))
+    # The administrator's password has changed as well, without a restart.
+    assert server() == started
+    answers = connected()
+    assert len(answers) > 20
+    assert len(set(answers)) == 1
+
+
 def test_passwords_were_in_no_command_line(host: Host) -> None:
     host.run("systemctl stop watch-processes")
     seen = host.file("/var/tmp/processes").content_string
@@ -326,7 +393,7 @@ def test_passwords_are_in_no_log_and_two_files(host: Host) -> None:
 
 def test_passwords_are_not_in_the_log_of_the_run() -> None:
     log = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "ansible.log").read_text()
-    assert "Configure | Write settings and users" in log
+    assert "Users | Write them" in log
     assert "throwaway" not in log
 
 
