@@ -28,6 +28,7 @@ from ansible.module_utils.platform.engine.plan import plan_in
 from ansible.module_utils.platform.engine.session import Clients
 from ansible.module_utils.platform.kinds import KINDS
 
+from tests.support import strays
 from tests.support.checkout import Checkout
 from tests.support.local_aws import LocalAws
 from tests.support.platform import Platform, Run, declared, specs
@@ -113,26 +114,17 @@ def _adopt(aws: LocalAws, checkout: Checkout, what: str = "", *arguments: str, *
     return run
 
 
-def _record(aws: LocalAws, name: str, kind: str, *values: str) -> None:
-    client = aws.client("route53")
-    zone = next(item["Id"] for item in client.list_hosted_zones()["HostedZones"] if item["Name"] == "koreatech.in.")
-    record = {"Name": name, "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": value} for value in values]}
-    batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
-    client.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
-
-
 @pytest.fixture(scope="module")
-def strays(aws: LocalAws) -> LocalAws:
+def strayed(aws: LocalAws) -> LocalAws:
     """The account, with what somebody made and changed in the console."""
-    _record(aws, "old.koreatech.in", "A", "13.125.7.44")
-    _record(aws, "koreatech.in", "MX", "1 aspmx.l.google.com.", "5 alt1.aspmx.l.google.com.")
+    strays.record(aws, "koreatech.in", "old.koreatech.in", "A", "13.125.7.44")
+    strays.record(aws, "koreatech.in", "koreatech.in", "MX", "1 aspmx.l.google.com.", "5 alt1.aspmx.l.google.com.")
     where = {"LocationConstraint": "ap-northeast-2"}
     aws.client("s3").create_bucket(Bucket="koin-archive", CreateBucketConfiguration=where)
     suspended = {"Status": "Suspended"}
     aws.client("s3").put_bucket_versioning(Bucket="kap-test", VersioningConfiguration=suspended)
     ec2 = aws.client("ec2")
-    (vpc,) = ec2.describe_vpcs()["Vpcs"]
-    group = ec2.create_security_group(GroupName="Legacy", Description="old host", VpcId=vpc["VpcId"])["GroupId"]
+    group = strays.group(aws, "Legacy")
     rule = {"IpProtocol": "tcp", "FromPort": 8000, "ToPort": 8010, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
     ec2.allocate_address(Domain="vpc")
@@ -147,10 +139,10 @@ def _plan(aws: LocalAws, checkout: Checkout, tmp_path: Path) -> list[tuple[str, 
 
 
 def test_one_record_is_added_and_nothing_else_changes(
-    strays: LocalAws, checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
+    strayed: LocalAws, checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    before = _plan(strays, checkout, tmp_path_factory.mktemp("plan"))
-    run = _adopt(strays, checkout, "record old.koreatech.in A")
+    before = _plan(strayed, checkout, tmp_path_factory.mktemp("plan"))
+    run = _adopt(strayed, checkout, "record old.koreatech.in A")
     assert run.status == 0, run.output
     added = [
         "-platform_records: {}",
@@ -165,51 +157,51 @@ def test_one_record_is_added_and_nothing_else_changes(
     assert all(line in run.output for line in added)
     assert "To undo: git restore group_vars/all/aws_dns.yml" in run.output
     assert "record old.koreatech.in A is declared as the account has it: the plan is empty for it." in run.output
-    after = _plan(strays, checkout, tmp_path_factory.mktemp("plan"))
+    after = _plan(strayed, checkout, tmp_path_factory.mktemp("plan"))
     assert set(before) - set(after) == {("unmanaged", "record", "old.koreatech.in A")}
     assert set(after) - set(before) == set()
 
 
 def test_everything_that_is_undeclared_is_adopted_at_once(
-    strays: LocalAws, checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
+    strayed: LocalAws, checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    asked = _adopt(strays, checkout)
+    asked = _adopt(strayed, checkout)
     assert asked.status == 0, asked.output
     assert "Nothing was written. 4 could be adopted" in asked.output
     assert "-e what=all" in asked.output
     assert checkout.changed() == []
-    run = _adopt(strays, checkout, "all")
+    run = _adopt(strayed, checkout, "all")
     assert run.status == 0, run.output
     assert "Not adopted: elastic_ip" in run.output
     assert [line for line in checkout.changed() if line.startswith("-")] == ["-platform_records: {}"]
-    left = _plan(strays, checkout, tmp_path_factory.mktemp("plan"))
+    left = _plan(strayed, checkout, tmp_path_factory.mktemp("plan"))
     # What differs is not followed unasked; an address that nothing has cannot be declared.
     assert [(action, kind) for action, kind, _ in left] == [("change", "bucket"), ("unmanaged", "elastic_ip")]
 
 
 def test_what_differs_is_kept_only_when_told_to(
-    strays: LocalAws, checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
+    strayed: LocalAws, checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    refused = _adopt(strays, checkout, "bucket kap-test")
+    refused = _adopt(strayed, checkout, "bucket kap-test")
     assert refused.status == 2
     assert "bucket kap-test is declared, and differs in versioning." in refused.output
     assert "-e keep=live" in refused.output
     assert checkout.changed() == []
-    tried = _adopt(strays, checkout, "bucket kap-test", "--check", keep="live")
+    tried = _adopt(strayed, checkout, "bucket kap-test", "--check", keep="live")
     assert tried.status == 0, tried.output
     assert "Nothing was written (check mode)." in tried.output
     assert checkout.changed() == []
-    run = _adopt(strays, checkout, "bucket kap-test", keep="live")
+    run = _adopt(strayed, checkout, "bucket kap-test", keep="live")
     assert run.status == 0, run.output
     assert checkout.changed() == ["+    versioning: false"]
-    left = _plan(strays, checkout, tmp_path_factory.mktemp("plan"))
+    left = _plan(strayed, checkout, tmp_path_factory.mktemp("plan"))
     assert [item for item in left if item[0] != "unmanaged"] == []
 
 
-def test_changes_that_are_not_committed_are_kept(strays: LocalAws, checkout: Checkout) -> None:
+def test_changes_that_are_not_committed_are_kept(strayed: LocalAws, checkout: Checkout) -> None:
     path = "group_vars/all/aws_dns.yml"
     checkout.replace(path, "# Seconds.", "# Seconds, at most.")
-    run = _adopt(strays, checkout, "record old.koreatech.in A")
+    run = _adopt(strayed, checkout, "record old.koreatech.in A")
     assert run.status == 0, run.output
     assert {"-# Seconds.", "+# Seconds, at most.", "+  old.koreatech.in:"} <= set(checkout.changed())
     command = next(line for line in run.output.splitlines() if "git apply" in line).rpartition(": ")[2]

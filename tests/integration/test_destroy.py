@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import strays
 from tests.support.checkout import Checkout
 from tests.support.inventory import inventory
 from tests.support.local_aws import Keys, LocalAws
@@ -28,14 +29,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
         platform = Platform(started)
         platform.bound()
         platform.provision()
-        ec2 = started.client("ec2")
-        (vpc,) = ec2.describe_vpcs()["Vpcs"]
-        ec2.create_security_group(GroupName="Legacy", Description="old host", VpcId=vpc["VpcId"])
-        route53 = started.client("route53")
-        zone = next(item["Id"] for item in route53.list_hosted_zones()["HostedZones"] if item["Name"] == "bcsdlab.com.")
-        record = {"Name": "old.bcsdlab.com", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "13.125.7.44"}]}
-        batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
-        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+        strays.group(started, "Legacy")
+        strays.record(started, "bcsdlab.com", "old.bcsdlab.com", "A", "13.125.7.44")
         started.client("s3").put_object(Bucket="kap-test", Key="upload/cat.jpg", Body=b"cat")
         yield started
 

@@ -1,0 +1,113 @@
+"""`adopt` and `destroy`, killed with all of their processes at seeded moments, and run again; `make faults` runs it.
+
+The verbs that ask hosts are killed by tests/e2e/long_kills.py. KILLS moments (10) of SEED (1).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support import strays
+from tests.support.checkout import Checkout
+from tests.support.inventory import inventory
+from tests.support.local_aws import LocalAws
+from tests.support.platform import Platform, Run
+from tests.support.processes import kill_all
+
+KILLS, SEED = int(os.environ.get("KILLS", "10")), int(os.environ.get("SEED", "1"))
+COMPUTE = "group_vars/all/aws_compute.yml"
+
+
+def _kill(platform: Platform, verb: str, after: float, /, **variables: Any) -> bool:
+    """Whether it was killed before it had ended by itself."""
+    run = platform.start(verb, **variables)
+    try:
+        run.communicate(timeout=after)
+    except subprocess.TimeoutExpired:
+        kill_all(run.pid)
+        run.communicate()
+        return True
+    return False
+
+
+def _moments(name: str, whole: float) -> list[float]:
+    chance = random.Random(f"{SEED} {name}")
+    return sorted(chance.uniform(0.5, whole * 0.95) for _ in range(KILLS))
+
+
+def _timed(platform: Platform, verb: str, /, **variables: Any) -> tuple[Run, float]:
+    began = time.monotonic()
+    run = platform.playbook(verb, **variables)
+    assert run.status == 0, run.output
+    return run, time.monotonic() - began
+
+
+def _declaration(checkout: Checkout) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (checkout.top / "group_vars/all").iterdir()}
+
+
+def test_adopt_writes_a_file_whole_or_not_at_all(local_aws: LocalAws, tmp_path: Path) -> None:
+    local_aws.reset(empty=True)
+    checkout = Checkout(tmp_path)
+    platform = Platform(local_aws, top=checkout.top)
+    platform.bound()
+    platform.provision()
+    strays.group(local_aws, "Legacy")
+    strays.record(local_aws, "koreatech.in", "old.koreatech.in", "A", "13.125.7.44")
+    where = {"LocationConstraint": "ap-northeast-2"}
+    local_aws.client("s3").create_bucket(Bucket="koin-archive", CreateBucketConfiguration=where)
+    before = _declaration(checkout)
+    _, whole = _timed(platform, "adopt", what="all")
+    adopted = _declaration(checkout)
+    assert len({name for name in before if before[name] != adopted[name]}) == 3
+    killed, slowest = 0, 0.0
+    for moment in _moments("adopt", whole):
+        checkout.git("checkout", "--quiet", ".")
+        killed += _kill(platform, "adopt", moment, what="all")
+        half = _declaration(checkout)
+        assert half.keys() == before.keys(), moment
+        for name, text in half.items():
+            yaml.safe_load(text)
+            assert text in (before[name], adopted[name]), (moment, name)
+        _, took = _timed(platform, "adopt", what="all")
+        slowest = max(slowest, took)
+        assert _declaration(checkout) == adopted, moment
+    print(f"adopt: {whole:.0f} s; killed {killed} times, the next run took at most {slowest:.0f} s")
+    assert killed >= KILLS * 0.8
+
+
+def test_destroy_takes_the_rest_and_nothing_else(local_aws: LocalAws, tmp_path: Path) -> None:
+    local_aws.reset(empty=True)
+    checkout = Checkout(tmp_path)
+    checkout.replace(COMPUTE, "aws_compute_kept_roles: [PROD, DB]", "aws_compute_kept_roles: []")
+    text = checkout.text(COMPUTE).replace("    termination_protection: true\n", "    termination_protection: false\n")
+    (checkout.top / COMPUTE).write_text(text)
+    platform = Platform(local_aws, top=checkout.top)
+
+    def build() -> None:
+        platform.bound()
+        platform.provision()
+        # Else the database's host stays, as a host whose data nobody has.
+        local_aws.client("s3").put_object(Bucket="koin-backup", Key="verified/now", Body=b"")
+
+    build()
+    strays.group(local_aws, "Legacy")
+    _, whole = _timed(platform, "destroy", name="koin")
+    left = inventory(local_aws)
+    assert left["groups"]["Legacy"] == 1
+    killed, slowest = 0, 0.0
+    for moment in _moments("destroy", whole):
+        build()
+        killed += _kill(platform, "destroy", moment, name="koin")
+        _, took = _timed(platform, "destroy", name="koin", wait="3m")
+        slowest = max(slowest, took)
+        assert inventory(local_aws) == left, moment
+    print(f"destroy: {whole:.0f} s; killed {killed} times, the next run took at most {slowest:.0f} s")
+    assert killed >= KILLS * 0.8
