@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -25,10 +26,10 @@ OUTSIDE = ("8.8.8.8", "203.0.113.9", "198.51.100.7", "200.1.2.3", "10.9.0.5", "2
 
 
 class RandomPlatform:
-    """One account. The same seed makes the same one."""
+    """One account. chance: decides everything about it; hypothesis has one that shrinks."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
+    def __init__(self, chance: random.Random) -> None:
+        self.random = chance
         self.cidrs = [
             *(
                 "0.0.0.0/0",
@@ -61,8 +62,12 @@ class RandomPlatform:
             self._groups_of(raw["VpcId"])
         self._acl_entries()
 
+    def __repr__(self) -> str:
+        return json.dumps(self.account, indent=1)
+
     def _chance(self, probability: float) -> bool:
-        return self.random.random() < probability
+        # Shrinks to no.
+        return self.random.randint(1, 100) > 100 * (1 - probability)
 
     # --- Network ------------------------------------------------------------------------------------------------------
 
@@ -114,9 +119,8 @@ class RandomPlatform:
     def _routes(self, gateway: str) -> list[dict[str, Any]]:
         found = []
         wanted = ["0.0.0.0/0"] * self._chance(0.9) + ["::/0"] * self._chance(0.7)
-        wanted += self.random.sample(["198.51.100.0/24", "8.0.0.0/6", "10.9.0.0/16", "10.0.0.0/8"], k=1) * self._chance(
-            0.3
-        )
+        if self._chance(0.3):
+            wanted.append(self.random.choice(["198.51.100.0/24", "8.0.0.0/6", "10.9.0.0/16", "10.0.0.0/8"]))
         for cidr in wanted:
             key = "DestinationIpv6CidrBlock" if ":" in cidr else "DestinationCidrBlock"
             private = cidr.startswith("10.")
@@ -152,8 +156,9 @@ class RandomPlatform:
     def _acl_entries(self) -> None:
         for acl in self.account["network_acls"]:
             for egress in (False, True):
-                numbers = sorted(self.random.sample(range(1, 400), k=self.random.randint(0, 6)))
-                for number in numbers:
+                number = 0
+                for _ in range(self.random.randint(0, 6)):
+                    number += self.random.randint(1, 60)
                     acl["Entries"].append(self._entry(number, egress, self.random.choice(self.cidrs), 0.65))
                 if self._chance(0.75):
                     for number, cidr in ((500, "0.0.0.0/0"), (501, "::/0")):
@@ -212,12 +217,12 @@ class RandomPlatform:
         self.cidrs.append(f"{private}/32")
         vpc = subnet["VpcId"]
         names = [f"sg-{vpc[-1]}{one}" for one in range(self.groups[vpc])]
-        chosen = self.random.sample(names, k=self.random.randint(1, min(3, len(names))))
+        chosen = {self.random.choice(names) for _ in range(self.random.randint(1, 3))}
         raw: dict[str, Any] = {
             "NetworkInterfaceId": f"eni-{number}-{index}",
             "SubnetId": subnet["SubnetId"],
             "Attachment": {"DeviceIndex": index},
-            "Groups": [{"GroupId": name} for name in chosen],
+            "Groups": [{"GroupId": name} for name in sorted(chosen)],
             "PrivateIpAddress": private,
             "PrivateIpAddresses": [{"PrivateIpAddress": private}],
         }

@@ -1,22 +1,47 @@
-"""What has to hold in every network, tried on random ones."""
+"""What has to hold in every network. Hypothesis makes the accounts, and shrinks one that breaks a law."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from ansible.module_utils.platform.reach.model import address
 from ansible.module_utils.platform.reach.paths import End, Paths, Reach
 from ansible.module_utils.platform.reach.ports import NONE, both, without
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
 
+from rehearsal import REPOSITORY
 from tests.support.random_platforms import OUTSIDE, RandomPlatform
 from tests.support.reach_networks import network
 
-SEEDS = range(150)
+#: source, target, protocol
 Asked = tuple[str, str, str]
+#: how many pairs of a large account are asked for
+_ASKED = 40
+
+# What hypothesis remembers of this code.
+set_hypothesis_home_dir(REPOSITORY / ".cache/hypothesis")
+LAW = settings(
+    max_examples=80,
+    # The same accounts in each run, and nothing is written into the tree.
+    derandomize=True,
+    database=None,
+    # Beside other tests a minute is no measure.
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    report_multiple_bugs=False,
+)
+
+
+@st.composite
+def platforms(draw: st.DrawFn) -> RandomPlatform:
+    """Accounts; every choice in one can shrink."""
+    return RandomPlatform(draw(st.randoms(use_true_random=False)))
 
 
 def copied(account: dict[str, Any]) -> dict[str, Any]:
@@ -33,13 +58,15 @@ def ends(paths: Paths, source: str, target: str) -> tuple[End, End]:
 
 
 def asked(platform: RandomPlatform) -> list[Asked]:
-    """Pairs of hosts, of hosts and outsiders, and protocols."""
+    """Pairs of hosts, and of hosts and outsiders, each with a protocol."""
     own, found = platform.addresses(), []
     for here, instance in own:
-        found += [(here, there, "tcp") for there, other in own if instance != other]
-        found += [pair for there in OUTSIDE for pair in ((here, there, "udp"), (there, here, "tcp"))]
+        found += [(here, there) for there, other in own if instance != other]
+        found += [pair for there in OUTSIDE for pair in ((here, there), (there, here))]
     found = [pair for pair in found if (":" in pair[0]) == (":" in pair[1])]
-    return random.Random(len(found)).sample(found, k=min(40, len(found)))
+    protocols = ("tcp", "udp", "tcp", "icmp", "tcp", "esp", "tcp")
+    chosen = found[:: len(found) // _ASKED + 1]
+    return [(*pair, protocols[number % len(protocols)]) for number, pair in enumerate(chosen)]
 
 
 def reaches(account: dict[str, Any], pairs: list[Asked]) -> list[Reach]:
@@ -48,53 +75,55 @@ def reaches(account: dict[str, Any], pairs: list[Asked]) -> list[Reach]:
     return [paths.reach(*ends(paths, source, target), protocol) for source, target, protocol in pairs]
 
 
-def _without_an_allow(account: dict[str, Any], chance: random.Random) -> Iterator[dict[str, Any]]:
-    """The account without one rule of a group, and without one allowing entry of an ACL."""
-    one, other = copied(account), copied(account)
-    group = chance.choice(one["security_groups"])
-    for part in ("IpPermissions", "IpPermissionsEgress"):
-        if group[part]:
-            del group[part][chance.randrange(len(group[part]))]
-    for acl in other["network_acls"]:
-        allowing = [entry for entry in acl["Entries"] if entry["RuleAction"] == "allow"]
-        if allowing:
-            acl["Entries"].remove(chance.choice(allowing))
-    yield from (one, other)
+def allows(account: dict[str, Any]) -> list[Callable[[], None]]:
+    """How to take away each rule of a group, and each entry of an ACL that allows."""
+    rules = [
+        (group[part], rule)
+        for group in account["security_groups"]
+        for part in ("IpPermissions", "IpPermissionsEgress")
+        for rule in group[part]
+    ]
+    entries = [(acl["Entries"], one) for acl in account["network_acls"] for one in acl["Entries"]]
+    every = [*rules, *((known, one) for known, one in entries if one["RuleAction"] == "allow")]
+    return [lambda known=known, one=one: known.remove(one) for known, one in every]  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_removing_an_allow_opens_nothing(seed: int) -> None:
-    platform = RandomPlatform(seed)
-    pairs = asked(platform)
-    before = reaches(platform.account, pairs)
-    for closed in _without_an_allow(platform.account, random.Random(seed)):
-        for was, now in zip(before, reaches(closed, pairs), strict=True):
-            assert not without(now.arrives, was.arrives)
-            assert not without(now.passes, was.passes)
+@LAW
+@given(platforms(), st.data())
+def test_removing_an_allow_opens_nothing(platform: RandomPlatform, data: st.DataObject) -> None:
+    pairs, closed = asked(platform), copied(platform.account)
+    found = allows(closed)
+    for number in data.draw(st.sets(st.sampled_from(range(len(found))), min_size=1, max_size=8)):
+        found[number]()
+    for pair, was, now in zip(pairs, reaches(platform.account, pairs), reaches(closed, pairs), strict=True):
+        assert not without(now.arrives, was.arrives), pair
+        assert not without(now.passes, was.passes), pair
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_hosts_of_one_subnet_never_meet_an_acl(seed: int) -> None:
-    platform = RandomPlatform(seed)
+@LAW
+@given(platforms())
+def test_hosts_of_one_subnet_never_meet_an_acl(platform: RandomPlatform) -> None:
     closed = copied(platform.account)
     for acl in closed["network_acls"]:
         acl["Entries"] = []
     paths = Paths(network(closed))
     subnets = {one: host.subnet for host in paths.network.hosts.values() for one in host.addresses}
-    pairs = [(here, there, name) for here, there, name in asked(platform) if address(here) in subnets]
-    same = [pair for pair in pairs if subnets[address(pair[0])] == subnets.get(address(pair[1]))]
+    same: list[Asked] = []
+    others: list[Asked] = []
+    for pair in asked(platform):
+        here, there = (subnets.get(address(one)) for one in pair[:2])
+        (same if here and here == there else others).append(pair)
     assert reaches(closed, same) == reaches(platform.account, same)
     for here, there, protocol in same:
         hops = paths.explain(*ends(paths, here, there), protocol, 443)
         assert not [hop for hop in hops if "ACL" in hop.name]
     # Across a border nothing passes without an entry.
-    others = [pair for pair in pairs if pair not in same]
-    assert all(reach.passes == NONE for reach in reaches(closed, others))
+    assert [pair for pair, reach in zip(others, reaches(closed, others), strict=True) if reach.passes] == []
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_group_stands_for_its_members_addresses(seed: int) -> None:
-    platform = RandomPlatform(seed)
+@LAW
+@given(platforms())
+def test_a_group_stands_for_its_members_addresses(platform: RandomPlatform) -> None:
     written = copied(platform.account)
     members: dict[str, list[str]] = {}
     for raw in written["instances"]:
@@ -112,24 +141,25 @@ def test_a_group_stands_for_its_members_addresses(seed: int) -> None:
     assert reaches(written, pairs) == reaches(platform.account, pairs)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_groups_let_answers_through_and_acls_do_not(seed: int) -> None:
-    platform = RandomPlatform(seed)
-    pairs, open_, deaf = asked(platform), copied(platform.account), copied(platform.account)
+@pytest.mark.parametrize("deaf", [True, False], ids=["egress", "ingress"])
+@LAW
+@given(platforms())
+def test_groups_let_answers_through_and_acls_do_not(deaf: bool, platform: RandomPlatform) -> None:
+    inside = [pair for pair in asked(platform) if {pair[0], pair[1]}.isdisjoint(OUTSIDE)]
     every = [{"RuleNumber": 1 + six, "RuleAction": "allow", "Protocol": "-1", **cidr}
              for six, cidr in enumerate(({"CidrBlock": "0.0.0.0/0"}, {"Ipv6CidrBlock": "::/0"}))]  # fmt: skip
-    # What leaves may go to low ports only: requests to them, and no answers.
+    # One direction of the ACLs lets low ports pass only: requests to them, and no answers.
     low = [{**entry, "Protocol": "6", "PortRange": {"From": 0, "To": 1023}} for entry in every]
-    for account, egress in ((open_, every), (deaf, low)):
+    open_, limited = copied(platform.account), copied(platform.account)
+    for account, entries in ((open_, every), (limited, low)):
         for table in account["route_tables"]:
             table["Routes"] = [route for route in table["Routes"] if route.get("GatewayId") == "local"]
         for acl in account["network_acls"]:
-            acl["Entries"] = [{**entry, "Egress": False} for entry in every]
-            acl["Entries"] += [{**entry, "Egress": True} for entry in egress]
-    inside = [pair for pair in pairs if {pair[0], pair[1]}.isdisjoint(OUTSIDE)]
+            acl["Entries"] = [{**entry, "Egress": deaf} for entry in entries]
+            acl["Entries"] += [{**entry, "Egress": not deaf} for entry in every]
     heard = reaches(open_, inside)
     assert [reach.passes for reach in heard] == [reach.arrives for reach in heard]
-    paths = Paths(network(deaf))
+    paths = Paths(network(limited))
     for (source, target, protocol), before in zip(inside, heard, strict=True):
         here, there = ends(paths, source, target)
         assert here.host
@@ -138,32 +168,30 @@ def test_groups_let_answers_through_and_acls_do_not(seed: int) -> None:
         if here.host.subnet == there.host.subnet:
             assert after == before
         else:
-            assert after == Reach(both(before.arrives, ((0, 1023),)), NONE)
+            assert after == Reach(both(before.arrives, ((0, 1023),)) if protocol == "tcp" else NONE, NONE)
 
 
-def _with_opposites(account: dict[str, Any], step: int) -> dict[str, Any]:
-    """Beside each entry of an ACL, that many numbers away, one that says the opposite; the list is in any order."""
-    found = copied(account)
-    opposite = {"allow": "deny", "deny": "allow"}
-    for acl in found["network_acls"]:
+def _turned(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of an ACL that says the opposite."""
+    return {**entry, "RuleAction": {"allow": "deny", "deny": "allow"}[entry["RuleAction"]]}
+
+
+@LAW
+@given(platforms(), st.integers(0, 9))
+def test_the_first_entry_that_matches_decides(platform: RandomPlatform, order: int) -> None:
+    """Beside each entry one that says the opposite changes nothing after it, and everything before it."""
+    # EC2 lists entries in any order.
+    chance = random.Random(order)
+    pairs, turned, later, sooner = asked(platform), *(copied(platform.account) for _ in range(3))
+    for number, acl in enumerate(platform.account["network_acls"]):
         own = [entry for entry in acl["Entries"] if entry["RuleNumber"] < 32767]
-        for entry in own:
-            entry["RuleNumber"] *= 10
-        acl["Entries"] += [
-            {**entry, "RuleNumber": entry["RuleNumber"] + step, "RuleAction": opposite[entry["RuleAction"]]}
-            for entry in own
-        ]
-        random.Random(step).shuffle(acl["Entries"])
-    return found
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_first_entry_that_matches_decides(seed: int) -> None:
-    platform = RandomPlatform(seed)
-    pairs, turned = asked(platform), copied(platform.account)
-    for acl in turned["network_acls"]:
-        for entry in acl["Entries"]:
-            if entry["RuleNumber"] < 32767:
-                entry["RuleAction"] = {"allow": "deny", "deny": "allow"}[entry["RuleAction"]]
-    assert reaches(_with_opposites(platform.account, 1), pairs) == reaches(platform.account, pairs)
-    assert reaches(_with_opposites(platform.account, -1), pairs) == reaches(turned, pairs)
+        last = [entry for entry in acl["Entries"] if entry not in own]
+        turned["network_acls"][number]["Entries"] = [*map(_turned, own), *last]
+        for account, step in ((later, 1), (sooner, -1)):
+            apart = [{**entry, "RuleNumber": entry["RuleNumber"] * 10} for entry in own]
+            opposite = [{**_turned(entry), "RuleNumber": entry["RuleNumber"] + step} for entry in apart]
+            entries = [*apart, *opposite, *last]
+            chance.shuffle(entries)
+            account["network_acls"][number]["Entries"] = entries
+    assert reaches(later, pairs) == reaches(platform.account, pairs)
+    assert reaches(sooner, pairs) == reaches(turned, pairs)

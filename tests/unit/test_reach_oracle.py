@@ -38,7 +38,7 @@ def questions(platform: RandomPlatform, count: int) -> Iterator[tuple[str, str, 
 
 def compare(seed: int) -> Counter[str]:
     """What of one account was asked and found; fails at the first difference."""
-    platform = RandomPlatform(seed)
+    platform = RandomPlatform(random.Random(seed))
     paths, simulator = Paths(network(platform.account)), Simulator(platform.account)
     hosts = {one: host for host in paths.network.hosts.values() for one in host.addresses}
     counts: Counter[str] = Counter()
