@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -15,6 +16,7 @@ runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.planning import Networks, networks_of  # noqa: E402
 from ansible.module_utils.platform.reach import ask, show  # noqa: E402
+from ansible.module_utils.platform.reach.listening import open_ports  # noqa: E402
 from ansible.module_utils.platform.reach.matrix import Matrix, as_data  # noqa: E402
 from ansible.module_utils.platform.reach.policy import VARIABLE  # noqa: E402
 from ansible.module_utils.platform.reviewing import read_sources, reviewer  # noqa: E402
@@ -26,7 +28,7 @@ class ActionModule(ActionBase):
     """Show who reaches whom, or explain one path."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset({"source", "target", "port", "protocol", "of", "expect"})
+    _VALID_ARGS = frozenset({"source", "target", "port", "protocol", "of", "expect", "show"})
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Print it; fail when a path is not as expected."""
@@ -51,6 +53,9 @@ class ActionModule(ActionBase):
             return self._path(matrix, source, target, what, variables)
         if self._argument("port") or self._argument("expect"):
             raise PlatformError("A path has two ends: add -e from=internet -e to=KOIN_DB.")
+        data = {"reach": as_data(matrix.network), "open": open_ports(matrix)}
+        if not boolean(self._task.args.get("show", True)):
+            return data
         wanted = [ask.host_called(name, matrix) for name in (source, target) if name]
         lines = [f"Who reaches whom, as {what}:", "", *show.table(matrix, *wanted)]
         if not wanted:
@@ -58,7 +63,7 @@ class ActionModule(ActionBase):
         if not declared:
             lines += _section("provision.yml would change this:", show.changes(matrix, Matrix(found.after)))
         display.display("\n".join(lines))
-        return {"reach": as_data(matrix.network)}
+        return data
 
     def _findings(self, found: Networks, matrix: Matrix, variables: Mapping[str, Any]) -> list[str]:
         """What the policy forbids, and what is open without need."""

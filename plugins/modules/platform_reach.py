@@ -33,6 +33,10 @@ options:
     description: Whether the path should be V(open) or V(closed).
     type: str
     default: open
+  show:
+    description: Whether to print anything; for a play that wants the data only. Without O(source) and O(target).
+    type: bool
+    default: true
 author: BCSDLab
 """
 
@@ -51,6 +55,12 @@ EXAMPLES = r"""
 RETURN = r"""
 reach:
   description: The matrix as plain data, as C(reach.matrix.as_data) describes it; without O(source) and O(target).
+  returned: success
+  type: dict
+open:
+  description: >-
+    The ports of each host that anybody else reaches, with answers: by host and protocol (tcp, udp), as lists of first
+    and last port; without O(source) and O(target).
   returned: success
   type: dict
 verdicts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from ansible.module_utils.platform.reach.declared import declared
 from ansible.module_utils.platform.reach.observed import observed
 
+from rehearsal import REPOSITORY
 from tests.support.checkout import Checkout
 from tests.support.local_aws import LocalAws
 from tests.support.platform import Platform
@@ -54,6 +56,19 @@ def test_reach_shows_who_reaches_whom(built: Built) -> None:
     assert run.status == 0
     assert re.search(r"→ KOIN_DB\n +administrators +tcp/22222\n", run.output)
     assert "provision.yml would change" not in run.output
+
+
+def test_a_play_gets_the_open_ports_without_the_table(built: Built, tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    (checkout.top / "playbooks").unlink()
+    shutil.copytree(REPOSITORY / "playbooks", checkout.top / "playbooks")
+    expect = """        expect: "{{ expect | default('') }}"\n"""
+    told = """    - name: Tell\n      platform_tell:\n        text: "open: {{ found.open.KOIN_DB.tcp }}"\n"""
+    checkout.replace("playbooks/reach.yml", expect, f"        show: false\n      register: found\n{told}")
+    run = Platform(built.aws, top=checkout.top).playbook("reach")
+    assert run.status == 0, run.output
+    assert "open: [[3306, 3306], [6379, 6379], [9100, 9100], [9104, 9104], [9121, 9121], [22222, 22222]]" in run.output
+    assert "→" not in run.output
 
 
 def test_reach_explains_one_path(built: Built) -> None:

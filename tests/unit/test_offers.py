@@ -119,7 +119,8 @@ def test_every_secret_is_used(koin: DeclaredHosts) -> None:
 
 def test_what_verify_compares_needs_no_secret(tmp_path: Path) -> None:
     hosts = DeclaredHosts(tmp_path, secrets=False)
-    for variable in ("verify_listening", "verify_listening_sometimes", "verify_names", "verify_names_elsewhere"):
+    listening = ("verify_guarded", "verify_listening", "verify_listening_sometimes")
+    for variable in (*listening, "verify_names", "verify_names_elsewhere"):
         assert hosts.value("koin-prod", variable)
     assert hosts.value("bcsdlab-internal", "verify_names_login")
 

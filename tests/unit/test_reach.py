@@ -10,7 +10,7 @@ import pytest
 from ansible.module_utils.platform.engine.errors import PlatformError
 from ansible.module_utils.platform.reach import ask, ports, show
 from ansible.module_utils.platform.reach.declared import declared
-from ansible.module_utils.platform.reach.listening import findings
+from ansible.module_utils.platform.reach.listening import findings, open_ports, seen_findings
 from ansible.module_utils.platform.reach.matrix import Matrix, as_data
 from ansible.module_utils.platform.reach.model import block
 from ansible.module_utils.platform.reach.policy import Facts, policy_problems, shape_problems
@@ -188,6 +188,35 @@ def test_what_is_open_listens_and_the_other_way_round() -> None:
         "open, but nothing listens: internet → web tcp/80",
         "open, but nothing listens: web → db udp/53",
         "listens, but nobody else reaches it: db tcp/3306",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        ({"tcp 443": "nginx"}, []),
+        ({}, ["open, but nothing listens: tcp/443"]),
+        ({"udp 443": "nginx"}, ["open, but nothing listens: tcp/443",
+                                "listens, but nobody else reaches it: udp/443 (nginx)"]),
+        ({"tcp 443": "nginx", "tcp 9100": "exporter"}, ["listens, but nobody else reaches it: tcp/9100 (exporter)"]),
+        # A service's port, which the packet filter keeps for the host.
+        ({"tcp 443": "nginx", "tcp 8080": "dockerd"}, []),
+        ({"tcp 443": "nginx", "udp 68": "systemd-network"}, []),
+    ],
+)  # fmt: skip
+def test_what_is_open_is_compared_with_what_was_seen(seen: dict[str, str], told: list[str]) -> None:
+    # As the inventory of the checks has it.
+    open_ = json.loads(json.dumps(open_ports(matrix(small()))))
+    assert open_ == {"web": {"tcp": [[443, 443]], "udp": []}, "db": {"tcp": [[3306, 3306]], "udp": []}}
+    assert list(seen_findings(open_["web"], seen, ["tcp 8080"], ["udp 68"])) == told
+
+
+def test_an_open_port_that_the_host_guards_is_told() -> None:
+    account = small()
+    group(account, "web")["IpPermissions"] += [allow("tcp", 8080, ANYWHERE), allow("udp", 4789, ANYWHERE)]
+    open_ = open_ports(matrix(account))["web"]
+    assert list(seen_findings(open_, {"tcp 443": "nginx", "tcp 8080": "dockerd"}, ["tcp 8080"], ["udp 4789"])) == [
+        "open, but the host's packet filter lets nobody in: tcp/8080 (dockerd)",
     ]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,6 +47,70 @@ def test_a_service_that_restarts_again_and_again_is_noticed(state: Any, noticed:
     shown = f"{NOW}\n\n{service('active', 'running', 0, 9999)}\n\n{service(*state)}\n"
     host = SimpleNamespace(check_output=lambda _: shown)
     assert bool(HOSTS.restarting(host)) is noticed
+
+
+SOCKETS = """\
+tcp LISTEN 0 511 0.0.0.0:443 0.0.0.0:* users:(("nginx",pid=812,fd=6),("nginx",pid=811,fd=6))
+tcp LISTEN 0 511 [::]:443 [::]:* users:(("nginx",pid=811,fd=7))
+tcp LISTEN 0 128 127.0.0.1:8090 0.0.0.0:* users:(("python3",pid=5,fd=3))
+tcp LISTEN 0 128 [::1]:8090 [::]:* users:(("python3",pid=5,fd=4))
+tcp LISTEN 0 4096 *:9100 *:* users:(("prometheus-node",pid=9,fd=3))
+udp UNCONN 0 0 172.31.0.20%ens5:68 0.0.0.0:* users:(("systemd-network",pid=2,fd=9))
+udp UNCONN 0 0 0.0.0.0:4789 0.0.0.0:*
+"""
+LISTENING: dict[str, Any] = {
+    "inventory_hostname": "koin-prod",
+    "verify_listening": ["tcp 443", "tcp 9100"],
+    "verify_listening_sometimes": ["udp 68", "udp 4789"],
+    "verify_guarded": [],
+}
+
+
+def sockets(lines: str = SOCKETS) -> Any:
+    """A host on which this listens."""
+    return SimpleNamespace(check_output=lambda _: lines)
+
+
+def test_what_listens_beyond_loopback_is_seen_with_its_program() -> None:
+    assert HOSTS.listeners(sockets()) == {
+        "tcp 443": "nginx",
+        "tcp 9100": "prometheus-node",
+        "udp 68": "systemd-network",
+        "udp 4789": "kernel",
+    }
+
+
+def test_a_port_that_is_not_declared_is_noticed_and_one_that_does_not_listen() -> None:
+    HOSTS.test_what_listens_is_what_is_declared(sockets(), LISTENING)
+    HOSTS.test_what_listens_is_what_is_declared(sockets(SOCKETS.rpartition("udp")[0]), LISTENING)
+    with pytest.raises(AssertionError, match=r"^tcp 9100 listens and is not declared: prometheus-node$"):
+        HOSTS.test_what_listens_is_what_is_declared(sockets(), LISTENING | {"verify_listening": ["tcp 443"]})
+    with pytest.raises(AssertionError, match=r"^tcp 22222 is declared and does not listen$"):
+        wanted = ["tcp 443", "tcp 9100", "tcp 22222"]
+        HOSTS.test_what_listens_is_what_is_declared(sockets(), LISTENING | {"verify_listening": wanted})
+
+
+def test_what_is_open_in_the_account_is_compared_with_what_listens() -> None:
+    notes: list[str] = []
+    seen = LISTENING | {"verify_open": {"tcp": [[80, 80], [443, 443]], "udp": [[4789, 4789]]}}
+    HOSTS.test_what_is_open_is_compared_with_what_listens(sockets(), seen, notes.append)
+    assert notes == [
+        "koin-prod: open, but nothing listens: tcp/80",
+        "koin-prod: listens, but nobody else reaches it: tcp/9100 (prometheus-node)",
+    ]
+    with pytest.raises(pytest.skip.Exception):
+        HOSTS.test_what_is_open_is_compared_with_what_listens(sockets(), LISTENING, notes.append)
+
+
+def test_notes_are_printed_by_checks_that_pass(tmp_path: Path) -> None:
+    (tmp_path / "test_noted.py").write_text("def test_noted(note):\n    note('koin-db: tcp/1')\n")
+    command = [sys.executable, "-m", "pytest", "--quiet", "--config-file=/dev/null", f"--rootdir={tmp_path}"]
+    command += ["-p", "no:cacheprovider", "-p", "conftest", str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "checks/verify")}
+    run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "note: koin-db: tcp/1" in run.stdout.splitlines()
+    assert "1 passed" in run.stdout.splitlines()[-1]
 
 
 class Visit:
