@@ -58,6 +58,7 @@ class ActionModule(ActionBase):
             return data
         wanted = [ask.host_called(name, matrix) for name in (source, target) if name]
         lines = [f"Who reaches whom, as {what}:", "", *show.table(matrix, *wanted)]
+        lines += _section("Not known:", show.unknown(matrix.network))
         if not wanted:
             lines += self._findings(found, matrix, variables)
         if not declared:
@@ -87,6 +88,7 @@ class ActionModule(ActionBase):
         found = ask.answers(matrix, source, target, protocol, int(text) if text else None)
         files = read_sources(variables.get("ansible_inventory_sources") or ())
         lines = [line for answer in found for line in (*answer.lines(files.written_at), "")]
+        lines += [*show.unknown(matrix.network), ""] if matrix.network.unknown() else []
         display.display("\n".join([f"As {what}:", *lines[:-1]]))
         verdicts = [answer.verdict for answer in found]
         right = all(verdict == (ask.PASSES if expect == "open" else ask.CLOSED) for verdict in verdicts)

@@ -113,6 +113,7 @@ _NOT_ASKED = {
     ("ec2", "describe_instance_types"),
     ("ec2", "describe_managed_prefix_lists"),
     ("ec2", "describe_network_interfaces"),
+    ("ec2", "get_managed_prefix_list_entries"),
     ("s3", "get_bucket_replication"),
     ("s3", "get_object_lock_configuration"),
     ("service-quotas", "get_service_quota"),

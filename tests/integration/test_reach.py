@@ -103,3 +103,18 @@ def test_a_broken_policy_stops_before_anything_is_written(built: Built, tmp_path
         assert f"aws_security_groups.DB.ingress.partner.cidrs.0 ({security}:{line}): internet → KOIN_DB" in run.output
         assert "tcp 3306 from 198.51.100.0/24" in run.output
         assert platform.writes() == {}
+
+
+def test_a_prefix_list_stands_for_its_ranges(built: Built) -> None:
+    ec2 = built.aws.client("ec2")
+    entries = [{"Cidr": "198.51.100.0/24", "Description": "office"}]
+    made = ec2.create_managed_prefix_list(PrefixListName="p", MaxEntries=1, AddressFamily="IPv4", Entries=entries)
+    groups = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["DB"]}])["SecurityGroups"]
+    peer = [{"PrefixListId": made["PrefixList"]["PrefixListId"]}]
+    permission = {"IpProtocol": "tcp", "FromPort": 8888, "ToPort": 8888, "PrefixListIds": peer}
+    ec2.authorize_security_group_ingress(GroupId=groups[0]["GroupId"], IpPermissions=[permission])
+    asked = {"to": "KOIN_DB", "port": 8888}
+    inside = built.platform.playbook("reach", **{"from": "198.51.100.9"}, **asked)
+    assert inside.status == 0, inside.output
+    assert f"tcp 8888 from {peer[0]['PrefixListId']}" in inside.output
+    assert built.platform.playbook("reach", **{"from": "198.51.101.9"}, **asked, expect="closed").status == 0

@@ -1025,6 +1025,20 @@ def test_a_prefix_list_counts_as_many_rules(raw: dict[str, Any], weight: int) ->
     assert _asked(many, "security_groups", {"SecurityGroups": [group()]}) == set()
 
 
+def test_ranges_of_every_prefix_list_in_a_rule_are_read() -> None:
+    (detail,) = (item for read in KINDS.reads() for item in read.then if item.into == "prefix_list_ranges")
+    strange = group(allow("tcp", 80, PrefixListIds=[{"PrefixListId": "pl-2"}]), GroupName="nobody's")
+    live = group(allow("tcp", 443, PrefixListIds=[{"PrefixListId": "pl-1"}, {"PrefixListId": "pl-2"}]))
+    assert list(detail.each(declaration({}), {"SecurityGroups": [live, strange]})) == [
+        (("pl-1",), {"PrefixListId": "pl-1"}),
+        (("pl-2",), {"PrefixListId": "pl-2"}),
+    ]
+    assert detail.value({"Entries": [{"Cidr": "198.51.100.0/24", "Description": "office"}]}) == ["198.51.100.0/24"]
+    assert detail.value({"Entries": []}) == []
+    # One that is shared no more.
+    assert detail.value({}) is None
+
+
 def _asked(declared: dict[str, Any], into: str, answer: dict[str, Any]) -> set[str]:
     """The quotas that would be read after an answer."""
     details = [detail for read in KINDS.reads() if read.into == into for detail in read.then if detail.into == "quotas"]

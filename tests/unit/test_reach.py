@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.platform.engine.errors import PlatformError
+from ansible.module_utils.platform.engine.plan import plan_in
+from ansible.module_utils.platform.kinds import KINDS
 from ansible.module_utils.platform.reach import ask, ports, show
 from ansible.module_utils.platform.reach.declared import declared
 from ansible.module_utils.platform.reach.listening import findings, open_ports, seen_findings
 from ansible.module_utils.platform.reach.matrix import Matrix, as_data
 from ansible.module_utils.platform.reach.model import block
+from ansible.module_utils.platform.reach.observed import KINDS as NETWORK
 from ansible.module_utils.platform.reach.policy import Facts, policy_problems, shape_problems
+from ansible.module_utils.platform.reviewing import Reviewer
 
 from tests.support.reach_networks import allow, context_of, entry, network, small
 
@@ -125,6 +129,41 @@ def test_the_data_is_json_and_says_why() -> None:
             "where": ""} in cell["why"]  # fmt: skip
 
 
+# --- Prefix lists ----------------------------------------------------------------------------------------------------
+
+
+def listed(**ranges: Any) -> dict[str, Any]:
+    """An account whose database takes what comes from two prefix lists. ranges: what could be read of them."""
+    account = small()
+    lists = [{"PrefixListId": "pl-1"}, {"PrefixListId": "pl-2"}]
+    group(account, "db")["IpPermissions"] += [{**allow("tcp", 5432), "PrefixListIds": lists}]
+    return account | {"prefix_list_ranges": ranges}
+
+
+def test_a_prefix_list_stands_for_its_ranges() -> None:
+    account = listed(**{"pl-1": ["198.51.100.0/24", "10.0.0.0/24"], "pl-2": []})
+    assert _asked("198.51.100.9", "db", 5432, account=account).verdict == ask.PASSES
+    assert _asked("web", "db", 5432, account=account).verdict == ask.PASSES
+    assert _asked("198.51.101.9", "db", 5432, account=account).verdict == ask.CLOSED
+    assert show.unknown(network(account)) == []
+    assert "security group db: tcp 5432 from pl-1" in [
+        hop.rule for hop in _asked("web", "db", 5432, account=account).hops
+    ]
+
+
+def test_a_prefix_list_that_cannot_be_read_is_told_and_not_guessed() -> None:
+    # Of pl-2 it was answered that it is not there.
+    account = listed(**{"pl-1": ["198.51.100.0/24"], "pl-2": None})
+    assert show.unknown(network(account)) == ["prefix list pl-2 cannot be read: its rules count as closed (db)"]
+    assert _asked("203.0.113.9", "db", 5432, account=account).verdict == ask.CLOSED
+    plan = plan_in(context_of(account), KINDS.only(NETWORK))
+    warnings = Reviewer({}, {})(context_of(account), plan).warnings
+    assert "prefix list pl-2 cannot be read: its rules count as closed (db)" in warnings
+    account["instances"] = account["instances"][:1]
+    # No host is in that group.
+    assert show.unknown(network(account)) == []
+
+
 # --- What is declared ------------------------------------------------------------------------------------------------
 
 
@@ -213,6 +252,9 @@ def test_what_is_open_is_compared_with_what_was_seen(seen: dict[str, str], told:
 
 def test_an_open_port_that_the_host_guards_is_told() -> None:
     account = small()
+    group(account, "db")["IpPermissions"] += [allow("tcp", 9100, "sg-db")]
+    # The host itself is nobody else.
+    assert open_ports(matrix(account))["db"]["tcp"] == ((3306, 3306),)
     group(account, "web")["IpPermissions"] += [allow("tcp", 8080, ANYWHERE), allow("udp", 4789, ANYWHERE)]
     open_ = open_ports(matrix(account))["web"]
     assert list(seen_findings(open_, {"tcp 443": "nginx", "tcp 8080": "dockerd"}, ["tcp 8080"], ["udp 4789"])) == [

@@ -16,7 +16,7 @@ from .reach.listening import findings
 from .reach.matrix import Matrix
 from .reach.observed import KINDS, observed
 from .reach.policy import VARIABLE, Facts, policy_problems
-from .reach.show import changes
+from .reach.show import changes, unknown
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Reviewer:
         problems = self.problems(context.declaration.entries("aws_compute_instances"), after)
         if problems:
             raise DeclarationError(self.located(problems))
-        found = (*plan.warnings, *self.strangers(context.declaration.entries("aws_compute_instances"), after))
+        strangers = self.strangers(context.declaration.entries("aws_compute_instances"), after)
+        found = (*plan.warnings, *unknown(after.network), *strangers)
         touched = any(action.kind in KINDS for action in plan.writes)
         paths = tuple(changes(Matrix(before), after)) if touched else plan.paths
         return replace(plan, paths=paths, warnings=found)

@@ -210,7 +210,7 @@ class Ec2Kind(Kind):
 
     service = "ec2"
     # A plan that creates something may ask for the quota.
-    module_reads = ("ec2:Describe*", "servicequotas:GetServiceQuota")
+    module_reads: ClassVar[tuple[str, ...]] = ("ec2:Describe*", "servicequotas:GetServiceQuota")
 
     def entry_name(self, live: Live, context: Context) -> str:
         return called(live.raw) or live.id

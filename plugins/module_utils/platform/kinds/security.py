@@ -39,6 +39,8 @@ _DECLARED = ("all", "tcp", "udp", "icmp", "esp")
 _USUAL_RULES = 60
 #: how many rules AWS's own prefix lists count as, by the end of their names; any other one of AWS's counts as one
 _WEIGHTS = {"cloudfront.origin-facing": 55, "route53-healthchecks": 25, "vpc-lattice": 10, "groundstation": 5}
+#: a prefix list of another account that is shared no more cannot be read
+_NO_LIST = frozenset({"InvalidPrefixListID.NotFound", "InvalidPrefixListId.NotFound"})
 
 
 #: what a group of this id is called
@@ -206,6 +208,13 @@ def _used_lists(declaration: Declaration, answer: Any) -> Requests:
         yield (), {"PrefixListIds": sorted(used)}
 
 
+def _listed_ranges(declaration: Declaration, answer: Any) -> Requests:
+    """The prefix lists in rules of any group: whoever is in it can be reached, whether or not it is declared."""
+    groups = answer["SecurityGroups"]
+    for item in sorted({item for raw in groups for _, part, _ in _DIRECTIONS for item in _prefix_lists(raw[part])}):
+        yield (item,), {"PrefixListId": item}
+
+
 def _counts(
     entry: Mapping[str, Any],
     group: Mapping[str, Any],
@@ -275,9 +284,17 @@ class SecurityGroup(Ec2Kind):
                     operation="describe_managed_prefix_lists",
                     into="prefix_lists",
                     each=_used_lists,
-                    # One of another account that is shared no more cannot be read.
-                    absent=frozenset({"InvalidPrefixListID.NotFound", "InvalidPrefixListId.NotFound"}),
+                    absent=_NO_LIST,
                     value=lambda answer: {raw["PrefixListId"]: _weight(raw) for raw in answer.get("PrefixLists", [])},
+                ),
+                Detail(
+                    service="ec2",
+                    operation="get_managed_prefix_list_entries",
+                    into="prefix_list_ranges",
+                    each=_listed_ranges,
+                    absent=_NO_LIST,
+                    # None: who may not read a list does not know what is in it.
+                    value=lambda answer: [raw["Cidr"] for raw in answer["Entries"]] if "Entries" in answer else None,
                 ),
                 Detail(
                     service="ec2",
@@ -294,6 +311,7 @@ class SecurityGroup(Ec2Kind):
             ),
         ),
     )
+    module_reads = (*Ec2Kind.module_reads, "ec2:GetManagedPrefixListEntries")
     removes = ("ec2:DeleteSecurityGroup",)
     writes = (
         Write("ec2:CreateSecurityGroup", creates=True),

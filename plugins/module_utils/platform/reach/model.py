@@ -227,6 +227,15 @@ class Network:
     administrators: tuple[Block, ...] = ()
     prefix_lists: Mapping[str, tuple[Block, ...]] = field(default_factory=dict)
 
+    def unknown(self) -> dict[str, list[str]]:
+        """Prefix lists in rules of hosts' groups whose ranges are not known, with the names of the groups."""
+        found: dict[str, list[str]] = {}
+        used = dict.fromkeys(key for host in self.hosts.values() for key in host.groups)
+        for group in (self.groups[key] for key in used if key in self.groups):
+            for item in {rule.prefix_list for rule in (*group.ingress, *group.egress)} - {"", *self.prefix_lists}:
+                found.setdefault(item, []).append(group.name)
+        return dict(sorted(found.items()))
+
     def blocks(self) -> Iterable[Block]:
         """Every range that anything in it names."""
         yield from self.administrators

@@ -73,6 +73,11 @@ def observed(context: Context) -> Network:
         groups={item.id: _group(item, context) for item in context.live["security_group"]},
         hosts=in_order(_hosts(context), context),
         administrators=administrators(context),
+        prefix_lists={
+            name: tuple(map(block, cidrs))
+            for name, cidrs in context.observation["prefix_list_ranges"].items()
+            if cidrs is not None
+        },
     )
 
 
@@ -142,7 +147,7 @@ def _table(item: Live, context: Context) -> Table:
     for raw in item.raw.get("Routes", []):
         cidr = raw.get("DestinationCidrBlock") or raw.get("DestinationIpv6CidrBlock")
         if not cidr:
-            # The ranges of a prefix list are not known.
+            # Routes of gateway endpoints, to services of AWS.
             continue
         text = "the VPC itself" if raw.get("GatewayId") == "local" else routes_of({"Routes": [raw]}, context).get(cidr)
         declared = (entry.get("routes") or {}).get(cidr) if where else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from .matrix import EMPTY, INTERNET, PROTOCOLS, Cell, Matrix, alike, difference, ports_text
+from .model import Network
 from .paths import Hop
 from .ports import ALL, Ports, union, without
 
@@ -80,6 +81,14 @@ def _parts(protocol: str, cell: Cell) -> Iterable[str]:
         yield f"{ports_text(protocol, some)} (from some addresses)"
     if unanswered:
         yield f"{ports_text(protocol, unanswered)} (arrives, no answer)"
+
+
+def unknown(network: Network) -> list[str]:
+    """What cannot be computed: rules with a prefix list that could not be read."""
+    return [
+        f"prefix list {item} cannot be read: its rules count as closed ({', '.join(groups)})"
+        for item, groups in network.unknown().items()
+    ]
 
 
 # --- Changes ---------------------------------------------------------------------------------------------------------
