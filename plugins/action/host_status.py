@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 
@@ -16,12 +17,13 @@ class ActionModule(ActionBase):
     """
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the status, or ``msg``."""
-        result = super().run(tmp, task_vars)
+        """Return the status, or ``msg``; and when the host was asked, by the clock of this machine."""
+        result = {**super().run(tmp, task_vars), "changed": False, "asked": time.time()}
         try:
             answer = self._execute_module(module_args=dict(self._task.args), task_vars=task_vars)
-        except AnsibleConnectionFailure as error:
-            return {**result, "changed": False, "msg": str(error)}
+        # Not only of the connection: becoming root may fail, too.
+        except AnsibleError as error:
+            return {**result, "msg": str(error)}
         if "status" in answer:
-            return {**result, "changed": False, "status": answer["status"]}
-        return {**result, "changed": False, "msg": str(answer.get("msg", "no answer"))}
+            return {**result, "status": answer["status"]}
+        return {**result, "msg": str(answer.get("msg", "no answer"))}

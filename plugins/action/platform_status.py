@@ -15,7 +15,7 @@ runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
 from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.planning import clients_in, of_localhost  # noqa: E402
-from ansible.module_utils.platform.status import Seen, attention, screen  # noqa: E402
+from ansible.module_utils.platform.status import attention, screen, seen  # noqa: E402
 
 display = Display()
 
@@ -32,17 +32,16 @@ class ActionModule(ActionBase):
         result, arguments = super().run(tmp, task_vars), self._task.args
         answers: Mapping[str, Any] = arguments["hosts"]
         alarms, problem = self._alarms(of_localhost(task_vars or {}))
-        seen = Seen(
-            hosts={host: answer.get("status") for host, answer in sorted(answers.items())},
-            unreachable={host: str(answer.get("msg", "")) for host, answer in answers.items()},
+        found = seen(
+            answers,
             missing=arguments.get("missing") or [],
             backups=arguments.get("backups") or {},
             alarms=alarms,
             alarms_problem=problem,
             monitored=bool(arguments.get("monitored", True)),
         )
-        display.display("\n".join(screen(seen)))
-        wrong = attention(seen)
+        display.display("\n".join(screen(found)))
+        wrong = attention(found)
         if not wrong:
             return {**result, "changed": False, "attention": []}
         text = "; ".join(wrong)

@@ -53,6 +53,14 @@ status:
     on a manager, C(alerts) that fire on the host of Prometheus.
   returned: success
   type: dict
+asked:
+  description: When the host was asked, in seconds since 1970 by the clock of the controller.
+  returned: always
+  type: float
+msg:
+  description: Why there is no status.
+  returned: when the host does not answer
+  type: str
 """
 
 NAMESPACE = "com.docker.stack.namespace"

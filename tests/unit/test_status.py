@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from ansible.module_utils.platform.status import WIDTH, Seen, ago, attention, screen, version
+from ansible.module_utils.platform.report.words import words
+from ansible.module_utils.platform.status import WIDTH, Seen, ago, attention, screen, things, version
+from ansible.module_utils.platform.status import seen as seen_of
 
 NOW = 1795881600.0  # 2026-11-28 16:00:00 UTC
 
@@ -118,7 +121,10 @@ def test_an_alert_that_asks_for_nothing_needs_no_attention(severity: str) -> Non
 
 
 def test_a_host_that_is_down_does_not_hide_the_others() -> None:
-    found = Seen({**WELL, "koin-stage": None}, {"koin-stage": "Failed to connect to\n the host via ssh: " + "x" * 90})
+    answers: dict[str, Any] = {name: {"status": status, "asked": NOW} for name, status in WELL.items()}
+    silent = {"msg": "Failed to connect to\n the host via ssh: " + "x" * 90, "asked": NOW + 30}
+    found = seen_of({**answers, "koin-stage": silent})
+    assert found.asked == NOW + 30
     lines = screen(found)
     assert any(line.startswith("koin-stage               does not answer: xxxxxxxx") for line in lines)
     assert sum(line.startswith("koin-") and " 34 %" in line for line in lines) == 2
@@ -147,3 +153,52 @@ def test_how_long_is_said_in_short(seconds: float, said: str) -> None:
 
 def test_a_version_is_name_and_tag() -> None:
     assert version("bcsd-build:5000/koin/api:1.4@sha256:ab") == "api:1.4"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"now": "x"},
+        {"load": float("nan")},
+        {"uptime": 1e300},
+        {"cpus": 0},
+        {"disk_path": ["/"]},
+        {"failed": [{}]},
+        {"certificates": {"/c.pem": "soon"}},
+        {"jobs": {"mariadb": -1e10}},
+        {"services": ["api"]},
+        {"services": [service(since="yesterday")]},
+        {"services": [service(running="1")]},
+        {"alerts": [{"alertname": "DiskFull"}]},
+    ],
+)
+def test_an_answer_of_another_shape_is_none(broken: dict[str, Any]) -> None:
+    """Whoever has taken a host over hides neither the others nor that something is wrong."""
+    answers = {"koin-db": {"status": WELL["koin-db"]}, "koin-prod": {"status": host(**broken)}}
+    found = seen_of(answers, monitored=False)
+    assert attention(found) == ["koin-prod: does not answer"]
+    assert any("does not answer: its answer is not that of host_status" in line for line in screen(found))
+    assert attention(seen_of({"koin-prod": {"status": host()}}, monitored=False)) == []
+
+
+def test_what_needs_attention_is_data_that_both_languages_say() -> None:
+    """The page says it in both; a word that is missing would end the page."""
+    hosts = {
+        "koin-db": host(
+            disk=99, memory=99, failed=["x"], certificates={"/a": 1, "/b": -1}, jobs={"mariadb-logs": NOW - 99999}
+        ),
+        "koin-prod": host(
+            services=[
+                service(running=0),
+                *(service(name=state, state=state) for state in ("paused", "rollback_paused", "rollback_completed")),
+            ]
+        ),
+        "koin-stage": None,
+    }
+    found = Seen(hosts, missing=["x"], backups=BACKUPS, alarms=["y"], alarms_problem="z")
+    firing = Seen({"m": host(alerts=[{"alertname": "DiskFull", "severity": "critical", "host": ""}])})
+    known = {f"attention_{thing.what}": set(thing.values) for one in (found, firing) for thing in things(one)}
+    said = {key: texts for key, texts in words().items() if key.startswith("attention_")}
+    assert set(known) == set(said)
+    for key, values in known.items():
+        assert set(re.findall(r"{(\w+)}", said[key]["ko"])) <= values

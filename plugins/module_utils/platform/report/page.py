@@ -14,22 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from .words import LANGUAGES, Words, words
+
 _HERE = Path(__file__).parent
-#: the first one is seen until the reader, or the browser, chooses another
-LANGUAGES = ("en", "ko")
-
-Words = Mapping[str, Mapping[str, str]]
-
-
-@cache
-def words() -> Words:
-    """What the page says, by key and language."""
-    found: Words = yaml.load((_HERE / "words.yml").read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return found
 
 
 @cache
