@@ -55,9 +55,9 @@ reach: setup ## Show who can reach whom; explain one path: make reach FROM=inter
 	@$(ON_REHEARSAL)
 	@ansible-playbook playbooks/reach.yml -i $(INVENTORY)/hosts.yml $(if $(FROM),-e from=$(FROM)) $(if $(TO),-e to=$(TO)) $(if $(PORT),-e port=$(PORT)) $(if $(PROTOCOL),-e protocol=$(PROTOCOL)) $(ARGS)
 
-report: setup ## Write one page that shows the platform: report.html (FILE=…; INVENTORY=inventories/production for AWS)
+report: setup ## Write one page that shows the platform: report.html (FILE=…; HOSTS=yes: asks the hosts, too; INVENTORY=inventories/production for AWS)
 	@$(ON_REHEARSAL)
-	@ansible-playbook playbooks/report.yml -i $(INVENTORY)/hosts.yml $(if $(FILE),-e file='$(abspath $(FILE))') $(ARGS)
+	@ansible-playbook playbooks/report.yml -i $(INVENTORY)$(if $(filter yes,$(HOSTS)),,/hosts.yml) $(if $(FILE),-e file='$(abspath $(FILE))') $(ARGS)
 
 publish: setup ## Put that page where the team finds it: /platform of the internal site (INVENTORY=inventories/production for AWS)
 	@$(ON_REHEARSAL)

@@ -20,7 +20,9 @@ from ansible.module_utils.platform.report import page as pages
 from ansible.module_utils.platform.report.facts import Found, facts
 from ansible.module_utils.platform.report.picture import draw
 from ansible.module_utils.platform.report.reach import reach_facts
+from ansible.module_utils.platform.status import Seen, seen
 
+from . import status
 from .platform import declared, specs
 
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
@@ -77,6 +79,60 @@ def found(**observed: Any) -> Found:
     )
 
 
+def asked(**hosts: Any) -> Seen:
+    """KOIN's hosts, asked half a minute ago; some as they are given (koin_db: koin-db), None for one that is silent."""
+    now = NOW.timestamp() - 30
+    own = {"now": now, "certificates": {"/etc/koin/tls/host/cert.pem": 61}}
+    backups = {"mariadb": now - 6 * 3600, "mariadb-logs": now - 240}
+    api = status.service(since="2026-11-24T01:00:00.5Z")
+    answers = {
+        "bcsdlab-internal": status.host(**own, alerts=[], uptime=3.2e6),
+        "bcsd-build": status.host(**own, jobs={"mariadb-drill": now - 5 * 3600}, disk=71),
+        "koin-db": status.host(**own, jobs=backups, memory=82),
+        "koin-prod": status.host(
+            **own | {"certificates": {"/etc/letsencrypt/live/api/fullchain.pem": 40}}, services=[api]
+        ),
+        "koin-stage": status.host(**own, uptime=3000),
+    }
+    expected = {
+        "mariadb": {"host": "koin-db"},
+        "mariadb-logs": {"host": "koin-db", "max_age_hours": 1},
+        "mariadb-drill": {"host": "bcsd-build", "max_age_hours": 50},
+    }
+    answers |= {name.replace("_", "-"): answer for name, answer in hosts.items()}
+    silent = {"msg": "Failed to connect to the host via ssh: ssh: connect to host 172.31.0.20 port 22222: timed out"}
+    told = {
+        host: {"asked": now, **(silent if answer is None else {"status": answer})} for host, answer in answers.items()
+    }
+    return seen(told, backups=expected, alarms=[])
+
+
+def unwell() -> Seen:
+    """The same hosts on a bad day."""
+    now = NOW.timestamp() - 30
+    broken = [
+        status.service(running=0),
+        status.service(name="koin-prod_batch", state="rollback_completed", image="bcsd-build:5000/koin/batch:2.0.1"),
+    ]
+    firing = [
+        {"alertname": "DiskFull", "severity": "critical", "host": "koin-prod"},
+        {"alertname": "BackupTooOld", "severity": "warning", "host": "koin-db"},
+    ]
+    return asked(
+        bcsdlab_internal=status.host(now=now, alerts=firing),
+        koin_db=status.host(now=now, jobs={"mariadb": now - 50 * 3600}, memory=97),
+        koin_prod=status.host(
+            now=now,
+            services=broken,
+            disk=93,
+            disk_path="/var/lib/docker",
+            failed=["nginx.service", "certbot.service"],
+            certificates={"/etc/koin/tls/host/cert.pem": -2, "/etc/letsencrypt/live/api/fullchain.pem": 9},
+        ),
+        koin_stage=None,
+    )
+
+
 def html(source: Found) -> str:
     """The page."""
     return pages.page(facts(source), draw(source.variables))
@@ -86,8 +142,18 @@ def hostile() -> Found:
     """An account, and runs, with names that want to be more than text."""
     strays = [instance(HOSTILE, 77, PublicIpAddress="3.3.3.3"), instance("KOIN_PROD", 20, InstanceType=HOSTILE)]
     failed = run("provision", 1, "failed", failed={"task": HOSTILE, "host": "x"})
+    evil = status.service(name=HOSTILE, stack="", image=HOSTILE)
+    firing = [{"alertname": HOSTILE, "severity": HOSTILE, "host": HOSTILE}]
+    told = asked(
+        koin_prod=status.host(
+            services=[evil], failed=[HOSTILE], disk_path=HOSTILE, certificates={HOSTILE: 1}, alerts=firing
+        ),
+        koin_stage=None,
+    )
+    silent = {**told.unreachable, "koin-stage": HOSTILE}
     return replace(
         found(instances=strays, key_pairs=[{"KeyName": HOSTILE, "KeyPairId": "key-1"}], buckets={HOSTILE: None}),
         runs=[run("backup", 9), replace(failed, who=HOSTILE, commit=HOSTILE)],
         inventory=HOSTILE,
+        seen=replace(told, unreachable=silent, alarms=[HOSTILE]),
     )

@@ -112,8 +112,8 @@ def test_a_word_that_one_language_lacks_is_noticed(texts: Any, what: str) -> Non
     assert list(wrong({"x": texts})) == [f"x: {what}"]
 
 
-#: keys that follow from data: what a price, a unit or an exposure is called
-_DERIVED = ("item_", "unit_", "exposed_", "verdict_")
+#: keys that follow from data: what a price, a unit, an exposure or an answer is called
+_DERIVED = ("item_", "unit_", "exposed_", "verdict_", "attention_", "age_", "answer_", "update_")
 
 
 def test_every_word_is_used_and_every_word_that_is_used_exists() -> None:
@@ -411,7 +411,7 @@ def test_what_is_not_known_is_said_to_be_unknown(empty: Found) -> None:
     assert "The records could not be read: denied" in text
     assert "기록을 읽지 못했습니다: denied" in text
     assert "not created yet" in text
-    assert "Certificates on hosts are not known from the account" in text
+    assert "Unknown, because the hosts were not asked." in text
 
 
 def test_secrets_of_the_plan_are_digests() -> None:

@@ -10,39 +10,7 @@ from ansible.module_utils.platform.report.words import words
 from ansible.module_utils.platform.status import WIDTH, Seen, ago, attention, screen, things, version
 from ansible.module_utils.platform.status import seen as seen_of
 
-NOW = 1795881600.0  # 2026-11-28 16:00:00 UTC
-
-
-def service(**other: Any) -> dict[str, Any]:
-    """A service as a manager tells it."""
-    return {
-        "stack": "koin-prod",
-        "name": "koin-prod_api",
-        "image": "bcsd-build:5000/koin/api:1.4@sha256:ab",
-        "running": 1,
-        "wanted": 1,
-        "state": "completed",
-        "since": "2026-11-27T04:00:00.123456789Z",
-    } | other
-
-
-def host(**other: Any) -> dict[str, Any]:
-    """A host that is well."""
-    return {
-        "now": NOW,
-        "uptime": 12 * 86400.0,
-        "load": 0.6,
-        "cpus": 2,
-        "memory": 45,
-        "disk": 34,
-        "disk_path": "/",
-        "failed": [],
-        "certificates": {"/etc/koin/tls/host/cert.pem": 61},
-        "jobs": {},
-        "services": [],
-        "alerts": None,
-    } | other
-
+from tests.support.status import NOW, host, service
 
 BACKUPS = {"mariadb": {"host": "koin-db"}, "mariadb-logs": {"host": "koin-db", "max_age_hours": 1}}
 WELL = {

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from .. import moments, records
+from ..declared_hosts import host_name
 from ..engine import cost
 from ..engine.context import Context
 from ..engine.cost import Bill, Prices
@@ -21,6 +22,8 @@ from ..engine.refs import readable
 from ..kinds.base import called
 from ..plain_secrets import masked
 from ..records import Record
+from ..status import Seen
+from .health import health
 
 #: functions of a host -> what the page calls them: a key of its words
 _FUNCTIONS = {
@@ -62,6 +65,8 @@ class Found:
     drills: Mapping[str, datetime] | None = None
     #: who reaches whom, see ``reach_facts``; None where there are no hosts
     reach: Mapping[str, Any] | None = None
+    #: what hosts have said
+    seen: Seen = field(default_factory=lambda: Seen({}, monitored=False))
 
 
 def facts(found: Found) -> Data:
@@ -71,6 +76,7 @@ def facts(found: Found) -> Data:
         "head": _head(found),
         "plan": _plan(found),
         "hosts": hosts,
+        "health": _health(found, hosts),
         "runs_on": _runs_on(found),
         "requests": _requests(found, hosts),
         "cost": _cost(found),
@@ -314,6 +320,12 @@ def _host(live: Live | None, entry: Mapping[str, Any], found: Found) -> Data:
         "role": entry.get("role", ""),
         "swarm": entry.get("swarm", ""),
     }
+
+
+def _health(found: Found, hosts: Sequence[Data]) -> Data:
+    declared = [host for host in hosts if host["declared"]]
+    running = [host_name(host["name"]) for host in declared if host["state"] == "running"]
+    return health(found.seen, running)
 
 
 def _of_function(instances: Mapping[str, Any], function: str) -> list[str]:
