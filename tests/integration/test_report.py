@@ -80,6 +80,68 @@ def test_a_hostile_name_is_text(written: tuple[Run, Path]) -> None:
     assert len(re.findall(r"<img\b", text)) == 1
 
 
+#: one host answers from this machine, to all others no port is open
+REACHABLE = {
+    "ansible_connection": "{{ 'local' if inventory_hostname == 'koin-prod' else 'ssh' }}",
+    "ansible_host": "127.0.0.1",
+    "ansible_port": 1,
+    "ansible_ssh_common_args": "-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+    "ansible_become": False,
+}
+
+
+def test_it_does_not_ask_hosts_of_an_inventory_that_has_none(written: tuple[Run, Path]) -> None:
+    text = written[1].read_text()
+    assert "The hosts were not asked: this page is made of the account alone." in text
+    assert "호스트를 조회하지 않고 계정만 읽어 만든 페이지입니다." in text
+
+
+@pytest.fixture(scope="module")
+def heard(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
+    """The page with what hosts have said, of which only one answers; alarms are in the account."""
+    file = tmp_path_factory.mktemp("heard") / "page.html"
+    aws.mark()
+    run = Platform(aws).playbook("report", file=str(file), **REACHABLE)
+    assert run.status == 0, run.output
+    return run, file.read_text()
+
+
+def test_a_host_that_does_not_answer_hides_no_other(heard: tuple[Run, str], aws: LocalAws) -> None:
+    text = heard[1]
+    assert aws.writes() == []
+    row = r'<th scope="row" class="nowrap">{}</th>\s*<td[^>]*>(.*?)</td>'
+    silent, up = (re.findall(row.format(host), text, re.DOTALL)[0] for host in ("koin-db", "koin-prod"))
+    assert "does not answer" in silent
+    assert "port 1: Connection refused" in silent
+    assert re.search(r"\d+ (s|min|h|d)<", up)
+    assert "The hosts were asked at 20" in text
+    assert "koin-db: does not answer" in text
+    assert "koin-db: 응답이 없습니다" in text
+
+
+def test_the_page_and_status_say_the_same(heard: tuple[Run, str], aws: LocalAws) -> None:
+    run = Platform(aws).playbook("status", **REACHABLE)
+    assert run.status == 2
+    said = [line.strip() for line in run.output.splitlines() if re.match(r"  [a-z0-9-]+: does not answer$", line)]
+    assert "koin-db: does not answer" in said
+    assert [line for line in said if line not in heard[1]] == []
+
+
+def test_with_limit_only_those_hosts_are_asked(aws: LocalAws, tmp_path: Path) -> None:
+    platform, file = Platform(aws), tmp_path / "page.html"
+    run = platform.playbook("report", "--limit", "localhost", file=str(file), **REACHABLE)
+    assert run.status == 0, run.output
+    assert "The hosts were not asked" in file.read_text()
+    run = platform.playbook("report", "--limit", "localhost,koin-prod", file=str(file), **REACHABLE)
+    assert run.status == 0, run.output
+    text = file.read_text()
+    assert "was not asked" in text
+    assert "koin-db: does not answer" not in text
+    shown = platform.playbook("status", "--limit", "koin-prod", **REACHABLE)
+    assert "koin-prod" in shown.output
+    assert "koin-db: does not answer" not in shown.output
+
+
 def test_a_file_that_cannot_be_written_says_so(aws: LocalAws, tmp_path: Path) -> None:
     run = Platform(aws, inventory=ACCOUNT).playbook("report", file=str(tmp_path / "none" / "page.html"))
     assert run.status == 2

@@ -23,11 +23,13 @@ from ansible.module_utils.platform.report import page as pages
 from ansible.module_utils.platform.report import reach as reaching
 from ansible.module_utils.platform.report.facts import Found, facts
 from ansible.module_utils.platform.reporting import write
+from ansible.module_utils.platform.status import Seen, attention
 from markupsafe import Markup
 
 from rehearsal import REPOSITORY
+from tests.support import status
 from tests.support.platform import specs
-from tests.support.report import HOSTILE, NOW, OFFERS, found, hostile, html, instance, koin, run
+from tests.support.report import HOSTILE, NOW, OFFERS, asked, found, hostile, html, instance, koin, run, unwell
 
 FOLDER = REPOSITORY / "plugins/module_utils/platform/report"
 TEMPLATE = (FOLDER / "page.html.j2").read_text()
@@ -181,7 +183,7 @@ def test_what_the_account_says_stays_text() -> None:
     assert len(parsed.all("script")) == 1
     assert len(parsed.all("img")) == 1
     assert [name for _, attributes in parsed.elements for name in attributes if name.startswith("on")] == []
-    assert parsed.text.count(HOSTILE) >= 6
+    assert parsed.text.count(HOSTILE) >= 18
     assert (parsed.open, parsed.unclosed) == ([], [])
 
 
@@ -412,6 +414,89 @@ def test_what_is_not_known_is_said_to_be_unknown(empty: Found) -> None:
     assert "기록을 읽지 못했습니다: denied" in text
     assert "not created yet" in text
     assert "Unknown, because the hosts were not asked." in text
+
+
+# --- What hosts say --------------------------------------------------------------------------------------------------
+
+
+def test_a_page_of_the_account_alone_says_that_no_host_was_asked(empty: Found) -> None:
+    running = replace(found(instances=[instance("KOIN_PROD", 20)]), seen=Seen({}, monitored=False, alarms=["x cpu"]))
+    told = facts(running)["health"]
+    assert (told["asked"], told["hosts"], told["certificates"], told["backups"]) == (False, [], [], [])
+    # What the account alone tells is said all the same.
+    assert told["things"] == [{"what": "alarm", "say": {"name": "x cpu"}}]
+    text = Parsed(html(running)).text
+    assert "The hosts were not asked: this page is made of the account alone." in text
+    assert "All is well." not in text
+    assert "No declared host runs, so none could be asked." in Parsed(html(empty)).text
+
+
+def test_hosts_that_are_well_need_no_attention(empty: Found) -> None:
+    source = replace(empty, seen=asked())
+    told = facts(source)["health"]
+    assert told["things"] == []
+    assert [host["name"] for host in told["hosts"] if host["answer"] == "yes"] == [*sorted(asked().hosts)]
+    assert told["services"] == [
+        {"name": "koin-prod/api", "version": "api:1.4", "age": [4, "d"], "running": 1, "wanted": 1, "wrong": []}
+    ]
+    assert [(row["name"], row["age"], row["wrong"]) for row in told["backups"]] == [
+        ("mariadb-drill", [5, "h"], False),
+        ("mariadb", [6, "h"], False),
+        ("mariadb-logs", [4, "min"], False),
+    ]
+    text = Parsed(html(source)).text
+    assert "All is well." in text
+    assert "이상이 없습니다." in text
+    assert f"The hosts were asked at {told['when']}" in text
+
+
+def test_what_needs_attention_is_what_status_says(empty: Found) -> None:
+    source = replace(empty, seen=unwell())
+    told = facts(source)["health"]
+    text = re.sub(r"\s+", " ", Parsed(html(source)).text)
+    said = attention(unwell())
+    assert len(said) == len(told["things"]) == 12
+    # An age is in a part of its own, in both languages.
+    assert [line for line in said if line not in text and " old" not in line] == []
+    wrong = {host["name"]: host["wrong"] for host in told["hosts"] if host["answer"] == "yes"}
+    assert {"disk", "units"} <= set(wrong["koin-prod"])
+    assert wrong["koin-db"][0] == "memory"
+    assert wrong["bcsd-build"] == []
+    assert [(one["days"], one["wrong"]) for one in told["certificates"][:3]] == [(-2, True), (9, True), (61, False)]
+    assert [(row["name"], row["wrong"]) for row in told["backups"]] == [
+        ("mariadb-drill", False),
+        ("mariadb", True),
+        ("mariadb-logs", True),
+    ]
+    assert [alert["wrong"] for alert in told["alerts"]] == [True, True]
+    assert {one["name"]: one["wrong"] for one in told["services"]} == {
+        "koin-prod/api": ["tasks"],
+        "koin-prod/batch": ["rolled_back"],
+    }
+
+
+def test_of_hosts_that_say_nothing_the_page_says_why() -> None:
+    some = replace(asked(koin_stage=None), missing=["koin-db"])
+    some = replace(some, hosts={name: some.hosts[name] for name in ("koin-prod", "koin-stage")})
+    source = replace(found(instances=[instance("BCSD_Build", 20)]), seen=some)
+    hosts = {host["name"]: host for host in facts(source)["health"]["hosts"]}
+    assert {name: host["answer"] for name, host in hosts.items()} == {
+        "bcsd-build": "not_asked",
+        "koin-db": "missing",
+        "koin-prod": "yes",
+        "koin-stage": "silent",
+    }
+    assert hosts["koin-stage"]["why"] == "ssh: connect to host 172.31.0.20 port 22222: timed out"
+    # Of a host that does not answer it is not known whether it has a backup.
+    [drill] = [row for row in facts(source)["health"]["backups"] if row["name"] == "mariadb-drill"]
+    assert (drill["known"], drill["when"], drill["wrong"]) == (False, "", False)
+
+
+def test_no_secret_of_a_host_is_on_the_page(empty: Found) -> None:
+    key = "AKIAABCDEFGHIJKLMNOP"
+    seen = asked(koin_prod=status.host(failed=[key], disk_path=key), koin_stage=None)
+    seen = replace(seen, unreachable={"koin-stage": f"denied for {key}"})
+    assert key not in html(replace(empty, seen=seen))
 
 
 def test_secrets_of_the_plan_are_digests() -> None:
