@@ -44,7 +44,13 @@ if str(REPOSITORY / "bin") not in sys.path:
 runpy.run_path(str(REPOSITORY / "plugins/import_path.py"))
 
 import security_page  # noqa: E402
-from ansible.module_utils.platform import lock, record_store, records, release_store  # noqa: E402 - after the path is set
+from ansible.module_utils.platform import (  # noqa: E402 - after the path is set
+    credits,
+    lock,
+    record_store,
+    records,
+    release_store,
+)
 from ansible.module_utils.platform.engine.declaration import Declaration  # noqa: E402
 from ansible.module_utils.platform.engine.schema import merge  # noqa: E402
 from ansible.module_utils.platform.engine.session import iam_action  # noqa: E402
@@ -241,7 +247,8 @@ def declared_of(raw: Mapping[str, Any]) -> Declaration:
 def read_policy() -> dict[str, Any]:
     """What looking takes: plan, history, releases."""
     raw = declaration()
-    statements = [_statement("Read", read_patterns(), "*")]
+    # Page and status read more than a plan does.
+    statements = [_statement("Read", sorted({*read_patterns(), *credits.ACTIONS}), "*")]
     statements += [_narrow(scope.sid, [action], scope, declared_of(raw)) for action, scope in read_scopes()]
     # Whose run is under way is in the lock.
     statements.append(_statement("ReadRecords", ["s3:GetObject"], [_records(raw), _releases(raw), _lock_arn(raw)]))

@@ -7,8 +7,8 @@ short_description: Show how the platform is on one screen
 description:
   - Prints hosts, services, certificates, backups and alerts, at most 80 columns wide, and fails when something needs
     attention.
-  - Runs on the controller, once. Reads CloudWatch's alarms with the variables C(aws_environment) and C(aws_region) of
-    localhost; if that fails, it shows the rest.
+  - Runs on the controller, once. Reads CloudWatch's alarms and the balance of CPU credits with the variables
+    C(aws_environment) and C(aws_region) of localhost; if that fails, it shows the rest.
 options:
   hosts:
     description: Result of M(host_status) by host; without C(status) for one that did not answer.
@@ -27,6 +27,10 @@ options:
     description: Whether a host runs Prometheus, whose alerts should be known.
     type: bool
     default: true
+  burstable:
+    description: The instances that have CPU credits, as ids by host; their balance is shown.
+    type: dict
+    default: {}
 author: BCSDLab
 """
 

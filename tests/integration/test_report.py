@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.support import live_account
 from tests.support.local_aws import LocalAws
 from tests.support.platform import Platform, Run
-from tests.support.rights import OPERATOR
+from tests.support.rights import OPERATOR, READER, denied
 
 #: without the hosts, as `make report` does
 ACCOUNT = "inventories/rehearsal/hosts.yml"
@@ -31,6 +32,18 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
         s3 = started.client("s3")
         s3.create_bucket(Bucket="koin-backup", CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"})
         s3.put_object(Bucket="koin-backup", Key="verified/koin-prod", Body=b"")
+        named = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["KOIN_PROD"]}])
+        prod = named["Reservations"][0]["Instances"][0]["InstanceId"]
+        # The newest one counts, and is that of the instance.
+        now = datetime.now(UTC)
+        for host, minutes, balance in ((prod, 12, 99), (prod, 2, 143.6), ("i-1", 1, 7)):
+            value = {
+                "MetricName": "CPUCreditBalance",
+                "Dimensions": [{"Name": "InstanceId", "Value": host}],
+                "Timestamp": now - timedelta(minutes=minutes),
+                "Value": balance,
+            }
+            started.client("cloudwatch").put_metric_data(Namespace="AWS/EC2", MetricData=[value])
         yield started
 
 
@@ -90,6 +103,23 @@ REACHABLE = {
 }
 
 
+def test_it_shows_the_balance_of_credits(written: tuple[Run, Path]) -> None:
+    text = written[1].read_text()
+    assert text.count(" left</span>") == 1
+    assert "144 left" in text
+    assert "CloudWatch has no value of the last 30 minutes for i-" in text
+
+
+def test_without_the_right_balances_are_unknown(aws: LocalAws, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    reader = READER | {"Statement": [*READER["Statement"], *denied("cloudwatch:GetMetricData")["Statement"]]}
+    run = Platform(aws, keys=aws.user("planner", reader), inventory=ACCOUNT).playbook("report", file=str(file))
+    assert run.status == 0, run.output
+    text = file.read_text()
+    assert " left</span>" not in text
+    assert "The credentials may not cloudwatch:GetMetricData" in text
+
+
 def test_it_does_not_ask_hosts_of_an_inventory_that_has_none(written: tuple[Run, Path]) -> None:
     text = written[1].read_text()
     assert "The hosts were not asked: this page is made of the account alone." in text
@@ -124,6 +154,8 @@ def test_the_page_and_status_say_the_same(heard: tuple[Run, str], aws: LocalAws)
     assert run.status == 2
     said = [line.strip() for line in run.output.splitlines() if re.match(r"  [a-z0-9-]+: does not answer$", line)]
     assert "koin-db: does not answer" in said
+    [line] = [line for line in run.output.splitlines() if line.startswith("koin-prod ")]
+    assert line.split()[-1] == "144"
     assert [line for line in said if line not in heard[1]] == []
 
 

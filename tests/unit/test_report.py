@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.platform.credits import Balances
 from ansible.module_utils.platform.engine.context import Context
 from ansible.module_utils.platform.engine.errors import PlatformError
 from ansible.module_utils.platform.engine.plan import plan_in
@@ -414,6 +415,21 @@ def test_what_is_not_known_is_said_to_be_unknown(empty: Found) -> None:
     assert "기록을 읽지 못했습니다: denied" in text
     assert "not created yet" in text
     assert "Unknown, because the hosts were not asked." in text
+
+
+def test_the_balance_of_credits_is_that_of_cloudwatch_or_unknown_with_the_reason() -> None:
+    source = found(
+        instances=[instance("KOIN_PROD", 20), instance("KOIN_DB", 21), instance("big", 22, InstanceType="m7i.large")]
+    )
+    source = replace(source, credits=Balances({"i-20": 143.6}, "may not cloudwatch:GetMetricData"))
+    balances = {host["name"]: (host["exists"], host["balance"]) for host in facts(source)["hosts"] if host["exists"]}
+    assert balances == {"KOIN_PROD": (True, "144"), "KOIN_DB": (True, ""), "big": (True, "")}
+    text = Parsed(html(source)).text
+    assert "144 left" in text
+    assert "잔량 144" in text
+    # Not of another type, and not of a host that is not there yet.
+    assert text.count("balance unknown") == 1
+    assert "may not cloudwatch:GetMetricData" in text
 
 
 # --- What hosts say --------------------------------------------------------------------------------------------------

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.module_utils.platform.credits import Balances, balances
+from ansible.module_utils.platform.engine.errors import PlatformError
 from ansible.module_utils.platform.report.words import words
 from ansible.module_utils.platform.status import WIDTH, Seen, ago, attention, screen, things, version
 from ansible.module_utils.platform.status import seen as seen_of
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from tests.support.status import NOW, host, service
 
@@ -29,10 +36,10 @@ def seen(alarms: list[str] | None = None, **hosts: Any) -> Seen:
 def test_all_is_well() -> None:
     assert attention(seen()) == []
     assert screen(seen()) == [
-        "HOST                          UP   LOAD  MEMORY   DISK  CERTIFICATE",
-        "bcsdlab-internal            12 d   0.30    45 %   34 %         61 d",
-        "koin-db                     12 d   0.30    45 %   34 %         61 d",
-        "koin-prod                   12 d   0.30    45 %   34 %         61 d",
+        "HOST                          UP   LOAD  MEMORY   DISK  CERTIFICATE  CREDITS",
+        "bcsdlab-internal            12 d   0.30    45 %   34 %         61 d        -",
+        "koin-db                     12 d   0.30    45 %   34 %         61 d        -",
+        "koin-prod                   12 d   0.30    45 %   34 %         61 d        -",
         "",
         "SERVICE                  VERSION                                AGE   TASKS",
         "koin-prod/api            api:1.4                               36 h     1/1",
@@ -170,3 +177,77 @@ def test_what_needs_attention_is_data_that_both_languages_say() -> None:
     assert set(known) == set(said)
     for key, values in known.items():
         assert set(re.findall(r"{(\w+)}", said[key]["ko"])) <= values
+
+
+def test_the_balance_of_credits_is_shown_or_said_to_be_unknown() -> None:
+    found = replace(seen(), credits={"koin-db": 143.6, "koin-prod": None}, credits_problem="may not")
+    lines = screen(found)
+    assert [line.split()[-1] for line in lines[1:4]] == ["-", "144", "unknown"]
+    assert "CREDITS  not known: may not" in lines
+    # The alarms watch them.
+    assert attention(found) == []
+
+
+class CloudWatch:
+    """Answers with pages, or with an error."""
+
+    class meta:  # noqa: N801 - as boto3 calls it
+        service_model = SimpleNamespace(service_id="CloudWatch")
+
+    def __init__(self, *pages: Any) -> None:
+        self.pages, self.asked = pages, list[dict[str, Any]]()
+
+    def get_paginator(self, operation: str) -> CloudWatch:
+        assert operation == "get_metric_data"
+        return self
+
+    def paginate(self, **arguments: Any) -> Iterator[Any]:
+        self.asked.append(arguments)
+        for answer in self.pages:
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+
+
+def results(**values: list[float]) -> dict[str, Any]:
+    """An answer of GetMetricData."""
+    return {"MetricDataResults": [{"Id": name, "Values": several} for name, several in values.items()]}
+
+
+def test_balances_are_the_newest_values() -> None:
+    when = datetime.fromtimestamp(NOW, UTC)
+    client = CloudWatch(results(m0=[144.0, 100.0], m1=[]), results(m0=[90.0]))
+    told = balances(client, {"koin-prod": "i-2", "koin-db": "i-1"}, when)
+    assert told.known == {"koin-db": 144.0}
+    assert told.problem == "CloudWatch has no value of the last 30 minutes for koin-prod"
+    [asked] = client.asked
+    dimensions = [query["MetricStat"]["Metric"]["Dimensions"][0]["Value"] for query in asked["MetricDataQueries"]]
+    assert dimensions == ["i-1", "i-2"]
+    assert (asked["ScanBy"], asked["EndTime"] - asked["StartTime"]) == ("TimestampDescending", timedelta(minutes=30))
+    assert balances(CloudWatch(results(m0=[5.0])), {"a": "i-1"}, when) == Balances({"a": 5.0})
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (
+            ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetMetricData"),
+            "The credentials may not cloudwatch:GetMetricData (no)",
+        ),
+        (EndpointConnectionError(endpoint_url="x"), "AWS does not answer"),
+        (PlatformError("has lied"), "has lied"),
+        ({}, "MetricDataResults"),
+        (results(x=[1.0]), "x"),
+    ],
+)
+def test_balances_that_cannot_be_read_end_nothing(answer: Any, says: str) -> None:
+    told = balances(CloudWatch(answer), {"koin-db": "i-1"}, datetime.fromtimestamp(NOW, UTC))
+    assert told.known == {}
+    assert says in told.problem
+
+
+def test_more_instances_than_one_call_takes_are_asked_for_in_several() -> None:
+    client = CloudWatch(results(m0=[1.0]))
+    told = balances(client, {f"h{number:04}": f"i-{number}" for number in range(501)}, datetime.fromtimestamp(NOW, UTC))
+    assert [len(asked["MetricDataQueries"]) for asked in client.asked] == [500, 1]
+    assert told.known == {"h0000": 1.0, "h0500": 1.0}

@@ -14,12 +14,14 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import command
+from .credits import Balances, balances
 from .engine.context import Context
 from .engine.errors import PlatformError
 from .engine.model import Plan
 from .engine.specs import role_specs
 from .engine.workflow import plan_for
 from .kinds import KINDS
+from .kinds.compute import burstable
 from .kinds.iam import appended_buckets
 from .kinds.storage import VERIFIED
 from .planning import ROLES, bucket_in, clients_in, environment_of, prices_for
@@ -56,6 +58,7 @@ def found(templar: Any, variables: Mapping[str, Any], now: datetime, inventory: 
     plan, context = looked_at(raw, environment_of(templar, variables))
     commit, dirty = command.commit()
     known = Found(plan, context, prices_for(plan.region), values, now, commit, dirty, inventory)
+    known = replace(known, credits=_credits(templar, variables, context, now))
     known = replace(known, reach=_reach(templar, variables, context), drills=_drills(templar, variables, context))
     try:
         bucket = bucket_in(templar, variables, checked=False)
@@ -64,6 +67,14 @@ def found(templar: Any, variables: Mapping[str, Any], now: datetime, inventory: 
     except (PlatformError, BotoCoreError, ClientError) as error:
         return replace(known, runs_problem=" ".join(str(error).split()))
     return replace(known, runs=runs, holder=seen.holding.token if seen else "")
+
+
+def _credits(templar: Any, variables: Mapping[str, Any], context: Context, now: datetime) -> Balances:
+    """The balances of all burstable instances, by id."""
+    burst = [live.id for live in context.live["instance"] if burstable(live.raw.get("InstanceType", ""))]
+    if not burst:
+        return Balances()
+    return balances(clients_in(templar, variables)["cloudwatch"], dict(zip(burst, burst, strict=True)), now)
 
 
 def _drills(templar: Any, variables: Mapping[str, Any], context: Context) -> dict[str, datetime] | None:

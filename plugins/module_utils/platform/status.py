@@ -47,7 +47,8 @@ class Seen:
     hosts: by name, from module host_status; None when one did not answer, with the reason in unreachable. missing:
     declared hosts that the account does not run. backups: that are expected, see monitoring_backups. alarms: of
     CloudWatch, by name, those that are in alarm; None when they could not be read, with the reason in alarms_problem.
-    monitored: whether there is a Prometheus. asked: when the last host was asked, if any was.
+    monitored: whether there is a Prometheus. asked: when the last host was asked, if any was. credits: of
+    CPUs, by host; None where they are unknown, with the reason in credits_problem.
     """
 
     hosts: Mapping[str, Mapping[str, Any] | None]
@@ -58,6 +59,8 @@ class Seen:
     monitored: bool = True
     alarms_problem: str = ""
     asked: float | None = None
+    credits: Mapping[str, float | None] = field(default_factory=dict)
+    credits_problem: str = ""
 
 
 def seen(answers: Mapping[str, Mapping[str, Any]], **other: Any) -> Seen:
@@ -259,7 +262,7 @@ def screen(found: Seen) -> list[str]:
 
 
 def _hosts(found: Seen) -> Iterator[str]:
-    yield f"{'HOST':<24} {'UP':>7} {'LOAD':>6} {'MEMORY':>7} {'DISK':>6} {'CERTIFICATE':>12}"
+    yield f"{'HOST':<24} {'UP':>7} {'LOAD':>6} {'MEMORY':>7} {'DISK':>6} {'CERTIFICATE':>12} {'CREDITS':>8}"
     for host, status in found.hosts.items():
         if status is None:
             yield f"{host:<24} does not answer: {found.unreachable.get(host, '')}"
@@ -268,8 +271,15 @@ def _hosts(found: Seen) -> Iterator[str]:
         left = "-" if days is None else f"{days} d"
         yield (
             f"{_cut(host, 24):<24} {ago(status['uptime']):>7} {status['load'] / status['cpus']:>6.2f} "
-            f"{status['memory']:>5} % {status['disk']:>4} % {left:>12}"
+            f"{status['memory']:>5} % {status['disk']:>4} % {left:>12} {_credits(found, host):>8}"
         )
+
+
+def _credits(found: Seen, host: str) -> str:
+    if host not in found.credits:
+        return "-"
+    balance = found.credits[host]
+    return "unknown" if balance is None else f"{balance:.0f}"
 
 
 def _service_lines(found: Seen) -> Iterator[str]:
@@ -295,3 +305,5 @@ def _rest(found: Seen) -> Iterator[str]:
         found.alarms_problem or "not known" if found.alarms is None else f"{len(found.alarms)} (credits, status checks)"
     )
     yield f"ALARMS   {alarms}"
+    if found.credits_problem:
+        yield f"CREDITS  not known: {found.credits_problem}"

@@ -70,6 +70,11 @@ _USUAL_GROUPS = 5
 _UNDER_WAY = {"Filters": [{"Name": "modification-state", "Values": ["modifying", "optimizing"]}]}
 
 
+def burstable(kind: str) -> bool:
+    """Whether instances of a type have CPU credits."""
+    return kind.startswith("t")
+
+
 def _key_material(public_key: str | None) -> str:
     """Type and key of an OpenSSH public key, without its comment."""
     return " ".join((public_key or "").split()[:2])
@@ -581,7 +586,7 @@ class Instance(Ec2Kind):
                 if group in groups and groups[group]["vpc"] != vpc and {groups[group]["vpc"], vpc} <= vpcs:
                     what = f"`{group}` is in VPC {groups[group]['vpc']}, subnet {instance['subnet']} in {vpc}"
                     yield Problem(f"{where}.security_groups", what, f"name a group of VPC {vpc}")
-            if known and "cpu_credits" in instance and not instance["type"].startswith("t"):
+            if known and "cpu_credits" in instance and not burstable(instance["type"]):
                 fix = "write `cpu_credits: null` in the entry, or choose a t type"
                 yield Problem(f"{where}.cpu_credits", f"type {instance['type']} has no CPU credits", fix)
             if instance["architecture"] not in images and set(images) <= set(_ARCHITECTURES):
@@ -833,7 +838,7 @@ class Instance(Ec2Kind):
             "key_pair": raw.get("KeyName"),
             "elastic_ip": own[0]["PublicIp"] if own else None,
             # Other types than burstable ones have no credits.
-            "cpu_credits": raw["Credits"] if raw["InstanceType"].startswith("t") else None,
+            "cpu_credits": raw["Credits"] if burstable(raw["InstanceType"]) else None,
             "termination_protection": True if raw["Protected"] else None,
             "metadata": {
                 "http_tokens": options.get("HttpTokens"),

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from .. import moments, records
+from ..credits import Balances
 from ..declared_hosts import host_name
 from ..engine import cost
 from ..engine.context import Context
@@ -20,6 +21,7 @@ from ..engine.cost import Bill, Prices
 from ..engine.model import Action, FieldChange, Live, Plan
 from ..engine.refs import readable
 from ..kinds.base import called
+from ..kinds.compute import burstable
 from ..plain_secrets import masked
 from ..records import Record
 from ..status import Seen
@@ -65,7 +67,8 @@ class Found:
     drills: Mapping[str, datetime] | None = None
     #: who reaches whom, see ``reach_facts``; None where there are no hosts
     reach: Mapping[str, Any] | None = None
-    #: what hosts have said
+    #: of burstable instances, by id; what hosts have said
+    credits: Balances = field(default_factory=Balances)
     seen: Seen = field(default_factory=lambda: Seen({}, monitored=False))
 
 
@@ -76,6 +79,7 @@ def facts(found: Found) -> Data:
         "head": _head(found),
         "plan": _plan(found),
         "hosts": hosts,
+        "credits_problem": found.credits.problem,
         "health": _health(found, hosts),
         "runs_on": _runs_on(found),
         "requests": _requests(found, hosts),
@@ -312,7 +316,8 @@ def _host(live: Live | None, entry: Mapping[str, Any], found: Found) -> Data:
         "state": raw.get("State", {}).get("Name", ""),
         "type": kind,
         "architecture": raw.get("Architecture") or entry.get("architecture", ""),
-        "credits": (raw.get("Credits") or entry.get("cpu_credits", "")) if kind.startswith("t") else "",
+        "credits": (raw.get("Credits") or entry.get("cpu_credits", "")) if burstable(kind) else "",
+        "balance": f"{found.credits.known[live.id]:.0f}" if live and live.id in found.credits.known else "",
         "private": raw.get("PrivateIpAddress") or entry.get("private_ip", ""),
         "public": raw.get("PublicIpAddress") or entry.get("elastic_ip", ""),
         "zone": raw.get("Placement", {}).get("AvailabilityZone") or subnet.get("zone", ""),
