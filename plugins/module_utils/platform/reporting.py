@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -21,6 +22,7 @@ from .engine.model import Plan
 from .engine.specs import role_specs
 from .engine.workflow import plan_for
 from .kinds import KINDS
+from .kinds.base import called
 from .kinds.compute import burstable
 from .kinds.iam import appended_buckets
 from .kinds.storage import VERIFIED
@@ -71,10 +73,15 @@ def found(templar: Any, variables: Mapping[str, Any], now: datetime, inventory: 
 
 def _credits(templar: Any, variables: Mapping[str, Any], context: Context, now: datetime) -> Balances:
     """The balances of all burstable instances, by id."""
-    burst = [live.id for live in context.live["instance"] if burstable(live.raw.get("InstanceType", ""))]
+    burst = [live for live in context.live["instance"] if burstable(live.raw.get("InstanceType", ""))]
     if not burst:
         return Balances()
-    return balances(clients_in(templar, variables)["cloudwatch"], dict(zip(burst, burst, strict=True)), now)
+    # A reason names them as people do; of several with one name each has its id.
+    names = {live.id: called(live.raw) for live in burst}
+    several = Counter(names.values())
+    ids = {(name if name and several[name] == 1 else instance): instance for instance, name in names.items()}
+    told = balances(clients_in(templar, variables)["cloudwatch"], ids, now)
+    return replace(told, known={ids[name]: balance for name, balance in told.known.items()})
 
 
 def _drills(templar: Any, variables: Mapping[str, Any], context: Context) -> dict[str, datetime] | None:
