@@ -444,7 +444,9 @@ def test_a_page_of_the_account_alone_says_that_no_host_was_asked(empty: Found) -
     text = Parsed(html(running)).text
     assert "The hosts were not asked: this page is made of the account alone." in text
     assert "All is well." not in text
-    assert "No declared host runs, so none could be asked." in Parsed(html(empty)).text
+    text = Parsed(html(empty)).text
+    assert "No declared host runs, so none could be asked." in text
+    assert "All is well." not in text
 
 
 def test_hosts_that_are_well_need_no_attention(empty: Found) -> None:

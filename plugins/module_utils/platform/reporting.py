@@ -19,6 +19,7 @@ from .credits import Balances, balances
 from .engine.context import Context
 from .engine.errors import PlatformError
 from .engine.model import Plan
+from .engine.session import Clients
 from .engine.specs import role_specs
 from .engine.workflow import plan_for
 from .kinds import KINDS
@@ -60,8 +61,9 @@ def found(templar: Any, variables: Mapping[str, Any], now: datetime, inventory: 
     plan, context = looked_at(raw, environment_of(templar, variables))
     commit, dirty = command.commit()
     known = Found(plan, context, prices_for(plan.region), values, now, commit, dirty, inventory)
-    known = replace(known, credits=_credits(templar, variables, context, now))
-    known = replace(known, reach=_reach(templar, variables, context), drills=_drills(templar, variables, context))
+    clients = clients_in(templar, variables)
+    known = replace(known, credits=_credits(clients, context, now), drills=_drills(clients, context))
+    known = replace(known, reach=_reach(templar, variables, context))
     try:
         bucket = bucket_in(templar, variables, checked=False)
         runs = bucket.records.read(bucket.records.listed()[-_RUNS:])
@@ -71,7 +73,7 @@ def found(templar: Any, variables: Mapping[str, Any], now: datetime, inventory: 
     return replace(known, runs=runs, holder=seen.holding.token if seen else "")
 
 
-def _credits(templar: Any, variables: Mapping[str, Any], context: Context, now: datetime) -> Balances:
+def _credits(clients: Clients, context: Context, now: datetime) -> Balances:
     """The balances of all burstable instances, by id."""
     burst = [live for live in context.live["instance"] if burstable(live.raw.get("InstanceType", ""))]
     if not burst:
@@ -80,11 +82,11 @@ def _credits(templar: Any, variables: Mapping[str, Any], context: Context, now: 
     names = {live.id: called(live.raw) for live in burst}
     several = Counter(names.values())
     ids = {(name if name and several[name] == 1 else instance): instance for instance, name in names.items()}
-    told = balances(clients_in(templar, variables)["cloudwatch"], ids, now)
+    told = balances(clients["cloudwatch"], ids, now)
     return replace(told, known={ids[name]: balance for name, balance in told.known.items()})
 
 
-def _drills(templar: Any, variables: Mapping[str, Any], context: Context) -> dict[str, datetime] | None:
+def _drills(clients: Clients, context: Context) -> dict[str, datetime] | None:
     """When drills have last restored a backup, by host, as noted beside the backups; None when they cannot be read."""
     roles = context.declaration.entries("aws_iam_roles").values()
     buckets = {name for entry in roles for name in appended_buckets(entry)} & {
@@ -92,7 +94,7 @@ def _drills(templar: Any, variables: Mapping[str, Any], context: Context) -> dic
     }
     found: dict[str, datetime] = {}
     try:
-        pages = clients_in(templar, variables)["s3"].get_paginator("list_objects_v2")
+        pages = clients["s3"].get_paginator("list_objects_v2")
         for bucket in sorted(buckets):
             for page in pages.paginate(Bucket=bucket, Prefix=VERIFIED):
                 for item in page.get("Contents", ()):
