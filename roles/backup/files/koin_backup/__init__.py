@@ -1,1 +1,1 @@
-"""Backups of MariaDB and their restore: physical backups and binary logs, in one encrypted restic repository in S3."""
+"""Backups of what a host holds and their restore, in encrypted restic repositories in S3."""

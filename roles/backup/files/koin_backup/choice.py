@@ -85,7 +85,8 @@ def number(name: str) -> int:
     return int(name.rpartition(".")[2])
 
 
-def _time(text: str) -> datetime:
+def time_of(text: str) -> datetime:
+    """A time as restic writes it."""
     # restic writes nanoseconds, Python reads microseconds.
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).astimezone(UTC)
 
@@ -99,7 +100,7 @@ def read(raw: Iterable[Mapping[str, Any]]) -> list[Snapshot]:
         kind = next((kind for kind in (FULL, LOGS, SUMS) if kind in tags), "")
         if not kind or "series" not in named:
             continue
-        summary, began = item.get("summary") or {}, _time(item["time"])
+        summary, began = item.get("summary") or {}, time_of(item["time"])
         paths = item.get("paths") or []
         found.append(
             Snapshot(
@@ -107,7 +108,7 @@ def read(raw: Iterable[Mapping[str, Any]]) -> list[Snapshot]:
                 kind=kind,
                 series=named["series"],
                 began=began,
-                ended=_time(summary["backup_end"]) if "backup_end" in summary else began,
+                ended=time_of(summary["backup_end"]) if "backup_end" in summary else began,
                 size=summary.get("total_bytes_processed", 0),
                 until=datetime.fromtimestamp(int(named["until"]), UTC) if "until" in named else None,
                 files=tuple(path.rpartition("/")[2] for path in paths) if kind == LOGS else (),

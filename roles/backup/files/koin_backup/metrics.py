@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from .settings import Settings
+from .settings import Store
 
 HELP = {
     "koin_backup_last_success_timestamp_seconds": "When the backup was last complete.",
@@ -65,7 +65,7 @@ def _write(path: Path, content: str) -> None:
     temporary.replace(path)
 
 
-def load(settings: Settings, name: str) -> Result:
+def load(settings: Store, name: str) -> Result:
     """What is known of a job."""
     try:
         return Result(**json.loads(Path(settings.state, f"{name}.json").read_text()))
@@ -74,7 +74,7 @@ def load(settings: Settings, name: str) -> Result:
 
 
 def succeeded(
-    settings: Settings, name: str, began: float, size: int = 0, stored: int = 0, more: Mapping[str, float] | None = None
+    settings: Store, name: str, began: float, size: int = 0, stored: int = 0, more: Mapping[str, float] | None = None
 ) -> Result:
     """Note a success."""
     now = time.time()
@@ -82,14 +82,14 @@ def succeeded(
     return _note(settings, name, result)
 
 
-def failed(settings: Settings, name: str) -> Result:
+def failed(settings: Store, name: str) -> Result:
     """Note a failure; the last success stays what it was."""
     before = load(settings, name)
     result = replace(before, last_run=time.time(), success=False)
     return _note(settings, name, result)
 
 
-def _note(settings: Settings, name: str, result: Result) -> Result:
+def _note(settings: Store, name: str, result: Result) -> Result:
     _write(Path(settings.state, f"{name}.json"), json.dumps(asdict(result)) + "\n")
     _write(Path(settings.metrics, f"backup-{name}.prom"), text(name, result))
     return result

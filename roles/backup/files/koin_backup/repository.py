@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .choice import Snapshot, read
-from .settings import BackupError, Settings
+from .settings import BackupError, Store
 
 #: Somebody may be deleting old backups from the controller.
 _WAIT_FOR_LOCK = "15m"
@@ -24,13 +24,17 @@ _NO_REPOSITORY, _LOCKED, _WRONG_PASSWORD, _INCOMPLETE = 10, 11, 12, 3
 class Repository:
     """The repository of this host."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Store) -> None:
         self._settings = settings
 
     @property
     def name(self) -> str:
         """Where it is."""
-        return f"{self._settings.bucket} at {self._settings.endpoint}"
+        return f"{self._place} at {self._settings.endpoint}"
+
+    @property
+    def _place(self) -> str:
+        return "/".join(filter(None, (self._settings.bucket, self._settings.path)))
 
     def command(self, *words: str) -> list[str]:
         """A command line of restic. Passwords and keys are in files and the environment only."""
@@ -42,7 +46,7 @@ class Repository:
         """What restic reads: the repository, its password and the credentials. S3 is reached without a proxy."""
         return {
             **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
-            "RESTIC_REPOSITORY": f"s3:{self._settings.endpoint}/{self._settings.bucket}",
+            "RESTIC_REPOSITORY": f"s3:{self._settings.endpoint}/{self._place}",
             "RESTIC_PASSWORD_FILE": self._settings.password_file,
             "RESTIC_CACHE_DIR": self._settings.cache,
             **self._settings.environment,
@@ -61,11 +65,13 @@ class Repository:
         lines = [line for line in said.strip().splitlines() if line.strip()]
         last = lines[-1] if lines else f"exit status {code}"
         known = {
-            _WRONG_PASSWORD: "does not accept the password of this host (backup_password). If the parameter was "
-            "changed, put its former value back: `aws ssm get-parameter-history --with-decryption` has it.",
-            _NO_REPOSITORY: "has no repository, or this host may not read it. Run playbooks/configure/database.yml, "
+            _WRONG_PASSWORD: f"does not accept the password of this host ({self._settings.password}). If the "
+            "parameter was changed, put its former value back: `aws ssm get-parameter-history --with-decryption` has "
+            "it.",
+            _NO_REPOSITORY: f"has no repository, or this host may not read it. Run {self._settings.playbook}, "
             f"which makes one. restic: {last}",
-            _LOCKED: f"is locked by another run; if none is under way: `koin-backup unlock`. restic: {last}",
+            _LOCKED: f"is locked by another run; if none is under way: `{self._settings.program} unlock`. "
+            f"restic: {last}",
             _INCOMPLETE: f"got only part of the files. restic: {last}",
         }
         what = known.get(code, f"refused `restic {verb}`: {' | '.join(lines[-3:]) or last}")
@@ -125,12 +131,20 @@ class Repository:
             message: dict[str, Any] = json.loads(line)
             if message.get("message_type") == "summary":
                 return message
-        raise BackupError(f"restic said nothing about what it stored in {self.name}. Look at `koin-backup list`.")
+        raise BackupError(
+            f"restic said nothing about what it stored in {self.name}. Look at `{self._settings.program} list`."
+        )
+
+    def listed(self) -> list[dict[str, Any]]:
+        """All snapshots of this host, as restic lists them."""
+        found: list[dict[str, Any]] = json.loads(
+            self.run("snapshots", "--json", "--no-lock", "--host", self._settings.host)
+        )
+        return found
 
     def snapshots(self) -> list[Snapshot]:
-        """All backups, oldest first."""
-        words = ["snapshots", "--json", "--no-lock", "--host", self._settings.host]
-        return read(json.loads(self.run(*words)))
+        """All backups of the database, oldest first."""
+        return read(self.listed())
 
     def text(self, snapshot: str, path: str) -> str:
         """A small file of a snapshot."""
