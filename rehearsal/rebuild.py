@@ -1,7 +1,7 @@
-"""The disaster: everything is lost but the backups and the password that opens them. Called by `make rebuild`.
+"""The disaster: everything is lost but the backups and the passwords that open them. Called by `make rebuild`.
 
 Transactions are written until the hosts die; afterwards each is accounted for. The bucket of the backups and its
-password are what somebody has to keep: the rest is built from the declaration.
+passwords are what somebody has to keep: the rest is built from the declaration.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from rehearsal.aws.state import REGION, LocalAwsError, State
 from rehearsal.whole import INVENTORY, Parts
 
 BUCKET, PASSWORD, HOST = "koin-backup", "/koin/db/backup/password", "KOIN_DB"
+#: below it are the passwords of the hosts' own repositories
+PASSWORDS = "/koin/backup"
 TABLE = "koin_prod.rehearsal_ledger"
 #: what may be lost: binary logs are stored every minute, and storing takes its time
 ALLOWED_SECONDS = 90
@@ -44,10 +46,10 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Kept:
-    """What survives: the objects of the bucket, and the password."""
+    """What survives: the objects of the bucket, and the passwords by parameter."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
-    password: str = field(default="", repr=False)
+    passwords: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def verdict(before: Ledger, after: Ledger, seconds: float) -> tuple[bool, str]:
@@ -90,8 +92,12 @@ def keep(state: State) -> Kept:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     names = [item["Key"] for page in pages for item in page.get("Contents", [])]
     objects = {name: s3.get_object(Bucket=BUCKET, Key=name)["Body"].read() for name in names}
-    password = client(state, "ssm").get_parameter(Name=PASSWORD, WithDecryption=True)["Parameter"]["Value"]
-    return Kept(objects, password)
+    ssm = client(state, "ssm")
+    found = [
+        ssm.get_parameter(Name=PASSWORD, WithDecryption=True)["Parameter"],
+        *ssm.get_parameters_by_path(Path=PASSWORDS, WithDecryption=True)["Parameters"],
+    ]
+    return Kept(objects, {item["Name"]: item["Value"] for item in found})
 
 
 def put_back(state: State, kept: Kept) -> None:
@@ -100,7 +106,8 @@ def put_back(state: State, kept: Kept) -> None:
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     for name, body in kept.objects.items():
         s3.put_object(Bucket=BUCKET, Key=name, Body=body)
-    client(state, "ssm").put_parameter(Name=PASSWORD, Value=kept.password, Type="SecureString")
+    for name, value in kept.passwords.items():
+        client(state, "ssm").put_parameter(Name=name, Value=value, Type="SecureString")
 
 
 def write(seconds: int) -> Ledger:

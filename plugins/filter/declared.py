@@ -361,6 +361,76 @@ def published_ports(stacks: Mapping[str, Entry], labels: Mapping[str, str]) -> l
     return sorted({f"tcp {port}" for _, service in _placed(stacks, labels) for port in service.get("publish", {})})
 
 
+# --- Backups ---------------------------------------------------------------------------------------------------------
+
+#: what role backup_data does on a host -> the variable that says so
+_DATA_JOBS = {"volumes": "backup_data_volumes", "swarm": "backup_data_swarm"}
+
+
+def backed_up_volumes(stacks: Mapping[str, Entry], labels: Mapping[str, str]) -> list[str]:
+    """The volumes that are to be backed up on a node with these labels, by their full names."""
+    return sorted(
+        {
+            f"{stack}_{mount['source']}"
+            for stack, entry in stacks.items()
+            for name, service in entry["services"].items()
+            for path, mount in service.get("mounts", {}).items()
+            if _backed_up(f"platform_stacks.{stack}.services.{name}.mounts.{path}", mount) and _runs_on(service, labels)
+        }
+    )
+
+
+def _backed_up(where: str, mount: Entry) -> bool:
+    wanted = mount.get("backup", False)
+    if not isinstance(wanted, bool):
+        raise AnsibleFilterError(f"{where}.backup: `{wanted}` is neither true nor false")
+    if wanted and str(mount.get("source", "")).startswith("/"):
+        raise AnsibleFilterError(
+            f"{where}.backup: `{mount['source']}` is a path on the node, and volumes are backed up; write the name of "
+            "a volume as `source`"
+        )
+    return wanted
+
+
+def _repository_secret(role: str) -> str:
+    return f"backup_{role.replace('-', '_')}"
+
+
+def repository_parameters(roles: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
+    """The SSM parameters of the passwords of the hosts' own repositories, by the name of the secret.
+
+    Whoever loses one has no backups, and another one would not open them.
+    """
+    return {
+        _repository_secret(role): {"path": f"/koin/backup/{role}", "kept": True}
+        for role, entry in roles.items()
+        if entry.get("repositories")
+    }
+
+
+def host_repository(roles: Mapping[str, Entry], profile: str) -> dict[str, str]:
+    """Where a host with this instance profile keeps its own backups, and the name of the secret that opens them."""
+    own = roles.get(profile, {}).get("repositories", {})
+    if not own:
+        return {"bucket": "", "path": "", "secret": ""}
+    if len(own) > 1:
+        raise AnsibleFilterError(
+            f"aws_iam_roles.{profile}.repositories: a host backs up to one bucket; keep one of {', '.join(own)}"
+        )
+    ((bucket, path),) = own.items()
+    return {"bucket": bucket, "path": path, "secret": _repository_secret(profile)}
+
+
+def data_backups(hosts: Iterable[str], hostvars: Mapping[str, Entry]) -> dict[str, dict[str, str]]:
+    """The backups of role backup_data that each host makes, as the monitoring expects them."""
+    return {
+        f"{host}-{job}": {"host": host}
+        for host in sorted(hosts)
+        for job, variable in _DATA_JOBS.items()
+        if hostvars[host].get(variable)
+    }
+
+
 # --- What containers need --------------------------------------------------------------------------------------------
 
 #: the offer that a service with a `database` needs
@@ -508,10 +578,16 @@ def app_stacks(
     }
 
 
+def _without_backup(mount: Entry) -> dict[str, Any]:
+    return {key: value for key, value in mount.items() if key != "backup"}
+
+
 def _with_database(
     where: str, service: Entry, databases: Mapping[str, Entry], server: Entry, secrets: Mapping[str, str]
 ) -> dict[str, Any]:
     plain = {key: value for key, value in service.items() if key not in ("database", "migrates", "uses")}
+    if "mounts" in service:
+        plain["mounts"] = {path: _without_backup(mount) for path, mount in service["mounts"].items()}
     if "database" not in service:
         if service.get("migrates"):
             raise AnsibleFilterError(f"{where}.migrates: it has no database; add `database`, or remove `migrates`")
@@ -545,16 +621,19 @@ class FilterModule:
         """Filters by name."""
         known: tuple[Callable[..., Any], ...] = (
             app_stacks,
+            backed_up_volumes,
             cache_users,
             checked_inventory,
             containers_ask_metadata,
             containers_reach,
+            data_backups,
             database_clients,
             database_parameters,
             database_users,
             declared_databases,
             edge_sites,
             host_labels,
+            host_repository,
             listening,
             listening_sometimes,
             login_parameters,
@@ -567,6 +646,7 @@ class FilterModule:
             password_parameters,
             people,
             published_ports,
+            repository_parameters,
             rotatable_secrets,
             site_names,
             site_origins,

@@ -22,8 +22,8 @@ DOCUMENTATION = r"""
 module: backup_retention
 short_description: Remove old backups, from where that is allowed
 description:
-  - Runs C(restic forget) and C(restic prune) on the repository of role backup. The host that makes the backups may not
-    remove them, so this runs on the controller, with the rights of the operator.
+  - Runs C(restic forget) and C(restic prune) on a repository of role backup or backup_data. The host that makes the
+    backups may not remove them, so this runs on the controller, with the rights of the operator.
   - Refuses to remove anything while a backup is dated in the future. Somebody who took the host over could add such
     backups, so that the others count as old.
   - Needs restic on the controller, and the IAM actions C(s3:ListBucket), C(s3:GetObject), C(s3:PutObject) and
@@ -33,6 +33,10 @@ options:
     description: Bucket of the repository.
     type: str
     required: true
+  path:
+    description: Path of the repository in the bucket; empty for its top.
+    type: str
+    default: ""
   endpoint:
     description: URL of S3, as the controller reaches it.
     type: str
@@ -50,13 +54,14 @@ options:
     type: str
     required: true
   keep:
-    description: How many physical backups to keep, by V(daily), V(weekly) and V(monthly).
+    description: >-
+      How many physical backups to keep, by V(daily), V(weekly) and V(monthly). Without O(logs_days), of everything that
+      is backed up by itself.
     type: dict
     required: true
   logs_days:
-    description: Days to keep binary logs. Any second within them can be restored.
+    description: Days to keep binary logs. Any second within them can be restored. Only in a repository of role backup.
     type: int
-    required: true
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -80,11 +85,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 removed:
-  description: Numbers of C(full) backups and of C(logs) that were removed, or would be.
+  description: >-
+    Numbers of C(full) backups and of C(logs) that were removed, or would be; without O(logs_days), of C(data).
   type: dict
   returned: success
 kept:
-  description: Numbers of C(full) backups and of C(logs) that stay.
+  description: Numbers of C(full) backups and of C(logs) that stay; without O(logs_days), of C(data).
   type: dict
   returned: success
 """
@@ -105,7 +111,7 @@ class Restic:
         keys = credentials.get_frozen_credentials()
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RESTIC_"))},
-            "RESTIC_REPOSITORY": f"s3:{params['endpoint']}/{params['bucket']}",
+            "RESTIC_REPOSITORY": f"s3:{params['endpoint']}/{params['bucket']}/{params['path']}".rstrip("/"),
             "RESTIC_PASSWORD": params["password"],
             "AWS_ACCESS_KEY_ID": keys.access_key,
             "AWS_SECRET_ACCESS_KEY": keys.secret_key,
@@ -124,15 +130,27 @@ class Restic:
             self._module.fail_json(msg=f"`restic {words[0]}` failed for the bucket {where}: {said}")
         return done.stdout
 
-    def forget(self, kind: str, words: Sequence[str], *, dry: bool) -> tuple[int, int]:
-        """How many snapshots of a kind go, and how many stay."""
-        host = ["--host", self._module.params["host"], "--tag", kind, "--group-by", "host"]
-        output = self.run("forget", "--json", *host, *words, *(["--dry-run"] if dry else []))
+    def forget(self, of: Sequence[str], words: Sequence[str], *, dry: bool) -> tuple[int, int]:
+        """How many snapshots go, and how many stay. of: which ones, and what keeps its own number."""
+        options = ["--host", self._module.params["host"], *of, *words, *(["--dry-run"] if dry else [])]
+        output = self.run("forget", "--json", *options)
         groups = json.loads(output.strip().splitlines()[0]) if output.strip() else []
         return (
             sum(len(group.get("remove") or []) for group in groups),
             sum(len(group.get("keep") or []) for group in groups),
         )
+
+    def prune(self, keep: Sequence[str], logs_days: int | None, *, dry: bool) -> dict[str, tuple[int, int]]:
+        """Remove what is too old, by kind: how many go, and how many stay."""
+        if logs_days is None:
+            return {"data": self.forget(["--group-by", "host,paths"], keep, dry=dry)}
+        found = {}
+        # What was counted at each physical backup goes with it.
+        for kind in ("full", "sums"):
+            found[kind] = self.forget(["--tag", kind, "--group-by", "host"], keep, dry=dry)
+        within = ["--keep-within", f"{logs_days}d"]
+        found["logs"] = self.forget(["--tag", "logs", "--group-by", "host"], within, dry=dry)
+        return {kind: found[kind] for kind in ("full", "logs")}
 
 
 def in_the_future(snapshots: Sequence[Mapping[str, Any]], now: datetime) -> list[str]:
@@ -156,12 +174,13 @@ def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "bucket": {"type": "str", "required": True},
+            "path": {"type": "str", "default": ""},
             "endpoint": {"type": "str", "required": True},
             "path_style": {"type": "bool", "default": False},
             "password": {"type": "str", "required": True, "no_log": True},
             "host": {"type": "str", "required": True},
             "keep": {"type": "dict", "required": True},
-            "logs_days": {"type": "int", "required": True},
+            "logs_days": {"type": "int"},
         },
         supports_check_mode=True,
     )
@@ -176,11 +195,8 @@ def main() -> None:
         )
     dry = module.check_mode
     keep = [word for unit, count in module.params["keep"].items() for word in (f"--keep-{unit}", str(count))]
-    full = restic.forget("full", keep, dry=dry)
-    # What was counted at each of them.
-    restic.forget("sums", keep, dry=dry)
-    logs = restic.forget("logs", ["--keep-within", f"{module.params['logs_days']}d"], dry=dry)
-    removed, kept = ({"full": full[part], "logs": logs[part]} for part in (0, 1))
+    found = restic.prune(keep, module.params["logs_days"], dry=dry)
+    removed, kept = ({kind: numbers[part] for kind, numbers in found.items()} for part in (0, 1))
     if not dry and any(removed.values()):
         restic.run("prune")
     module.exit_json(changed=any(removed.values()), removed=removed, kept=kept)

@@ -17,8 +17,16 @@ from tests.support.platform import declared, specs
 
 BUCKETS = {"koin-internal": "bcsdlab-storage", "koin-stage": "kap-test", "koin-prod": "team-kap-koin-storage"}
 BACKUPS = "koin-backup"
-#: koin-prod restores backups to try them: see group_vars/drill
-OF_BACKUPS = {"koin-db": ("get", "put", "list"), "koin-prod": ("get", "list")}
+#: they see the names of all objects there; what they reach is in repositories, see below
+LISTING = ("koin-db", "koin-prod", "koin-stage")
+#: an object of each repository -> who reads it, and who adds to it. koin-prod restores the database to try its backups.
+REPOSITORIES = {
+    "data/00/a": ({"koin-db", "koin-prod"}, {"koin-db"}),
+    "hosts/koin-prod/data/00/a": ({"koin-prod"}, {"koin-prod"}),
+    "hosts/koin-stage/data/00/a": ({"koin-stage"}, {"koin-stage"}),
+    "hosts/koin-db/data/00/a": (set(), set()),
+    "verified/koin-db": (set(), set()),
+}
 CACHES = {"koin-internal": "image", "koin-stage": "stage-static", "koin-prod": "static"}
 ROLES = ["koin-build", "koin-internal", "koin-stage", "koin-prod", "koin-db"]
 SECRET = "/koin/prod/mariadb/password"
@@ -88,8 +96,23 @@ def test_objects_of_its_own_bucket_only(hosts: Hosts, role: str) -> None:
         "delete": lambda bucket: hosts.may(role, "s3", "delete_object", Bucket=bucket, Key="upload/b.png"),
     }
     may = {(name, bucket) for bucket in hosts.buckets for name, call in tries.items() if call(bucket)}
-    backups = {(name, BACKUPS) for name in OF_BACKUPS.get(role, ())}
+    backups = {("list", BACKUPS)} if role in LISTING else set()
     assert may == ({(name, own) for name in tries} if own else set()) | backups
+
+
+@pytest.mark.parametrize("key", REPOSITORIES)
+def test_a_repository_is_reached_by_its_own_host(hosts: Hosts, key: str) -> None:
+    """Nobody deletes anything there but locks."""
+
+    def allowed(operation: str, key: str, **more: Any) -> set[str]:
+        return {role for role in ROLES if hosts.may(role, "s3", operation, Bucket=BACKUPS, Key=key, **more)}
+
+    reads, adds = REPOSITORIES[key]
+    assert allowed("get_object", key) == reads
+    assert allowed("put_object", key, Body=b"a") == adds
+    assert allowed("delete_object", key) == set()
+    if adds:
+        assert allowed("delete_object", key.replace("data/00/a", "locks/a")) == adds
 
 
 def test_the_database_destroys_no_backup(hosts: Hosts) -> None:

@@ -33,7 +33,13 @@ exit {status}
 
 
 def prune(
-    folder: Path, *, check: bool = False, time: str = "", remove: str = "[{}]", status: int = 0
+    folder: Path,
+    *,
+    check: bool = False,
+    time: str = "",
+    remove: str = "[{}]",
+    status: int = 0,
+    arguments: dict[str, Any] | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Run the module; its result, and how restic was called."""
     snapshots = json.dumps([{"short_id": "abc", "time": time or (NOW - timedelta(days=1)).isoformat()}])
@@ -41,7 +47,7 @@ def prune(
     program.write_text(RESTIC.format(folder=folder, snapshots=snapshots, remove=remove, status=status))
     program.chmod(0o755)
     environ = {"PATH": f"{folder}:/usr/bin:/bin", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "hidden-key"}
-    result = run_module("backup_retention", ARGUMENTS, environ=environ, check=check)
+    result = run_module("backup_retention", arguments or ARGUMENTS, environ=environ, check=check)
     return result, (folder / "calls").read_text().splitlines()
 
 
@@ -62,6 +68,19 @@ def test_old_backups_are_removed_and_their_data_too(tmp_path: Path) -> None:
     assert "RESTIC_REPOSITORY=s3:http://127.0.0.1:9/koin-backup\n" in environment
     assert "RESTIC_PASSWORD=hidden-password\n" in environment
     assert "hidden" not in " ".join(calls)
+
+
+def test_of_other_data_each_path_keeps_its_own_number(tmp_path: Path) -> None:
+    arguments = {name: value for name, value in ARGUMENTS.items() if name != "logs_days"}
+    result, calls = prune(tmp_path, arguments={**arguments, "path": "hosts/koin-prod"})
+    assert (result["removed"], result["kept"]) == ({"data": 1}, {"data": 2})
+    begin = "-o s3.region=ap-northeast-2 "
+    assert calls[1:] == [
+        f"{begin}forget --json --host koin-db --group-by host,paths --keep-daily 14 --keep-monthly 12",
+        f"{begin}prune",
+    ]
+    environment = (tmp_path / "environment").read_text()
+    assert "RESTIC_REPOSITORY=s3:http://127.0.0.1:9/koin-backup/hosts/koin-prod\n" in environment
 
 
 def test_check_mode_removes_nothing(tmp_path: Path) -> None:

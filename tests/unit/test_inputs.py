@@ -351,6 +351,33 @@ ROWS: list[tuple[str, Change, str, str]] = [
         "backup_keep_logs_days",
         "raise backup_keep.daily",
     ),
+    # backup_data
+    (
+        "volume",
+        put("backup_data", "backup_data_volumes", value=["a/b"], host="koin-prod"),
+        "backup_data_volumes.0",
+        "as `docker volume ls` does",
+    ),
+    (
+        "two-nodes",
+        put("backup_data", "backup_data_volumes", value=["koin-prod_a"]),
+        "backup_data_volumes.0",
+        "allow one node",
+    ),
+    (
+        "no-repository",
+        put("backup_data", "backup_data_swarm", value=True, host="bcsd-build"),
+        "backup_data_bucket",
+        "{koin-backup: hosts/koin-prod}",
+    ),
+    (
+        "data-endpoint",
+        put("backup_data", "backup_data_endpoint", value="s3"),
+        "backup_data_endpoint",
+        "a URL without a path",
+    ),
+    ("data-night", put("backup_data", "backup_data_at", value="night"), "backup_data_at", "*-*-* 04:40:00 Asia/Seoul"),
+    ("data-kept", put("backup_data", "backup_data_keep", value={"days": 3}), "backup_data_keep.days", "daily, monthly"),
     # valkey
     (
         "policy",

@@ -28,5 +28,5 @@ def test_every_row_is_accounted_for(after: Ledger, good: bool, says: str) -> Non
     assert says in text
 
 
-def test_the_password_is_not_shown() -> None:
-    assert "hidden" not in repr(Kept({}, "hidden"))
+def test_passwords_are_not_shown() -> None:
+    assert "hidden" not in repr(Kept({}, {"/koin/backup/koin-prod": "hidden"}))

@@ -61,12 +61,13 @@ def test_no_host_reads_parameters() -> None:
         for name, entry in roles.items()
     }
     files = {"ListBuckets", "ReadObjects", "WriteObjects", "InvalidateCache"}
+    backups = {"ListBuckets", "ReadObjects", "AddObjects", "RemoveLocks"}
     assert allowed == {
         "koin-build": {"PublishHostMetrics"},
         "koin-internal": {"PublishHostMetrics"} | files,
-        "koin-stage": {"PublishHostMetrics"} | files,
-        "koin-prod": {"PublishHostMetrics"} | files,
-        "koin-db": {"PublishHostMetrics", "ListBuckets", "ReadObjects", "AddObjects", "RemoveLocks"},
+        "koin-stage": {"PublishHostMetrics"} | files | backups,
+        "koin-prod": {"PublishHostMetrics"} | files | backups,
+        "koin-db": {"PublishHostMetrics"} | backups,
     }
 
 

@@ -38,6 +38,7 @@ PLACES = (
     Place("/etc/koin/valkey-admin", "0600", "root:root", ("/koin/db/valkey/admin",), ("koin-db",)),
     Place("/etc/koin/redis-exporter.json", "0640", "root:prometheus", ("/koin/db/valkey/exporter",), ("koin-db",)),
     Place("/etc/koin/backup/password", "0600", "root:root", ("/koin/db/backup/password",), ("koin-db", "koin-prod")),
+    Place("/etc/koin/backup-data/password", "0600", "root:root", ("/koin/backup/{host}",)),
     # The managers that deploy log in to the registry to pull, and the host that builds to push.
     Place(
         "/etc/koin/docker/config.json",

@@ -22,6 +22,11 @@ from .cdn import distribution_arn
 #: name of the inline policy that holds everything a role may do
 INLINE_POLICY = "platform"
 
+#: what a restic repository consists of, at the top of its bucket or below a path
+PARTS = ("config", "data/*", "index/*", "keys/*", "locks/*", "snapshots/*")
+#: rights on the repository at the top of a bucket, and on nothing else there
+_OF_ONE = ("append", "restore")
+
 TRUST = policy({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"})
 
 
@@ -51,14 +56,14 @@ def host_policy(
                 "Resource": [f"arn:aws:ssm:{region}:{account}:parameter{path}{end}" for end in ("", "/*")],
             }
         )
-    buckets = entry.get("buckets", {})
-    if buckets:
+    buckets, own = entry.get("buckets", {}), repositories(entry)
+    if buckets or own:
         parts.append(
             {
                 "Sid": "ListBuckets",
                 "Effect": "Allow",
                 "Action": "s3:ListBucket",
-                "Resource": [f"arn:aws:s3:::{name}" for name in sorted(buckets)],
+                "Resource": _arns(sorted({*buckets, *(name for name, _ in own)})),
             }
         )
         parts.append(
@@ -66,7 +71,12 @@ def host_policy(
                 "Sid": "ReadObjects",
                 "Effect": "Allow",
                 "Action": "s3:GetObject",
-                "Resource": [f"arn:aws:s3:::{name}/*" for name in sorted(buckets)],
+                "Resource": _arns(
+                    part
+                    for name in sorted(buckets)
+                    for part in (_parts(name) if buckets[name] in _OF_ONE else [f"{name}/*"])
+                )
+                + _arns(f"{name}/{path}/*" for name, path in own),
             }
         )
     writable = sorted(name for name, mode in buckets.items() if mode == "read_write")
@@ -76,16 +86,18 @@ def host_policy(
                 "Sid": "WriteObjects",
                 "Effect": "Allow",
                 "Action": ["s3:PutObject", "s3:DeleteObject"],
-                "Resource": [f"arn:aws:s3:::{name}/*" for name in writable],
+                "Resource": _arns(f"{name}/*" for name in writable),
             }
         )
-    if appended := appended_buckets(entry):
+    appended = appended_buckets(entry)
+    if appended or own:
         parts.append(
             {
                 "Sid": "AddObjects",
                 "Effect": "Allow",
                 "Action": "s3:PutObject",
-                "Resource": [f"arn:aws:s3:::{name}/*" for name in appended],
+                "Resource": _arns(part for name in appended for part in _parts(name))
+                + _arns(f"{name}/{path}/*" for name, path in own),
             }
         )
         # restic removes its own locks. Nothing that was backed up is below this prefix.
@@ -94,7 +106,8 @@ def host_policy(
                 "Sid": "RemoveLocks",
                 "Effect": "Allow",
                 "Action": "s3:DeleteObject",
-                "Resource": [f"arn:aws:s3:::{name}/locks/*" for name in appended],
+                "Resource": _arns(f"{name}/locks/*" for name in appended)
+                + _arns(f"{name}/{path}/locks/*" for name, path in own),
             }
         )
     if entry.get("invalidates"):
@@ -112,6 +125,20 @@ def host_policy(
 def appended_buckets(entry: Mapping[str, Any]) -> list[str]:
     """Buckets in which the role adds objects, and deletes none but the locks of restic."""
     return sorted(name for name, mode in entry.get("buckets", {}).items() if mode == "append")
+
+
+def repositories(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Bucket and path of the repositories that are the role's own."""
+    return sorted(entry.get("repositories", {}).items())
+
+
+def _arns(names: Iterable[str]) -> list[str]:
+    return [f"arn:aws:s3:::{name}" for name in names]
+
+
+def _parts(bucket: str) -> list[str]:
+    """The objects of the repository at the top of a bucket."""
+    return [f"{bucket}/{part}" for part in PARTS]
 
 
 def role_arns(declaration: Declaration) -> list[str]:
@@ -161,7 +188,7 @@ class IamRole(Kind):
     variable = "aws_iam_roles"
     entry_point = "role"
     defaults = "aws_iam_role_defaults"
-    refers = {"buckets": "bucket", "invalidates": "distribution"}
+    refers = {"buckets": "bucket", "repositories": "bucket", "invalidates": "distribution"}
     shapes = {
         "": formats.text(r"[A-Za-z0-9_+=,.@-]+", "the name of a role", "write letters, digits and `-`", 64),
         "path": formats.text(
@@ -169,7 +196,10 @@ class IamRole(Kind):
         ),
         "boundary": formats.text(r"[A-Za-z0-9_+=,.@-]+", "the name of a policy", "write letters, digits and `-`", 128),
         "description": formats.text(r"[ -~\t\r\n]*", "a description that IAM accepts", "write it in English", 1000),
-        "buckets.*": one_of(("read", "read_write", "append"), "not a right"),
+        "buckets.*": one_of(("read", "read_write", "append", "restore"), "not a right"),
+        "repositories.*": formats.text(
+            r"hosts/[a-z0-9][a-z0-9-]*", "the path of a host's repository", "write one like hosts/koin-prod", 64
+        ),
     }
     reads = (
         Read(
@@ -198,7 +228,7 @@ class IamRole(Kind):
         Write("iam:AddRoleToInstanceProfile", ("instance_profile",)),
         Write("iam:RemoveRoleFromInstanceProfile", ("instance_profile",)),
     )
-    said_by = {"policy": ("parameters", "buckets", "invalidates"), "trust": (), "instance_profile": ()}
+    said_by = {"policy": ("parameters", "buckets", "repositories", "invalidates"), "trust": (), "instance_profile": ()}
     denied = ("iam:DeleteRolePermissionsBoundary",)
     replaced_by = frozenset({"path"})
     module_reads = ("iam:Get*", "iam:List*")
@@ -223,10 +253,13 @@ class IamRole(Kind):
                 )
 
             buckets = declaration.entries("aws_storage_buckets")
-            for bucket in appended_buckets(entry):
+            written = [(f"{where}.buckets.{bucket}", "`append`", bucket) for bucket in appended_buckets(entry)]
+            written += [(f"{where}.repositories.{bucket}", "this", bucket) for bucket, _ in repositories(entry)]
+            for place, right, bucket in written:
                 if bucket in buckets and not buckets[bucket].get("versioning"):
-                    what = f"`append` protects nothing in {bucket}, which keeps no old versions of what is overwritten"
-                    yield Problem(f"{where}.buckets.{bucket}", what, "declare `versioning: true` for the bucket")
+                    what = f"{right} protects nothing in {bucket}, which keeps no old versions of what is overwritten"
+                    yield Problem(place, what, "declare `versioning: true` for the bucket")
+        yield from _shared(declaration.entries(self.variable))
 
     def check_account(self, declaration: Declaration, observation: Observation) -> Iterable[Problem]:
         """IAM refuses a name that differs from another only in case."""
@@ -393,6 +426,19 @@ def _trusted(lines: Iterable[str]) -> set[str]:
     return names
 
 
+def _shared(roles: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
+    """Repositories of several roles: each could overwrite what the other has backed up."""
+    taken: dict[tuple[str, str], str] = {}
+    for name, entry in roles.items():
+        for bucket, path in repositories(entry):
+            other = taken.setdefault((bucket, path), name)
+            if other != name:
+                where = f"aws_iam_roles.{name}.repositories.{bucket}"
+                yield Problem(
+                    where, f"`{path}` is the repository of {other}", f"write a path of its own, e.g. hosts/{name}"
+                )
+
+
 def _document(value: Any) -> Any:
     """IAM returns documents URL-encoded (RFC 3986); botocore decodes most of them, not all."""
     return unquote(value) if isinstance(value, str) else value
@@ -406,15 +452,25 @@ def _granted(document: Any, context: Context) -> Fields:
         found = parts.get(sid, {}).get("Resource", [])
         return [str(item) for item in (found if isinstance(found, list) else [found])]
 
-    def buckets(sid: str) -> list[str]:
-        return [arn.removeprefix("arn:aws:s3:::").partition("/")[0] for arn in resources(sid)]
+    def objects(sid: str) -> list[tuple[str, str]]:
+        """Bucket and key of each resource."""
+        found = (arn.removeprefix("arn:aws:s3:::").partition("/") for arn in resources(sid))
+        return [(bucket, key) for bucket, _, key in found]
 
-    rights = dict.fromkeys(buckets("ReadObjects"), "read")
-    rights |= dict.fromkeys(buckets("AddObjects"), "append") | dict.fromkeys(buckets("WriteObjects"), "read_write")
+    def of(sid: str, *keys: str) -> list[str]:
+        return [bucket for bucket, key in objects(sid) if key in keys]
+
+    rights = dict.fromkeys(of("ReadObjects", "*"), "read") | dict.fromkeys(of("ReadObjects", "config"), "restore")
+    # Every object, in policies of before there were paths.
+    rights |= dict.fromkeys(of("AddObjects", "config", "*"), "append") | dict.fromkeys(
+        of("WriteObjects", "*"), "read_write"
+    )
+    own = {bucket: key.removesuffix("/*") for bucket, key in objects("AddObjects") if key not in (*PARTS, "*")}
     names = {attributes.get("arn"): name for name, attributes in context.registry.get("distribution", {}).items()}
     paths = [arn.partition(":parameter")[2] for arn in resources("ReadOwnParameters") if not arn.endswith("/*")]
     return {
         "parameters": f"{paths[0]}/" if paths else None,
         "buckets": rights,
+        "repositories": own,
         "invalidates": sorted(names.get(arn, arn) for arn in resources("InvalidateCache")),
     }
