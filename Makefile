@@ -112,7 +112,7 @@ maintenance: setup ## Show visitors a maintenance page: make maintenance ON=true
 rotate: setup ## Give a generated password a new value, and it to what uses it: make rotate SECRET=mariadb_koin_prod
 	@ansible-playbook playbooks/rotate.yml -i $(INVENTORY) -e rotate=$(SECRET) $(ARGS)
 
-backup: setup ## Back up the database, volumes and names now (INVENTORY=inventories/production for AWS)
+backup: setup ## Back up the database, volumes, cache and names now (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/backup.yml -i $(INVENTORY) $(ARGS)
 
 restore: setup ## Restore the database beside the live one: make restore TO='2026-11-27 03:15:20 KST' (or TO=latest)

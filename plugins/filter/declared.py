@@ -364,7 +364,7 @@ def published_ports(stacks: Mapping[str, Entry], labels: Mapping[str, str]) -> l
 # --- Backups ---------------------------------------------------------------------------------------------------------
 
 #: what role backup_data does on a host -> the variable that says so
-_DATA_JOBS = {"volumes": "backup_data_volumes", "swarm": "backup_data_swarm"}
+_DATA_JOBS = {"volumes": "backup_data_volumes", "swarm": "backup_data_swarm", "valkey": "backup_data_valkey"}
 
 
 def backed_up_volumes(stacks: Mapping[str, Entry], labels: Mapping[str, str]) -> list[str]:

@@ -24,7 +24,8 @@ REPOSITORIES = {
     "data/00/a": ({"koin-db", "koin-prod"}, {"koin-db"}),
     "hosts/koin-prod/data/00/a": ({"koin-prod"}, {"koin-prod"}),
     "hosts/koin-stage/data/00/a": ({"koin-stage"}, {"koin-stage"}),
-    "hosts/koin-db/data/00/a": (set(), set()),
+    "hosts/koin-db/data/00/a": ({"koin-db"}, {"koin-db"}),
+    "hosts/koin-build/data/00/a": (set(), set()),
     "verified/koin-db": (set(), set()),
 }
 CACHES = {"koin-internal": "image", "koin-stage": "stage-static", "koin-prod": "static"}

@@ -18,7 +18,7 @@ from ansible.module_utils.platform.kinds import KINDS
 from ansible.module_utils.platform.kinds.iam import host_policy
 
 from plugins.filter import declared as filters
-from roles.backup.files.koin_backup import data, kept, swarm, volumes
+from roles.backup.files.koin_backup import cache, data, kept, swarm, volumes
 from roles.backup.files.koin_backup.jobs import Done
 from roles.backup.files.koin_backup.kept import Kept
 from roles.backup.files.koin_backup.repository import Repository
@@ -112,7 +112,12 @@ def test_a_job_that_fails_does_not_keep_the_others_from_it(tmp_path: Path, monke
 
 @pytest.mark.parametrize(
     ("more", "jobs"),
-    [({}, []), ({"volumes": ["a_b"]}, ["volumes"]), ({"swarm": True, "volumes": ["a_b"]}, ["volumes", "swarm"])],
+    [
+        ({}, []),
+        ({"valkey": True}, ["valkey"]),
+        ({"volumes": ["a_b"]}, ["volumes"]),
+        ({"swarm": True, "volumes": ["a_b"]}, ["volumes", "swarm"]),
+    ],
 )
 def test_a_host_does_what_is_declared_for_it(tmp_path: Path, more: dict[str, Any], jobs: list[str]) -> None:
     assert [name for name, _ in data.declared(settings(tmp_path, **more))] == jobs
@@ -308,6 +313,90 @@ def settings_of_nothing(folder: Path) -> DataSettings:
     return DataSettings("h", "e", "r", "b", "p", metrics=str(folder))
 
 
+# --- The cache -------------------------------------------------------------------------------------------------------
+
+
+class Server:
+    """A Valkey that answers as it is told: INFO by a list of (saving, rewriting, last status), BGSAVE by replies."""
+
+    def __init__(self, states: list[tuple[int, int, str]], refusals: list[str]) -> None:
+        self.states, self.refusals = states, refusals
+        self.saves = 0
+
+    def __call__(self, *words: str) -> str:
+        """Its answer."""
+        if words == ("INFO", "persistence"):
+            saving, rewriting, last = self.states.pop(0)
+            return (
+                f"# Persistence\r\nrdb_bgsave_in_progress:{saving}\r\naof_rewrite_in_progress:{rewriting}\r\n"
+                f"rdb_last_bgsave_status:{last}\r\n"
+            )
+        assert words == ("BGSAVE",)
+        if self.refusals and (said := self.refusals.pop(0)):
+            raise BackupError(said)
+        self.saves += 1
+        return "Background saving started"
+
+
+@pytest.mark.parametrize(
+    ("states", "refusals"),
+    [
+        ([(0, 0, "ok"), (1, 0, "ok"), (0, 0, "ok")], []),
+        # One that failed before does not count, one that runs is not this one.
+        ([(1, 0, "err"), (0, 1, "err"), (0, 0, "err"), (0, 0, "ok")], []),
+        ([(0, 0, "ok"), (1, 0, "ok"), (0, 0, "ok"), (0, 0, "ok")], ["ERR Background save already in progress"]),
+        ([(0, 0, "ok"), (0, 0, "ok"), (0, 0, "ok")], ["ERR Another child process is active (AOF?)"]),
+    ],
+)
+def test_a_snapshot_is_awaited(states: list[tuple[int, int, str]], refusals: list[str]) -> None:
+    server = Server(states, refusals)
+    cache.save(server, pause=0)
+    assert (server.saves, server.states) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("states", "refusals", "said"),
+    [
+        ([(0, 0, "ok"), (1, 0, "ok"), (0, 0, "err")], [], "could not write its snapshot"),
+        ([(0, 0, "ok")], ["Valkey: BGSAVE: LOADING"], "LOADING"),
+    ],
+)
+def test_a_snapshot_that_fails_is_told(states: list[tuple[int, int, str]], refusals: list[str], said: str) -> None:
+    with pytest.raises(BackupError, match=said):
+        cache.save(Server(states, refusals), pause=0)
+
+
+def test_a_restored_cache_takes_over_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before the server has started, it goes on, and does not change back."""
+    live, beside = tmp_path / "live", tmp_path / "restored/valkey-1"
+    for folder, text in ((live, "live"), (beside, "restored")):
+        folder.mkdir(parents=True)
+        (folder / "dump.rdb").write_text(text)
+    (beside / "koin-restored").touch()
+    own = DataSettings("h", "e", "r", "b", "p", metrics="m", cached=str(live), scratch=str(tmp_path / "restored"))
+    calls: list[str] = []
+
+    def run(command: list[str], what: str) -> str:
+        calls.append(command[1])
+        if calls == ["stop", "start"]:
+            raise BackupError("killed")
+        return ""
+
+    monkeypatch.setattr(cache, "_run", run)
+    monkeypatch.setattr(cache, "exchange", swapped)
+    with pytest.raises(BackupError, match="killed"):
+        cache.take_over(own)
+    said = cache.take_over(own)
+    assert calls == ["stop", "start", "start"]
+    assert [path.read_text() for path in live.iterdir()] == ["restored"]
+    (former,) = (tmp_path / "restored").iterdir()
+    assert former.name.startswith("replaced-")
+    assert (former / "dump.rdb").read_text() == "live"
+    assert str(former) in said
+    with pytest.raises(BackupError, match="Restore one first"):
+        cache.take_over(own)
+
+
 # --- What is declared ------------------------------------------------------------------------------------------------
 
 STACKS: dict[str, Any] = {
@@ -372,11 +461,12 @@ def test_each_host_has_a_repository_and_a_password_of_its_own() -> None:
 def test_the_monitoring_expects_what_each_host_backs_up() -> None:
     hostvars: dict[str, dict[str, Any]] = {
         "koin-prod": {"backup_data_volumes": ["a_b"], "backup_data_swarm": True},
-        "koin-db": {"backup_data_volumes": [], "backup_data_swarm": False},
+        "koin-db": {"backup_data_volumes": [], "backup_data_swarm": False, "backup_data_valkey": True},
     }
     assert filters.data_backups(hostvars, hostvars) == {
         "koin-prod-volumes": {"host": "koin-prod"},
         "koin-prod-swarm": {"host": "koin-prod"},
+        "koin-db-valkey": {"host": "koin-db"},
     }
 
 
@@ -393,9 +483,10 @@ def may(entry: Mapping[str, Any], action: str, key: str) -> bool:
     return False
 
 
-#: objects of the database's repository, of two hosts', and the proof that a backup could be restored
-DATABASE, PROD, STAGE, PROOF = (
+#: objects of the database's repository, of three hosts', and the proof that a backup could be restored
+DATABASE, DB, PROD, STAGE, PROOF = (
     "data/00/a",
+    "hosts/koin-db/data/00/a",
     "hosts/koin-prod/data/00/a",
     "hosts/koin-stage/data/00/a",
     "verified/koin-db",
@@ -405,7 +496,7 @@ DATABASE, PROD, STAGE, PROOF = (
 @pytest.mark.parametrize(
     ("role", "reads", "adds"),
     [
-        ("koin-db", {DATABASE}, {DATABASE}),
+        ("koin-db", {DATABASE, DB}, {DATABASE, DB}),
         ("koin-prod", {DATABASE, PROD}, {PROD}),
         ("koin-stage", {STAGE}, {STAGE}),
         ("koin-internal", set(), set()),
@@ -414,11 +505,11 @@ DATABASE, PROD, STAGE, PROOF = (
 )
 def test_a_host_reaches_its_own_repository_alone(role: str, reads: set[str], adds: set[str]) -> None:
     entry = declaration_of(declared(), specs(), KINDS).entries("aws_iam_roles")[role]
-    keys = (DATABASE, PROD, STAGE, PROOF, "hosts", "hosts/koin-prod2/config")
+    keys = (DATABASE, DB, PROD, STAGE, PROOF, "hosts", "hosts/koin-prod2/config")
     assert {key for key in keys if may(entry, "s3:GetObject", key)} == reads
     assert {key for key in keys if may(entry, "s3:PutObject", key)} == adds
     parts = ("config", "data/00/a", "index/a", "keys/a", "snapshots/a", "locks")
-    roots = ("", "hosts/koin-prod/", "hosts/koin-stage/")
+    roots = ("", "hosts/koin-db/", "hosts/koin-prod/", "hosts/koin-stage/")
     assert [
         key for root in roots for key in (root + part for part in parts) if may(entry, "s3:DeleteObject", key)
     ] == []

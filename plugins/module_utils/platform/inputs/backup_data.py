@@ -33,7 +33,7 @@ class Input(RoleInput):
         yield from spelled(
             "backup_data_endpoint", values.get("backup_data_endpoint"), ENDPOINT, "the address of S3", fix
         )
-        if not (volumes or values.get("backup_data_swarm")):
+        if not (volumes or values.get("backup_data_swarm") or values.get("backup_data_valkey")):
             return
         if not values.get("backup_data_bucket") or not values.get("backup_data_path"):
             what = "the host has data to back up, and no repository"

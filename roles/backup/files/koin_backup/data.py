@@ -16,9 +16,9 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from . import kept, swarm, volumes
+from . import cache, kept, swarm, volumes
 from .jobs import Done, alone, measured
-from .kept import KINDS, NAMES, VOLUME
+from .kept import KINDS, NAMES, VALKEY, VOLUME
 from .repository import Repository
 from .settings import BackupError, DataSettings, load_data
 
@@ -34,6 +34,8 @@ def declared(settings: DataSettings) -> Iterator[tuple[str, Work]]:
         yield "volumes", volumes.store
     if settings.swarm:
         yield "swarm", swarm.store
+    if settings.valkey:
+        yield "valkey", cache.store
 
 
 def run_all(settings: DataSettings, repository: Repository) -> None:
@@ -60,6 +62,8 @@ def restore(settings: DataSettings, repository: Repository, kind: str, name: str
         found = kept.chosen(kept.read(repository.listed()), kind, name, to)
         if kind == NAMES:
             return swarm.restore(repository, found)
+        if kind == VALKEY:
+            return cache.restore(settings, repository, found)
         return volumes.restore(settings, repository, found)
 
 
@@ -67,8 +71,9 @@ def take_over(settings: DataSettings, kind: str, name: str) -> str:
     """Put what was restored in place. No backup may be taken meanwhile."""
     if kind == NAMES:
         raise BackupError("Names are kept, not values: there is nothing to put in place. Deploy the services.")
-    with alone(settings, _RESTORE), alone(settings, f"{settings.host}-volumes"):
-        return volumes.take_over(settings, name)
+    job = "valkey" if kind == VALKEY else "volumes"
+    with alone(settings, _RESTORE), alone(settings, f"{settings.host}-{job}"):
+        return cache.take_over(settings) if kind == VALKEY else volumes.take_over(settings, name)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from . import logs
+from . import logs, space
 from .choice import LATEST, Logs, Snapshot, full_before, logs_between, moment, shown
 from .full import STREAM
 from .repository import Repository
@@ -21,8 +21,8 @@ from .scratch import UNIT, Scratch
 from .settings import BackupError, Settings
 from .sums import count
 
-#: what a prepared backup may need beyond its own size
-_SPARE_BYTES = 256 * 1024 * 1024
+#: where older restores are
+_OLDER = "`koin-backup discard`, replaced-*"
 #: lies in a data directory that a restore has made
 _MARK = "koin-restored"
 
@@ -61,7 +61,7 @@ def lay(
     repository: Repository, scratch: Scratch, snapshots: Sequence[Snapshot], full: Snapshot, when: datetime | None
 ) -> Base:
     """Fetch a physical backup and what leads from it to a moment, and start the scratch server with the backup."""
-    _check_space(scratch.folder, full.size)
+    space.require(scratch.folder, full.size, _OLDER)
     say(f"backup of {shown(full.ended)}, {full.size} bytes")
     scratch.prepare()
     _fetch_full(repository, scratch, full)
@@ -69,7 +69,7 @@ def lay(
     first, position = _position(scratch.data)
     found = logs_between(snapshots, full, first, when)
     say(f"{len(found.files)} binary logs from {first}, position {position}")
-    _check_space(scratch.folder, sum(part.snapshot.size for part in found.parts))
+    space.require(scratch.folder, sum(part.snapshot.size for part in found.parts), _OLDER)
     _fetch_logs(repository, scratch, found)
     _run(["chown", "--recursive", "mysql:mysql", str(scratch.data)], "handing the files to mysql")
     scratch.start()
@@ -112,17 +112,6 @@ def take_over(settings: Settings, repository: Repository, scratch: Scratch) -> N
         say(f"what was there before is in {kept}; remove it when nobody needs it")
     scratch.record.unlink(missing_ok=True)
     done.unlink()
-
-
-def _check_space(folder: Path, size: int) -> None:
-    where = folder if folder.exists() else folder.parent
-    free = shutil.disk_usage(where).free
-    needed = size + size // 10 + _SPARE_BYTES
-    if free < needed:
-        raise BackupError(
-            f"{where} has {free >> 20} MiB free, and the restore needs {needed >> 20} MiB. Remove older restores there "
-            "(`koin-backup discard`, replaced-*), or enlarge the volume."
-        )
 
 
 def _fetch_full(repository: Repository, scratch: Scratch, full: Snapshot) -> None:

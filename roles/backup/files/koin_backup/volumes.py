@@ -6,6 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
+from . import space
 from .choice import shown
 from .engine import docker
 from .exchange import exchange
@@ -16,7 +17,6 @@ from .settings import BackupError, DataSettings
 
 #: label of a volume that a restore has made; its value is the name of the live one
 RESTORED = "koin.restored"
-_SPARE_BYTES = 256 * 1024 * 1024
 
 
 def _data(settings: DataSettings, name: str) -> Path:
@@ -55,13 +55,7 @@ def restore(settings: DataSettings, repository: Repository, kept: Kept) -> str:
     Files, owners and modes are those of the snapshot, also of the volume's own folder. restic reads every file again
     and compares it.
     """
-    free = shutil.disk_usage(settings.docker).free
-    needed = kept.size + kept.size // 10 + _SPARE_BYTES
-    if free < needed:
-        raise BackupError(
-            f"{settings.docker} has {free >> 20} MiB free, and the restore needs {needed >> 20} MiB. Remove older "
-            f"restores (`docker volume ls --filter label={RESTORED}`), or enlarge the disk."
-        )
+    space.require(Path(settings.docker), kept.size, f"`docker volume ls --filter label={RESTORED}`")
     name = f"{kept.name}_restored_{time.strftime('%Y%m%dT%H%M%S')}"
     docker("volume", "create", "--label", f"{RESTORED}={kept.name}", name)
     data, raw = _data(settings, name), Path(settings.docker, name, "raw")
