@@ -27,8 +27,8 @@ from rehearsal.hosts import forwarder  # noqa: E402
 from rehearsal.hosts.state import HostsState  # noqa: E402
 from tests.support.platform import declared, specs  # noqa: E402
 
-#: who asks for what: the database's host, and the one that tries restores
-ROLES, BUCKET = {"key": "koin-db", "reader": "koin-prod"}, "koin-backup"
+#: who asks for what: the database's host, the one that tries restores and has data of its own, and one of another stage
+ROLES, BUCKET = {"key": "koin-db", "reader": "koin-prod", "other": "koin-stage"}, "koin-backup"
 
 
 def fill(state: State) -> dict[str, dict[str, str]]:
