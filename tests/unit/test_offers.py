@@ -28,6 +28,7 @@ FIXTURE = REPOSITORY / "tests/fixtures/koin.json"
 ACCOUNT = ("aws_dns_records", "aws_security_groups")
 HOST = (
     *("ansible_port", "app_push", "app_registry", "app_stacks", "backup_bucket", "base_hosts"),
+    *("backup_data_bucket", "backup_data_path", "backup_data_swarm", "backup_data_valkey", "backup_data_volumes"),
     *("docker_guarded_networks", "monitoring_backups"),
     *("docker_metadata", "docker_open_ports", "docker_reachable", "docker_registries", "edge_sites"),
     *("mariadb_databases", "mariadb_users", "monitoring_jobs", "monitoring_probes", "node_exporter_clients"),
@@ -113,7 +114,8 @@ def test_every_secret_is_used(koin: DeclaredHosts) -> None:
     parameters = koin.value("koin-db", "secrets_parameters")
     passwords = [name for name, entry in parameters.items() if entry.get("kind") != "authority"]
     cache = [koin.value("koin-db", f"valkey_{name}_password") for name in ("admin", "exporter")]
-    used = json.dumps([follows(koin), cache, koin.value("koin-db", "backup_password")])
+    backups = [koin.value("koin-db", "backup_password"), *(koin.value(x, "backup_data_password") for x in koin.names)]
+    used = json.dumps([follows(koin), cache, backups])
     assert [name for name in passwords if f"secret {name}" not in used] == []
 
 
