@@ -53,11 +53,9 @@ def existing(state: HostsState) -> list[Container]:
             Container(
                 container=item["Names"][0],
                 instance_id=labels.get("instance", ""),
-                name=labels.get("name", ""),
-                host=labels.get("host", ""),
+                host=item["Names"][0].removeprefix(state.named("")),
                 address=labels.get("address", ""),
                 architecture=labels.get("architecture", ""),
-                specification=labels.get("specification", ""),
                 image=item["Image"],
                 running=item["State"] == "running",
                 emulated=binfmt.LABEL in item["Labels"],
@@ -69,7 +67,8 @@ def existing(state: HostsState) -> list[Container]:
 def remove_unfinished(state: HostsState) -> None:
     """Remove what a killed start has left half made."""
     never_started = ["--filter", f"label={state.label}", "--filter", "status=created"]
-    remove(run(["podman", "ps", "--all", *never_started, "--format", "{{.Names}}"]).split())
+    unfinished = run(["podman", "ps", "--all", *never_started, "--format", "{{.Names}}"]).split()
+    remove(state, (container for container in existing(state) if container.container in unfinished))
 
 
 def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Mapping[str, str]) -> str:
@@ -78,14 +77,12 @@ def create(state: HostsState, fleet: Fleet, host: Host, image: str, proxies: Map
     if data.ignored:
         say(f"{host.inventory_name}: user data not applied here: {', '.join(data.ignored)}")
     name = state.named(host.inventory_name)
-    volume = f"{name}-docker"
+    # Called by what never changes: the host may get another name, and its volume does not.
+    volume = state.named(f"{host.instance_id}-docker")
     labels = {
         "instance": host.instance_id,
-        "name": host.name,
-        "host": host.inventory_name,
         "address": str(host.address),
         "architecture": host.architecture,
-        "specification": host.specification,
     }
     # Left by a host that somebody removed by hand: a new host has a new disk.
     attempt(["podman", "volume", "rm", "--force", volume])
@@ -121,12 +118,19 @@ def stop(names: Iterable[str]) -> None:
         run(["podman", "stop", "--time", str(_STOP_SECONDS), *listed])
 
 
-def remove(names: Iterable[str]) -> None:
+def rename(state: HostsState, container: Container, host: str) -> str:
+    """Give a host another name; it goes on running. Returns the name of its container."""
+    name = state.named(host)
+    run(["podman", "rename", container.container, name])
+    return name
+
+
+def remove(state: HostsState, containers: Iterable[Container]) -> None:
     """Remove hosts with their disks. Immediately, because unwritten data does not matter."""
-    if listed := list(names):
-        run(["podman", "rm", "--force", "--volumes", "--time", "0", *listed])
+    if listed := list(containers):
+        run(["podman", "rm", "--force", "--volumes", "--time", "0", *(item.container for item in listed)])
         # `down` finds the rest by its label.
-        attempt(["podman", "volume", "rm", "--force", *(f"{name}-docker" for name in listed)])
+        attempt(["podman", "volume", "rm", "--force", *(state.named(f"{item.instance_id}-docker") for item in listed)])
 
 
 def remove_all(state: HostsState) -> int:

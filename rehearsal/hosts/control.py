@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from ipaddress import IPv4Network
 
 from rehearsal.aws.control import make_ssh_key
@@ -73,8 +73,9 @@ def _wanted(state: HostsState) -> Fleet:
 
 
 def _do(state: HostsState, fleet: Fleet, todo: Steps) -> None:
-    containers.remove(container.container for container in todo.remove)
+    containers.remove(state, todo.remove)
     containers.stop(container.container for container in todo.stop)
+    renamed = {item.container: containers.rename(state, item, host) for item, host in todo.rename}
     networks.ensure(state, fleet)
     emulates = any(host.emulated for host in fleet.hosts)
     if not (todo.create or todo.start or emulates):
@@ -82,7 +83,7 @@ def _do(state: HostsState, fleet: Fleet, todo: Steps) -> None:
     apt = machine_apt.read()
     # Even if nothing is started: running hosts need it for each program.
     with binfmt.registered(apt) if emulates else contextlib.nullcontext():
-        started = [container.container for container in todo.start]
+        started = [renamed.get(item.container, item.container) for item in todo.start]
         if todo.create:
             kinds = sorted({host.emulated_architecture for host in todo.create})
             images = {kind: image.ensure(apt, kind) for kind in kinds}
@@ -95,7 +96,13 @@ def _do(state: HostsState, fleet: Fleet, todo: Steps) -> None:
 
 
 def _summary(todo: Steps) -> str:
-    counts = {"new": todo.create, "started": todo.start, "stopped": todo.stop, "removed": todo.remove}
+    counts: dict[str, Sized] = {
+        "new": todo.create,
+        "renamed": todo.rename,
+        "started": todo.start,
+        "stopped": todo.stop,
+        "removed": todo.remove,
+    }
     return ", ".join(f"{len(items)} {word}" for word, items in counts.items() if items)
 
 
@@ -150,7 +157,7 @@ def status(state: HostsState) -> tuple[bool, str]:
         rows.append(
             (
                 item.host,
-                f"{item.name} {item.instance_id}",
+                item.instance_id,
                 item.address,
                 " ".join(map(str, now.ports)) or "-",
                 architecture.shown(item.architecture, machine, emulated=item.emulated),

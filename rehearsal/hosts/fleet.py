@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -60,12 +59,6 @@ class Host:
     def emulated_architecture(self) -> str:
         """What is emulated, "" when the host runs as this machine does."""
         return self.architecture if self.emulated else ""
-
-    @property
-    def specification(self) -> str:
-        """A digest of what cannot be changed without recreating the host. User data is used at launch only."""
-        parts = [self.name, str(self.address), self.subnet_id, *(["emulated"] if self.emulated else [])]
-        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .condition import Condition
 from .errors import LocalHostsError
+from .fleet import inventory_name
 from .state import HostsState
 from .steps import Container
 
@@ -50,7 +51,7 @@ def find(name: str, containers: Iterable[Container]) -> Container:
     """The host that is meant by the tag Name of its instance, by its inventory name or by its address."""
     known = list(containers)
     for container in known:
-        if name in (container.name, container.host, container.address):
+        if name == container.address or inventory_name(name) == container.host:
             return container
     raise LocalHostsError(
         f"there is no host {name}: "

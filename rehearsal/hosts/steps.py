@@ -10,15 +10,13 @@ from .fleet import Host
 
 @dataclass(frozen=True)
 class Container:
-    """A host as podman has it; everything but `running` from the labels it was made with."""
+    """A host as podman has it. host: from the name of the container; the rest from the labels it was made with."""
 
     container: str
     instance_id: str
-    name: str
     host: str
     address: str
     architecture: str
-    specification: str
     image: str
     running: bool
     #: whether it has the instance's architecture by emulation
@@ -30,6 +28,9 @@ class Steps:
     """What to do, in this order."""
 
     remove: tuple[Container, ...]
+    #: each with the host name that it gets
+    rename: tuple[tuple[Container, str], ...]
+    #: with the names that they have before
     stop: tuple[Container, ...]
     start: tuple[Container, ...]
     create: tuple[Host, ...]
@@ -37,23 +38,25 @@ class Steps:
     @property
     def none(self) -> bool:
         """Whether everything is as it should be."""
-        return not (self.remove or self.stop or self.start or self.create)
+        return not (self.remove or self.rename or self.stop or self.start or self.create)
 
 
 def steps(hosts: Iterable[Host], containers: Iterable[Container]) -> Steps:
-    """Compare; a host whose instance has been replaced is recreated, as on AWS."""
+    """Compare. An instance that is called otherwise keeps its host; one that was launched anew gets another one."""
     wanted = {host.instance_id: host for host in hosts}
-    remove, stop, start = [], [], []
+    remove, rename, stop, start = [], [], [], []
     kept = set()
     for container in containers:
         host = wanted.get(container.instance_id)
-        if host is None or host.specification != container.specification:
+        if host is None or (str(host.address), host.emulated) != (container.address, container.emulated):
             remove.append(container)
             continue
         kept.add(container.instance_id)
+        if container.host != host.inventory_name:
+            rename.append((container, host.inventory_name))
         if container.running and not host.running:
             stop.append(container)
         elif host.running and not container.running:
             start.append(container)
     create = [host for host in wanted.values() if host.running and host.instance_id not in kept]
-    return Steps(tuple(remove), tuple(stop), tuple(start), tuple(create))
+    return Steps(tuple(remove), tuple(rename), tuple(stop), tuple(start), tuple(create))

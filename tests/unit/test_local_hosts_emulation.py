@@ -81,11 +81,9 @@ def container(host: Host) -> Container:
     return Container(
         f"koin-1-{host.inventory_name}",
         host.instance_id,
-        host.name,
         host.inventory_name,
         str(host.address),
         host.architecture,
-        host.specification,
         "image",
         running=True,
         emulated=host.emulated,
@@ -110,12 +108,6 @@ def test_switching_emulation_makes_the_arm64_host_anew_and_no_other(before: Flee
     assert not todo.start
     assert not todo.stop
     assert steps(before.hosts, standing).none
-
-
-def test_without_emulation_hosts_are_those_that_they_were() -> None:
-    # Known from before there was emulation: existing hosts stay.
-    assert INTEL.specification == "a921d8d78eaa"
-    assert replace(ARM, emulated=True).specification != ARM.specification
 
 
 def test_a_container_tells_that_it_is_emulated() -> None:
@@ -156,7 +148,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(f"{host.name} of {reference}")
         return host.inventory_name
 
-    monkeypatch.setattr(containers, "remove", lambda names: found.extend(f"remove {name}" for name in names))
+    monkeypatch.setattr(containers, "remove", lambda _, gone: found.extend(f"remove {item.container}" for item in gone))
     monkeypatch.setattr(containers, "stop", lambda names: found.extend(f"stop {name}" for name in names))
     monkeypatch.setattr(containers, "start", lambda names: found.append(f"start {' '.join(names)}".strip()))
     monkeypatch.setattr(containers, "create", create)

@@ -73,14 +73,6 @@ def test_user_data_goes_to_its_instance() -> None:
     assert [host.user_data for host in answer.hosts] == ["#cloud-config\n"]
 
 
-def test_another_address_or_subnet_makes_another_host_and_user_data_does_not() -> None:
-    plain = made(instance("A", "172.31.0.20")).hosts[0].specification
-    moved = made(instance("A", "172.31.0.21", InstanceId="i-172.31.0.20")).hosts[0].specification
-    told = fleet([instance("A", "172.31.0.20")], SUBNETS, [VPC], {"i-172.31.0.20": "x"}).hosts[0].specification
-    assert plain != moved
-    assert plain == told
-
-
 @pytest.mark.parametrize(
     ("instances", "message"),
     [

@@ -180,7 +180,9 @@ def test_a_machine_that_hides_packets_within_a_bridge_is_refused(
 # --- steps -----------------------------------------------------------------------------------------------------------
 
 HOST = Host("i-1", "A", IPv4Address("172.31.0.20"), "subnet-a", "x86_64")
-CONTAINER = Container("koin-1-a", "i-1", "A", "a", "172.31.0.20", "x86_64", HOST.specification, "image", running=True)
+CONTAINER = Container("koin-1-a", "i-1", "a", "172.31.0.20", "x86_64", "image", running=True)
+#: another instance takes the name, and the former one keeps its disk
+FORMER, NEW = replace(HOST, name="A-old"), replace(HOST, instance_id="i-2", address=IPv4Address("172.31.0.21"))
 
 
 @pytest.mark.parametrize(
@@ -203,11 +205,17 @@ CONTAINER = Container("koin-1-a", "i-1", "A", "a", "172.31.0.20", "x86_64", HOST
             [CONTAINER],
             {"remove": (CONTAINER,), "create": (replace(HOST, address=IPv4Address("172.31.0.21")),)},
         ),
+        ([FORMER, NEW], [CONTAINER], {"rename": ((CONTAINER, "a-old"),), "create": (NEW,)}),
+        (
+            [replace(FORMER, running=False)],
+            [CONTAINER],
+            {"rename": ((CONTAINER, "a-old"),), "stop": (CONTAINER,)},
+        ),
     ],
 )
 def test_steps(hosts: list[Host], containers: list[Container], expected: dict[str, Any]) -> None:
     found = steps(hosts, containers)
-    assert found == Steps(**({"remove": (), "stop": (), "start": (), "create": ()} | expected))
+    assert found == Steps(**({"remove": (), "rename": (), "stop": (), "start": (), "create": ()} | expected))
     assert found.none is not bool(expected)
 
 
