@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
+runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
+
+from ansible.module_utils.platform.kinds.succession import FORMER, HANDED_OVER  # noqa: E402 - after the path is set
 
 Entry = Mapping[str, Any]
 
@@ -19,6 +25,30 @@ def missing_hosts(instances: Mapping[str, Entry], present: Iterable[str]) -> lis
     """Hosts of instances that are declared to run and that are not in the inventory."""
     running = {host_name(name) for name, entry in instances.items() if entry.get("state", "running") == "running"}
     return sorted(running - set(present))
+
+
+def former_hosts(
+    instances: Mapping[str, Entry], hosts: Iterable[str], hostvars: Mapping[str, Entry]
+) -> dict[str, str]:
+    """Declared hosts that are being replaced -> the former instance, which serves until it has handed over.
+
+    hosts: those of the account that run, declared or not.
+    """
+    declared = {host_name(name) for name in instances}
+    found = {host.removesuffix(FORMER): host for host in hosts if host.endswith(FORMER) and host not in declared}
+    return {
+        host: former
+        for host, former in found.items()
+        if host in declared and HANDED_OVER not in hostvars[former]["ec2_tags"]
+    }
+
+
+def serving_addresses(
+    addresses: Mapping[str, str], former: Mapping[str, str], hostvars: Mapping[str, Entry], own: str
+) -> dict[str, str]:
+    """The addresses at which hosts serve. own: the host that asks, which knows itself by its own address."""
+    moved = {host: hostvars[name]["ec2_private_ip_address"] for host, name in former.items() if host != own}
+    return {host: moved.get(host, address) for host, address in addresses.items()}
 
 
 def checked_inventory(hostvars: Mapping[str, Entry], groups: Mapping[str, Iterable[str]]) -> dict[str, Any]:
@@ -488,16 +518,20 @@ def _application(database: str) -> str:
 
 
 def database_clients(
-    stacks: Mapping[str, Entry], hosts: Iterable[str], hostvars: Mapping[str, Entry], addresses: Mapping[str, str]
+    stacks: Mapping[str, Entry], hosts: Iterable[str], hostvars: Mapping[str, Entry], *addresses: Mapping[str, str]
 ) -> dict[str, list[str]]:
-    """The addresses of the hosts on which services with a database can run, by database."""
+    """The addresses of the hosts on which services with a database can run, by database.
+
+    addresses: by host; a host may have another one in each.
+    """
     known = {host: (hostvars[host].get("platform_swarm"), hostvars[host].get("swarm_labels", {})) for host in hosts}
     found: dict[str, set[str]] = {}
     for stack in stacks.values():
         for service in stack["services"].values():
             if "database" in service:
                 found.setdefault(service["database"], set()).update(
-                    addresses[host]
+                    known_as[host]
+                    for known_as in addresses
                     for host, (swarm, labels) in known.items()
                     if swarm == stack["swarm"] and _runs_on(service, labels)
                 )
@@ -632,6 +666,7 @@ class FilterModule:
             database_users,
             declared_databases,
             edge_sites,
+            former_hosts,
             host_labels,
             host_repository,
             listening,
@@ -648,6 +683,7 @@ class FilterModule:
             published_ports,
             repository_parameters,
             rotatable_secrets,
+            serving_addresses,
             site_names,
             site_origins,
             site_probes,

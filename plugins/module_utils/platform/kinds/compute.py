@@ -35,6 +35,7 @@ from .base import EC2_TAGS, Ec2Kind, Goes, Observation, called, ec2_call, label,
 from .iam import appended_buckets, profile_roles, role_arns
 from .security import permission_lines
 from .storage import VERIFIED
+from .succession import serves_for
 from .vpcs import live_vpcs
 
 #: states of an instance that exists
@@ -1121,10 +1122,19 @@ class ElasticIp(Ec2Kind):
     def fields(self, live: Live, context: Context) -> Fields:
         instance, interface = live.raw.get("InstanceId"), live.raw.get("NetworkInterfaceId")
         other = f"network interface {interface}" if interface else None
+        # While a host is being replaced, its address stays with the former instance.
+        serving = self._serving(live, context)
         return {
-            "instance": context.name("instance", instance) if instance else other,
+            "instance": serving or (context.name("instance", instance) if instance else other),
             **tag_fields(tags_of(live.raw)),
         }
+
+    @staticmethod
+    def _serving(live: Live, context: Context) -> str:
+        """The declared host for which a former instance serves at this address; empty for any other holder."""
+        declared = context.declaration.entries("aws_compute_instances")
+        raws = [raw for raw in context.observation["instances"] if raw["InstanceId"] == live.raw.get("InstanceId")]
+        return serves_for(raws[0], declared) if raws else ""
 
     def billed(self, name: str, fields: Fields, live: Live | None, context: Context) -> Iterable[Usage]:
         yield ADDRESS
@@ -1167,6 +1177,11 @@ class ElasticIp(Ec2Kind):
                 f"elastic IP {want.name}: {address} is declared, but the account has {live.raw['PublicIp']} for it; "
                 f"write that into aws_compute_instances.{want.name}.elastic_ip",
                 "public addresses of its own",
+            )
+        if live is not None and self._serving(live, context) == want.name:
+            yield (
+                f"elastic IP {want.name}: {live.raw['PublicIp']} stays with {holder(live.raw, context)}, which serves "
+                "until playbooks/hand_over.yml"
             )
         moved = live is None or any(change.field == "instance" for change in changes)
         if live is not None and moved and live.raw.get("AssociationId"):

@@ -1,0 +1,26 @@
+"""A host that is being replaced: the former instance is called NAME-old, and serves until it has handed over. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+from .base import called, tags_of
+
+#: what the Name of the former instance ends with
+FORMER = "-old"
+#: the tag of a former instance that serves no longer
+HANDED_OVER = "HandedOver"
+
+
+def serves_for(raw: Mapping[str, Any], declared: Container[str]) -> str:
+    """The declared host that a former instance still serves for; empty for any other instance.
+
+    raw: as EC2 describes it. declared: the names of the declared instances.
+    """
+    name = called(raw)
+    successor = name.removesuffix(FORMER)
+    if successor == name or name in declared or successor not in declared:
+        return ""
+    running = raw["State"]["Name"] in ("pending", "running")
+    return successor if running and HANDED_OVER not in tags_of(raw) else ""
