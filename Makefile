@@ -23,6 +23,8 @@ ON_REHEARSAL = $(if $(findstring rehearsal,$(INVENTORY)),$(START),:)
 # Stopping needs no more than the standard library, so it works without .venv too.
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 
+REPLACED = -e host=$(HOST) $(if $(NAME),-e name=$(NAME)) $(if $(WITHOUT),-e without=$(WITHOUT))
+
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {gsub(/[$$][$$]/, "$$"); printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
@@ -123,6 +125,12 @@ rebuild: setup ## Lose everything in the rehearsal but the backups, build the pl
 
 drill: setup ## Try whether the newest backup can be restored, on a host that is not the database's
 	@ansible-playbook playbooks/drill.yml -i $(INVENTORY) $(ARGS)
+
+replace: setup ## Replace a host by a new instance: make replace HOST=koin-prod NAME=KOIN_PROD (WITHOUT=cache; INVENTORY=inventories/production for AWS)
+	@$(ON_REHEARSAL)
+	@ansible-playbook playbooks/replace.yml -i $(INVENTORY)/hosts.yml $(REPLACED) $(ARGS)
+	@$(if $(findstring rehearsal,$(INVENTORY)),python -m rehearsal hosts up)
+	@ansible-playbook playbooks/hand_over.yml -i $(INVENTORY) $(REPLACED) $(ARGS)
 
 unlock: setup ## Say who holds the lock; free it with HOLDER=NAME (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/unlock.yml -i $(INVENTORY)/hosts.yml $(if $(HOLDER),-e holder=$(HOLDER))
