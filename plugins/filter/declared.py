@@ -27,9 +27,7 @@ def missing_hosts(instances: Mapping[str, Entry], present: Iterable[str]) -> lis
     return sorted(running - set(present))
 
 
-def former_hosts(
-    instances: Mapping[str, Entry], hosts: Iterable[str], hostvars: Mapping[str, Entry]
-) -> dict[str, str]:
+def former_hosts(instances: Mapping[str, Entry], hosts: Iterable[str], hostvars: Mapping[str, Entry]) -> dict[str, str]:
     """Declared hosts that are being replaced -> the former instance, which serves until it has handed over.
 
     hosts: those of the account that run, declared or not.

@@ -192,7 +192,7 @@ def test_the_hand_over_moves_address_and_alarms_then_stops_and_keeps_the_former(
     found = _instances(aws)
     (new,), (former,) = found["KOIN_PROD"], found[FORMER]
     early = _step(aws, checkout, keys, "stopped")
-    assert "has not handed over, so it was not stopped" in _text(early)
+    assert "still serves, so it was not stopped" in _text(early)
     assert aws.writes() == []
     for _ in range(2):
         done = _step(aws, checkout, keys, "handed_over")
