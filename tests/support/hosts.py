@@ -53,13 +53,21 @@ class DeclaredHosts:
     """An inventory of the declared instances in a folder of its own.
 
     folder: an empty folder. group_vars: the declaration; by default the repository's. secrets: whether they were read.
+    others: variables of hosts of the account that nobody declares, by name.
     """
 
-    def __init__(self, folder: Path, group_vars: Path = REPOSITORY / "group_vars", secrets: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        group_vars: Path = REPOSITORY / "group_vars",
+        secrets: bool = True,
+        others: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         instances = yaml.safe_load((group_vars / "all/aws_compute.yml").read_text())["aws_compute_instances"]
         found = {host_name(name): _found(name, entry) for name, entry in instances.items()}
         (folder / "group_vars").symlink_to(group_vars)
-        (folder / "found.yml").write_text(json.dumps({"all": {"children": {"aws_ec2": {"hosts": found}}}}))
+        there = {"all": {"children": {"aws_ec2": {"hosts": {**found, **(others or {})}}}}}
+        (folder / "found.yml").write_text(json.dumps(there))
         for name in ("hosts.yml", "platform.yml"):
             (folder / name).symlink_to(REPOSITORY / "inventories/rehearsal" / name)
         self._loader = DataLoader()

@@ -197,8 +197,11 @@ def test_a_subnet_goes_to_the_table_and_the_acl_that_name_it() -> None:
     assert not after(account, **one, aws_network_acls={"closed": acl}).cell("internet", "web").arrives
 
 
-def test_an_address_goes_to_the_host_that_declares_it() -> None:
+@pytest.mark.parametrize(("name", "holds"), [("web", False), ("db-old", True)])
+def test_an_address_goes_to_the_host_that_declares_it_unless_a_former_one_serves(name: str, holds: bool) -> None:
     account = small()
+    account["instances"] = account["instances"][:1]
+    account["instances"][0]["Tags"] = [{"Key": "Name", "Value": name}]
     account["addresses"] = [
         {"AllocationId": "eipalloc-1", "PublicIp": "52.78.0.1", "InstanceId": "i-web", "PrivateIpAddress": "10.0.0.10"}
     ]
@@ -212,7 +215,8 @@ def test_an_address_goes_to_the_host_that_declares_it() -> None:
         "elastic_ip": "52.78.0.1",
     }
     found = after(account, aws_network_subnets={"b": subnet}, aws_compute_instances={"db": host})
-    assert {name: one.public for name, one in found.network.hosts.items()} == {"web": "", "db": "52.78.0.1"}
+    public = {host: one.public for host, one in found.network.hosts.items()}
+    assert public == {name: "52.78.0.1" if holds else "", "db": "auto" if holds else "52.78.0.1"}
 
 
 # --- Listeners -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from ansible.module_utils.platform.kinds.succession import HANDED_OVER, serves_f
 from ansible.module_utils.platform.replacement import Facts, Step, decide, free_address
 
 from tests.support.files import load_file
+from tests.support.hosts import DeclaredHosts
 from tests.unit.test_live_ec2 import planned
 
 FILTERS = load_file("plugins/filter/declared.py")
@@ -202,3 +204,19 @@ def test_the_database_lets_both_instances_in() -> None:
     serving = OWN | {"app": "10.0.0.10"}
     found = FILTERS.database_clients(stacks, variables, variables, serving, OWN)
     assert found == {"koin": ["10.0.0.10", "10.0.0.11"]}
+
+
+@pytest.mark.parametrize(("tags", "serves"), [({}, True), ({HANDED_OVER: "true"}, False)])
+def test_while_the_former_host_serves_the_others_use_it_and_the_new_one_runs_nothing(
+    tmp_path: Path, tags: dict[str, str], serves: bool
+) -> None:
+    former = {"ec2_tags": {"Name": "KOIN_PROD-old", **tags}, "ec2_private_ip_address": "172.31.0.99"}
+    hosts = DeclaredHosts(tmp_path, others={"koin-prod-old": former})
+    own = hosts.value("koin-prod", "ec2_private_ip_address")
+    assert hosts.value("koin-db", "base_hosts")["koin-prod"] == ("172.31.0.99" if serves else own)
+    assert hosts.value("koin-prod", "base_hosts")["koin-prod"] == own
+    assert hosts.value("koin-db", "mariadb_users")["koin_prod"]["hosts"] == sorted(
+        {own, "172.31.0.99"} if serves else {own}
+    )
+    assert list(hosts.value("koin-prod", "app_stacks")) == ([] if serves else ["koin-prod"])
+    assert list(hosts.value("koin-stage", "app_stacks")) == ["koin-stage"]

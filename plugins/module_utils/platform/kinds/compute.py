@@ -35,7 +35,7 @@ from .base import EC2_TAGS, Ec2Kind, Goes, Observation, called, ec2_call, label,
 from .iam import appended_buckets, profile_roles, role_arns
 from .security import permission_lines
 from .storage import VERIFIED
-from .succession import serves_for
+from .succession import served_at
 from .vpcs import live_vpcs
 
 #: states of an instance that exists
@@ -1133,8 +1133,7 @@ class ElasticIp(Ec2Kind):
     def _serving(live: Live, context: Context) -> str:
         """The declared host for which a former instance serves at this address; empty for any other holder."""
         declared = context.declaration.entries("aws_compute_instances")
-        raws = [raw for raw in context.observation["instances"] if raw["InstanceId"] == live.raw.get("InstanceId")]
-        return serves_for(raws[0], declared) if raws else ""
+        return served_at(live.raw, context.observation["instances"], declared)
 
     def billed(self, name: str, fields: Fields, live: Live | None, context: Context) -> Iterable[Usage]:
         yield ADDRESS

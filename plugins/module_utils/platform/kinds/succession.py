@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from .base import called, tags_of
@@ -24,3 +24,9 @@ def serves_for(raw: Mapping[str, Any], declared: Container[str]) -> str:
         return ""
     running = raw["State"]["Name"] in ("pending", "running")
     return successor if running and HANDED_OVER not in tags_of(raw) else ""
+
+
+def served_at(address: Mapping[str, Any], instances: Iterable[Mapping[str, Any]], declared: Container[str]) -> str:
+    """The declared host that a former instance serves for at an elastic IP; empty for any other holder."""
+    holders = (raw for raw in instances if raw["InstanceId"] == address.get("InstanceId"))
+    return next((serves_for(raw, declared) for raw in holders), "")

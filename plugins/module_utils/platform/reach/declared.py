@@ -12,6 +12,7 @@ from typing import Any
 from ..acl_steps import acl_entry, parse
 from ..engine.context import Context
 from ..kinds.acl_lines import declared_line
+from ..kinds.succession import served_at
 from .model import (
     INTERNET,
     LOCAL,
@@ -214,12 +215,15 @@ class _After:
         return f"default of {vpc}"
 
     def _addresses(self) -> None:
-        """Elastic IPs go to the hosts that declare them, whoever has them now."""
+        """Elastic IPs go to the hosts that declare them, unless a former instance still serves there."""
         for name, entry in self._entries("instance").items():
             wanted = entry.get("elastic_ip")
             if not wanted or name not in self.hosts:
                 continue
             found = self.context.found("elastic_ip", name)
+            declared = self.context.declaration.entries(VARIABLES["instance"])
+            if found and served_at(found.raw, self.context.observation["instances"], declared) == name:
+                continue
             taken = str(found.raw["PublicIp"]) if found else str(wanted)
             for other, host in self.hosts.items():
                 if host.public == taken and other != name:
