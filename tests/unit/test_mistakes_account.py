@@ -533,8 +533,8 @@ def test_what_is_right_passes(change: Change) -> None:
     ],
 )
 def test_only_what_passes_is_launched_again(answer: str, again: bool) -> None:
-    tasks = yaml.safe_load((REPOSITORY / "roles/aws_compute/tasks/main.yml").read_text())
-    until = next(task["until"] for task in tasks if task["name"] == "Launch the instances")
+    tasks = yaml.safe_load((REPOSITORY / "roles/aws_compute/tasks/launch.yml").read_text())
+    until = next(task["until"] for task in tasks if task["name"] == "Launch | Launch the instances")
     result = {"failed": True, "msg": f"create instance KOIN_PROD: An error occurred {answer}"}
     templar = Templar(DataLoader(), variables={"__aws_compute_launch": result})
     assert templar.evaluate_conditional(trust_as_template(until)) is not again
