@@ -118,6 +118,7 @@ class ActionModule(ActionBase):
         if found.former is None:
             display.display(f"  There is no instance {name}.")
             return False
+        _refuse(found)
         if found.step is not Step.DONE or found.former["State"]["Name"] != "stopped":
             raise PlatformError(
                 f"{name} is {found.former['State']['Name']}. Only a former instance that has handed over and is "
@@ -144,6 +145,7 @@ def _facts(replacer: Replacer, found: Replacement) -> dict[str, Any]:
     return {
         "step": str(found.step or ""),
         "name": replacer.name,
+        "host": host_name(replacer.name),
         "functions": list(replacer.entry.get("functions", ())),
         "asks": replacer.kept,
         "address": address.raw["PublicIp"] if address else "",

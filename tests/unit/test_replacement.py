@@ -54,7 +54,7 @@ def facts(name: str, *instances: dict[str, Any], **more: Any) -> Facts:
         ([instance("APP-old"), instance("APP")], Step.HAND_OVER),
         ([instance("APP-old", **{HANDED_OVER: "true"}), instance("APP")], Step.STOP),
         ([instance("APP-old", "stopping", **{HANDED_OVER: "true"}), instance("APP")], Step.DONE),
-        ([instance("APP-old", "stopped"), instance("APP")], Step.DONE),
+        ([instance("APP-old", "stopped", **{HANDED_OVER: "true"}), instance("APP")], Step.DONE),
         ([instance("APP-old", "terminated"), instance("APP")], Step.RENAME),
     ],
 )
@@ -73,6 +73,8 @@ def test_the_step_follows_from_the_instances(instances: list[dict[str, Any]], st
         # Whoever launched another one now would lose what the former one holds.
         ([instance("APP-old", "stopped")], "APP-old (i-app-old) serves no longer, and its successor is gone"),
         ([instance("APP-old", **{HANDED_OVER: "true"})], "serves no longer, and its successor is gone"),
+        # Retired by AWS, or resized by somebody: nothing was moved.
+        ([instance("APP-old", "stopped"), instance("APP")], "APP-old (i-app-old) is stopped and has not handed over"),
     ],
 )
 def test_nothing_can_be_done(instances: list[dict[str, Any]], message: str) -> None:
@@ -144,7 +146,9 @@ def test_a_free_address_is_the_next_one_that_aws_gives_out() -> None:
     ("raw", "expected"),
     [
         (instance("APP-old"), "APP"),
-        (instance("APP-old", "stopped"), ""),
+        # It serves nobody, but whoever gets its address has nothing to serve.
+        (instance("APP-old", "stopped"), "APP"),
+        (instance("APP-old", "terminated"), ""),
         (instance("APP-old", **{HANDED_OVER: "true"}), ""),
         (instance("APP"), ""),
         (instance("OTHER-old"), ""),

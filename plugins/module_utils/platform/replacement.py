@@ -87,7 +87,7 @@ def decide(facts: Facts, now: datetime) -> Replacement:
     if step is Step.RENAME and current:
         problems += [*_unsupported(facts), *_stopped(current), *_address(facts, current)]
         problems += [*_left_behind(facts, current), *_unsaved(facts, now)]
-    if step in (Step.RENAME, Step.HAND_OVER):
+    if step in (Step.RENAME, Step.LAUNCH, Step.HAND_OVER):
         problems += _elsewhere(facts)
     return Replacement(step, current, former, tuple(problems))
 
@@ -114,6 +114,11 @@ def _step(name: str, current: Raw | None, former: Raw | None) -> tuple[Step | No
         return None, (
             f"{_text(former)} serves no longer, and its successor is gone. Name it {name} again, remove its tag "
             f"{HANDED_OVER} and start it, or restore what it had: docs/operations.md, `Replace a host`."
+        )
+    if not serving and not handed_over:
+        return None, (
+            f"{_text(former)} is {former['State']['Name']} and has not handed over: what it holds is nowhere else. "
+            f"Start it, and hand over. If it is given up, give it the tag {HANDED_OVER}."
         )
     if serving:
         return (Step.STOP if handed_over else Step.HAND_OVER), ""

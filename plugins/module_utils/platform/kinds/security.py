@@ -293,7 +293,7 @@ class SecurityGroup(Ec2Kind):
                     into="prefix_list_ranges",
                     each=_listed_ranges,
                     absent=_NO_LIST,
-                    # None: who may not read a list does not know what is in it.
+                    # None: what is in a list that cannot be found, as one of another account, is not known.
                     value=lambda answer: [raw["Cidr"] for raw in answer["Entries"]] if "Entries" in answer else None,
                 ),
                 Detail(

@@ -14,7 +14,7 @@ HANDED_OVER = "HandedOver"
 
 
 def serves_for(raw: Mapping[str, Any], declared: Container[str]) -> str:
-    """The declared host that a former instance still serves for; empty for any other instance.
+    """The declared host whose place a former instance still holds; empty for any other instance.
 
     raw: as EC2 describes it. declared: the names of the declared instances.
     """
@@ -22,8 +22,9 @@ def serves_for(raw: Mapping[str, Any], declared: Container[str]) -> str:
     successor = name.removesuffix(FORMER)
     if successor == name or name in declared or successor not in declared:
         return ""
-    running = raw["State"]["Name"] in ("pending", "running")
-    return successor if running and HANDED_OVER not in tags_of(raw) else ""
+    # One that has stopped by itself serves nobody, but has what its successor lacks.
+    gone = raw["State"]["Name"] in ("shutting-down", "terminated")
+    return successor if not gone and HANDED_OVER not in tags_of(raw) else ""
 
 
 def served_at(address: Mapping[str, Any], instances: Iterable[Mapping[str, Any]], declared: Container[str]) -> str:
