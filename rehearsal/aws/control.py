@@ -127,12 +127,12 @@ def start_time(pid: int) -> str | None:
 def end_with_owner() -> None:
     """End this process when its owner has ended, if it has one: a test run that is killed leaves none behind."""
     if owner := os.environ.get(OWNER_VARIABLE):
-        threading.Thread(target=_end_with, args=(int(owner),), daemon=True).start()
+        # Read here: an owner that ends before the thread runs would never be seen to have ended.
+        threading.Thread(target=_end_with, args=(int(owner), start_time(int(owner))), daemon=True).start()
 
 
-def _end_with(owner: int) -> None:
-    began = start_time(owner)
-    while start_time(owner) == began:
+def _end_with(owner: int, began: str | None) -> None:
+    while began and start_time(owner) == began:
         time.sleep(1)
     os._exit(0)
 
