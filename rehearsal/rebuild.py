@@ -95,7 +95,9 @@ def keep(state: State) -> Kept:
     ssm = client(state, "ssm")
     found = [
         ssm.get_parameter(Name=PASSWORD, WithDecryption=True)["Parameter"],
-        *ssm.get_parameters_by_path(Path=PASSWORDS, WithDecryption=True)["Parameters"],
+        *ssm.get_paginator("get_parameters_by_path")
+        .paginate(Path=PASSWORDS, WithDecryption=True)
+        .build_full_result()["Parameters"],
     ]
     return Kept(objects, {item["Name"]: item["Value"] for item in found})
 

@@ -16,6 +16,7 @@ runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
 from ansible.module_utils.platform.credits import Balances, balances  # noqa: E402 - after the path is set
 from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402
+from ansible.module_utils.platform.kinds.compute import burstable  # noqa: E402
 from ansible.module_utils.platform.planning import clients_in, of_localhost  # noqa: E402
 from ansible.module_utils.platform.status import attention, screen, seen  # noqa: E402
 
@@ -26,7 +27,7 @@ class ActionModule(ActionBase):
     """Show how the platform is."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset({"hosts", "missing", "backups", "monitored", "burstable"})
+    _VALID_ARGS = frozenset({"hosts", "missing", "backups", "monitored", "instances"})
     BYPASS_HOST_LOOP = True
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -35,7 +36,8 @@ class ActionModule(ActionBase):
         answers: Mapping[str, Any] = arguments["hosts"]
         variables = of_localhost(task_vars or {})
         alarms, problem = self._alarms(variables)
-        instances: Mapping[str, str] = arguments.get("burstable") or {}
+        known: Mapping[str, tuple[str, str]] = arguments.get("instances") or {}
+        instances = {host: instance for host, (instance, kind) in known.items() if burstable(kind)}
         credits = self._credits(variables, instances)
         found = seen(
             answers,

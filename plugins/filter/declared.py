@@ -11,14 +11,10 @@ from ansible.errors import AnsibleFilterError
 
 runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
 
-from ansible.module_utils.platform.kinds.succession import FORMER, HANDED_OVER  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.declared_hosts import host_name  # noqa: E402 - after the path is set
+from ansible.module_utils.platform.kinds.succession import successor  # noqa: E402
 
 Entry = Mapping[str, Any]
-
-
-def host_name(instance: str) -> str:
-    """What the inventory calls a declared instance: koin-prod for KOIN_PROD."""
-    return instance.lower().replace("_", "-")
 
 
 def missing_hosts(instances: Mapping[str, Entry], present: Iterable[str]) -> list[str]:
@@ -32,13 +28,8 @@ def former_hosts(instances: Mapping[str, Entry], hosts: Iterable[str], hostvars:
 
     hosts: those of the account that run, declared or not.
     """
-    declared = {host_name(name) for name in instances}
-    found = {host.removesuffix(FORMER): host for host in hosts if host.endswith(FORMER) and host not in declared}
-    return {
-        host: former
-        for host, former in found.items()
-        if host in declared and HANDED_OVER not in hostvars[former]["ec2_tags"]
-    }
+    found = ((successor(hostvars[host].get("ec2_tags", {}), instances), host) for host in hosts)
+    return {host_name(name): host for name, host in found if name}
 
 
 def serving_addresses(

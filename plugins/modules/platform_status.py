@@ -27,8 +27,8 @@ options:
     description: Whether a host runs Prometheus, whose alerts should be known.
     type: bool
     default: true
-  burstable:
-    description: The instances that have CPU credits, as ids by host; their balance is shown.
+  instances:
+    description: Id and type of the instance by host. Where the type has CPU credits, their balance is shown.
     type: dict
     default: {}
 author: BCSDLab

@@ -31,7 +31,7 @@ from ansible.module_utils.platform.kinds import KINDS
 from tests.support import strays
 from tests.support.checkout import Checkout
 from tests.support.local_aws import LocalAws
-from tests.support.platform import Platform, Run, declared, specs
+from tests.support.platform import Platform, Run, declared, koin_account, specs
 
 #: kinds of which nothing is adopted by itself, and what to adopt instead
 FOLLOW = {
@@ -46,11 +46,7 @@ OF_DISTRIBUTIONS = {"static.koreatech.in", "stage-static.koreatech.in", "image.b
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """A local AWS with KOIN's platform on it."""
-    with LocalAws(tmp_path_factory.mktemp("adopt")) as started:
-        started.reset(empty=True)
-        platform = Platform(started)
-        platform.bound()
-        platform.provision()
+    with koin_account(tmp_path_factory.mktemp("adopt")) as started:
         yield started
 
 

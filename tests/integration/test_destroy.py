@@ -14,7 +14,7 @@ from tests.support import strays
 from tests.support.checkout import Checkout
 from tests.support.inventory import inventory
 from tests.support.local_aws import Keys, LocalAws
-from tests.support.platform import Platform, Run
+from tests.support.platform import Platform, Run, koin_account
 from tests.support.processes import kill_all
 from tests.support.rights import DESTROY, OPERATOR, narrowed
 
@@ -24,11 +24,7 @@ COMPUTE = "group_vars/all/aws_compute.yml"
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """A local AWS with KOIN's platform on it, and with what somebody made in the console."""
-    with LocalAws(tmp_path_factory.mktemp("destroy")) as started:
-        started.reset(empty=True)
-        platform = Platform(started)
-        platform.bound()
-        platform.provision()
+    with koin_account(tmp_path_factory.mktemp("destroy")) as started:
         strays.group(started, "Legacy")
         strays.record(started, "bcsdlab.com", "old.bcsdlab.com", "A", "13.125.7.44")
         started.client("s3").put_object(Bucket="kap-test", Key="upload/cat.jpg", Body=b"cat")

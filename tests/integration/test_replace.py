@@ -13,7 +13,7 @@ from ansible.module_utils.platform.kinds.succession import HANDED_OVER
 
 from tests.support.checkout import Checkout
 from tests.support.local_aws import Keys, LocalAws
-from tests.support.platform import Platform, Run, declared, fields
+from tests.support.platform import Platform, Run, declared, fields, koin_account
 from tests.support.processes import kill_all
 from tests.support.rights import DESTROY, OPERATOR
 
@@ -34,11 +34,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """A local AWS with KOIN's platform on it, as it is declared in the repository."""
-    with LocalAws(tmp_path_factory.mktemp("replace")) as started:
-        started.reset(empty=True)
-        platform = Platform(started)
-        platform.bound()
-        platform.provision()
+    with koin_account(tmp_path_factory.mktemp("replace")) as started:
         yield started
 
 

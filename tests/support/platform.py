@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -170,6 +171,17 @@ class Platform:
     def writes(self) -> Counter[str]:
         """Write calls since the last mark, by service and operation."""
         return Counter(f"{request['service']}:{request['operation']}" for request in self.aws.writes())
+
+
+@contextmanager
+def koin_account(directory: Path) -> Iterator[LocalAws]:
+    """A local AWS with KOIN's platform on it, as an administrator and an operator make it."""
+    with LocalAws(directory) as started:
+        started.reset(empty=True)
+        platform = Platform(started)
+        platform.bound()
+        platform.provision()
+        yield started
 
 
 def fields(plan: Plan) -> set[tuple[str, str, str, str]]:

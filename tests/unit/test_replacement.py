@@ -197,7 +197,7 @@ def test_others_find_the_former_instance_and_the_new_one_itself() -> None:
 def test_after_the_hand_over_the_new_one_is_found() -> None:
     handed_over = VARIABLES | {"app-old": VARIABLES["app-old"] | {"ec2_tags": {"Name": "APP-old", HANDED_OVER: "true"}}}
     assert FILTERS.former_hosts(ENTRIES, handed_over, handed_over) == {}
-    assert FILTERS.former_hosts({"APP_OLD": {}, **ENTRIES}, VARIABLES, VARIABLES) == {}
+    assert FILTERS.former_hosts({"APP-old": {}, **ENTRIES}, VARIABLES, VARIABLES) == {}
     assert FILTERS.former_hosts(ENTRIES, OWN, VARIABLES) == {}
     assert FILTERS.serving_addresses(OWN, {}, VARIABLES, "db") == OWN
 

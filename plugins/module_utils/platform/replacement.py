@@ -9,12 +9,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from .kinds.base import called, label, tags_of
-from .kinds.compute import ALIVE, DATABASE
+from .kinds.compute import ALIVE, DATABASE, FRESH
 from .kinds.succession import FORMER, HANDED_OVER
 
 #: function -> the word with which an operator agrees, and what stays on the former host
@@ -23,8 +23,6 @@ LEFT_BEHIND = {
     "registry": ("images", "the images of the registry; declared ones are built again, others have to be pushed again"),
     "monitoring": ("history", "what Prometheus has recorded"),
 }
-#: how old the last verified backup may be
-_FRESH = timedelta(days=1)
 
 Raw = Mapping[str, Any]
 
@@ -181,7 +179,7 @@ def _left_behind(facts: Facts, current: Raw) -> Iterator[str]:
 
 
 def _unsaved(facts: Facts, now: datetime) -> Iterator[str]:
-    if DATABASE in facts.entry.get("functions", ()) and (facts.verified is None or now - facts.verified > _FRESH):
+    if DATABASE in facts.entry.get("functions", ()) and (facts.verified is None or now - facts.verified > FRESH):
         yield "No backup of its databases was proved to be restorable within a day. Run playbooks/drill.yml."
 
 

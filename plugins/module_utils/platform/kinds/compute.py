@@ -93,7 +93,7 @@ KEPT_ROLES = ("PROD", "DB")
 #: the function of a host that has data of its own
 DATABASE = "database"
 #: how old the last verified backup may be
-_FRESH = timedelta(days=1)
+FRESH = timedelta(days=1)
 
 
 def _unsaved(want: Desired, context: Context) -> Iterator[str]:
@@ -102,7 +102,7 @@ def _unsaved(want: Desired, context: Context) -> Iterator[str]:
     buckets = appended_buckets(role)
     now = datetime.now(UTC)
     verified = context.observation["verified_backups"]
-    if not any(now - made < _FRESH for bucket in buckets for made in verified.get(bucket, [])):
+    if not any(now - made < FRESH for bucket in buckets for made in verified.get(bucket, [])):
         where = f"{', '.join(buckets)} has nothing below {VERIFIED} that is younger" if buckets else "it has no backup"
         yield f"its data has no verified backup younger than a day: {where}"
 

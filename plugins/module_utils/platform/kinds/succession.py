@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-from .base import called, tags_of
+from .base import tags_of
 
 #: what the Name of the former instance ends with
 FORMER = "-old"
@@ -13,18 +13,22 @@ FORMER = "-old"
 HANDED_OVER = "HandedOver"
 
 
+def successor(tags: Mapping[str, str], declared: Container[str]) -> str:
+    """The declared host whose place an instance with these tags still holds; empty for any other instance."""
+    name = tags.get("Name", "")
+    host = name.removesuffix(FORMER)
+    former = host != name and name not in declared and host in declared
+    return host if former and HANDED_OVER not in tags else ""
+
+
 def serves_for(raw: Mapping[str, Any], declared: Container[str]) -> str:
     """The declared host whose place a former instance still holds; empty for any other instance.
 
     raw: as EC2 describes it. declared: the names of the declared instances.
     """
-    name = called(raw)
-    successor = name.removesuffix(FORMER)
-    if successor == name or name in declared or successor not in declared:
-        return ""
     # One that has stopped by itself serves nobody, but has what its successor lacks.
     gone = raw["State"]["Name"] in ("shutting-down", "terminated")
-    return successor if not gone and HANDED_OVER not in tags_of(raw) else ""
+    return "" if gone else successor(tags_of(raw), declared)
 
 
 def served_at(address: Mapping[str, Any], instances: Iterable[Mapping[str, Any]], declared: Container[str]) -> str:
