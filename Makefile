@@ -23,7 +23,7 @@ ON_REHEARSAL = $(if $(findstring rehearsal,$(INVENTORY)),$(START),:)
 # Stopping needs no more than the standard library, so it works without .venv too.
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 
-REPLACED = -e host=$(HOST) $(if $(NAME),-e name=$(NAME)) $(if $(WITHOUT),-e without=$(WITHOUT))
+REPLACED = -e host=$(HOST) $(if $(NAME),-e confirm=$(NAME)) $(if $(WITHOUT),-e without=$(WITHOUT))
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {gsub(/[$$][$$]/, "$$"); printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -81,7 +81,7 @@ ssh: setup ## Log in to a host of INVENTORY: make ssh HOST=koin-prod (without HO
 
 destroy: setup ## Delete what is declared, after saying it and asking for the platform's name (ONLY='bucket koin-archive': that alone)
 	@$(ON_REHEARSAL)
-	@ansible-playbook playbooks/destroy.yml -i $(INVENTORY)/hosts.yml $(if $(ONLY),-e "only='$(ONLY)'") $(if $(NAME),-e name=$(NAME))
+	@ansible-playbook playbooks/destroy.yml -i $(INVENTORY)/hosts.yml $(if $(ONLY),-e "only='$(ONLY)'") $(if $(NAME),-e confirm=$(NAME))
 
 verify: setup ## Check that the account and the hosts match the declaration
 	@ansible-playbook playbooks/verify.yml -i $(INVENTORY)
@@ -131,6 +131,7 @@ replace: setup ## Replace a host by a new instance: make replace HOST=koin-prod 
 	@ansible-playbook playbooks/replace.yml -i $(INVENTORY)/hosts.yml $(REPLACED) $(ARGS)
 	@$(if $(findstring rehearsal,$(INVENTORY)),python -m rehearsal hosts up)
 	@ansible-playbook playbooks/hand_over.yml -i $(INVENTORY) $(REPLACED) $(ARGS)
+	@$(if $(findstring rehearsal,$(INVENTORY)),python -m rehearsal hosts up)
 
 unlock: setup ## Say who holds the lock; free it with HOLDER=NAME (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/unlock.yml -i $(INVENTORY)/hosts.yml $(if $(HOLDER),-e holder=$(HOLDER))

@@ -115,7 +115,7 @@ def platform(raw: Mapping[str, Any]) -> str:
 
 def _other_name(given: str, raw: Mapping[str, Any]) -> str:
     said = f"`{given}` is not the name of this platform" if given else "The name of the platform was not typed"
-    how = f"type it, or write -e name={platform(raw)}"
+    how = f"type it, or write -e confirm={platform(raw)}"
     return f"{said}. Nothing was deleted. Its name is the tag Platform in aws_tags; {how}."
 
 

@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the path of the page."""
         result, variables = super().run(tmp, task_vars), task_vars or {}
-        path = Path(str(self._task.args.get("file") or "report.html")).absolute()
+        path = Path(str(self._task.args.get("file") or "report.html")).resolve()
         # What Ansible has loaded stays: collecting it again and again takes longer than the page.
         gc.freeze()
         try:

@@ -169,8 +169,11 @@ def alerts(url: str) -> list[dict[str, str]] | None:
     except (OSError, ValueError):
         return None
     names = ("alertname", "severity", "host")
-    firing = [alert["labels"] for alert in content["data"]["alerts"] if alert["state"] == "firing"]
-    return [{name: labels.get(name, "") for name in names} for labels in firing]
+    firing = [alert for alert in content["data"]["alerts"] if alert["state"] == "firing"]
+    return [
+        {**{name: alert["labels"].get(name, "") for name in names}, "summary": alert["annotations"].get("summary", "")}
+        for alert in firing
+    ]
 
 
 def main() -> None:

@@ -99,14 +99,14 @@ def test_destroy_takes_the_rest_and_nothing_else(local_aws: LocalAws, tmp_path: 
 
     build()
     strays.group(local_aws, "Legacy")
-    _, whole = _timed(platform, "destroy", name="koin")
+    _, whole = _timed(platform, "destroy", confirm="koin")
     left = inventory(local_aws)
     assert left["groups"]["Legacy"] == 1
     killed, slowest = 0, 0.0
     for moment in _moments("destroy", whole):
         build()
-        killed += _kill(platform, "destroy", moment, name="koin")
-        _, took = _timed(platform, "destroy", name="koin", wait="3m")
+        killed += _kill(platform, "destroy", moment, confirm="koin")
+        _, took = _timed(platform, "destroy", confirm="koin", wait="3m")
         slowest = max(slowest, took)
         assert inventory(local_aws) == left, moment
     print(f"destroy: {whole:.0f} s; killed {killed} times, the next run took at most {slowest:.0f} s")

@@ -92,10 +92,10 @@ def test_everything_is_said_before_anything_is_done(aws: LocalAws, checkout: Che
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"name": "other"}, "`other` is not the name of this platform. Nothing was deleted."),
+        ({"confirm": "other"}, "`other` is not the name of this platform. Nothing was deleted."),
         ({}, "The name of the platform was not typed, so nothing was deleted."),
-        ({"only": "bucket kap-test", "name": "koin"}, "bucket kap-test stays, for the reason above."),
-        ({"only": "security_group Legacy", "name": "koin"}, "is not both declared and in the account"),
+        ({"only": "bucket kap-test", "confirm": "koin"}, "bucket kap-test stays, for the reason above."),
+        ({"only": "security_group Legacy", "confirm": "koin"}, "is not both declared and in the account"),
     ],
 )
 def test_nothing_is_deleted_without_the_name_or_against_a_reason(
@@ -110,7 +110,7 @@ def test_nothing_is_deleted_without_the_name_or_against_a_reason(
 def test_an_operator_may_not_delete_and_is_told_the_action(aws: LocalAws, checkout: Checkout) -> None:
     listing = narrowed(DESTROY, ["s3:ListBucketVersions"])
     keys = aws.user("operator", OPERATOR, listing)
-    run = _destroy(aws, checkout, keys=keys, only="trail koin", name="koin")
+    run = _destroy(aws, checkout, keys=keys, only="trail koin", confirm="koin")
     assert run.status == 2
     assert "may not cloudtrail:DeleteTrail" in run.output
     assert "docs/iam-policy-destroy.json" in run.output
@@ -121,7 +121,7 @@ def test_an_operator_may_not_delete_and_is_told_the_action(aws: LocalAws, checko
 def test_one_thing_is_taken_away_for_good(aws: LocalAws, checkout: Checkout) -> None:
     before = inventory(aws)
     keys = aws.user("destroyer", OPERATOR, DESTROY)
-    run = _destroy(aws, checkout, keys=keys, only="trail koin", name="koin")
+    run = _destroy(aws, checkout, keys=keys, only="trail koin", confirm="koin")
     assert run.status == 0, run.output
     assert "1 deleted; remove its declaration (group_vars/all/aws_account.yml:" in run.output
     assert [(call["service"], call["operation"]) for call in aws.writes() if call.get("principal")] == [
@@ -139,14 +139,14 @@ def test_a_killed_run_is_continued_and_only_the_declared_goes(aws: LocalAws, che
     aws.client("s3").put_object(Bucket="koin-backup", Key="verified/2026-11-28", Body=b"")
     keys = aws.user("destroyer", OPERATOR, DESTROY)
     aws.mark()
-    running = Platform(aws, top=checkout.top, keys=keys).start("destroy", name="koin")
+    running = Platform(aws, top=checkout.top, keys=keys).start("destroy", confirm="koin")
     while running.poll() is None and len([call for call in aws.writes() if call.get("principal")]) < 30:
         time.sleep(0.05)
     assert running.poll() is None, running.communicate()[0]
     kill_all(running.pid)
     running.kill()
     running.communicate()
-    run = _destroy(aws, checkout, keys=keys, name="koin", wait="3m")
+    run = _destroy(aws, checkout, keys=keys, confirm="koin", wait="3m")
     assert run.status == 0, run.output
     kept = {text.split(" (")[0] for text in _kept(run)}
     assert kept == {
@@ -170,7 +170,7 @@ def test_a_killed_run_is_continued_and_only_the_declared_goes(aws: LocalAws, che
 
 def test_an_empty_only_does_not_mean_everything(aws: LocalAws, checkout: Checkout) -> None:
     aws.mark()
-    run = _destroy(aws, checkout, name="koin", only="")
+    run = _destroy(aws, checkout, confirm="koin", only="")
     assert run.status != 0
     assert "`only` is empty. Nothing was deleted." in " ".join(run.output.split())
     assert aws.writes() == []

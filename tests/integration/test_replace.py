@@ -46,7 +46,7 @@ def keys(aws: LocalAws) -> Keys:
 
 def _run(aws: LocalAws, top: Checkout, keys: Keys | None, *arguments: str, **variables: str) -> Run:
     aws.mark()
-    given = {"host": "koin-prod", "name": "KOIN_PROD", "wait": "3m"} | variables
+    given = {"host": "koin-prod", "confirm": "KOIN_PROD", "wait": "3m"} | variables
     return Platform(aws, top=top.top, keys=keys).playbook("replace", *arguments, **given)
 
 
@@ -81,10 +81,10 @@ def _calls(aws: LocalAws) -> list[str]:
     [
         ({"host": "koin-prdo"}, "`koin-prdo` is not declared. Write one of"),
         ({"host": ""}, "Say which host: -e host=koin-prod."),
-        ({"name": "KOIN_DB"}, "`KOIN_DB` was typed, and KOIN_PROD is to be replaced. Nothing was done."),
-        ({"name": ""}, "The name of the host was not typed, so nothing was done."),
-        ({"host": "koin-stage", "name": ""}, "is in Swarm stage with BCSDLAB_INTERNAL"),
-        ({"host": "koin-db", "name": "KOIN_DB"}, "add -e without=cache. No backup of its databases was proved"),
+        ({"confirm": "KOIN_DB"}, "`KOIN_DB` was typed, and KOIN_PROD is to be replaced. Nothing was done."),
+        ({"confirm": ""}, "The name of the host was not typed, so nothing was done."),
+        ({"host": "koin-stage", "confirm": ""}, "is in Swarm stage with BCSDLAB_INTERNAL"),
+        ({"host": "koin-db", "confirm": "KOIN_DB"}, "add -e without=cache. No backup of its databases was proved"),
         ({"terminate": FORMER}, "There is no instance KOIN_PROD-old."),
         ({"terminate": "KOIN_PROD"}, "`KOIN_PROD` is not KOIN_PROD-old, the former instance"),
     ],
@@ -98,7 +98,7 @@ def test_what_is_refused_writes_nothing(
 
 
 def test_an_address_that_the_host_holds_is_refused_with_a_free_one(aws: LocalAws, keys: Keys) -> None:
-    run = Platform(aws, keys=keys).playbook("replace", host="koin-prod", name="KOIN_PROD")
+    run = Platform(aws, keys=keys).playbook("replace", host="koin-prod", confirm="KOIN_PROD")
     assert run.status == 2
     assert "172.31.0.20 is held by KOIN_PROD" in _text(run)
     assert "(172.31.0.21 is free)" in _text(run)
@@ -150,7 +150,9 @@ def test_killed_after_every_call_and_run_again_nothing_is_doubled(
 def _killed_after(aws: LocalAws, checkout: Checkout, keys: Keys, operation: str) -> None:
     """Run it, and kill it with all of its workers as soon as it has made this call."""
     aws.mark()
-    running = Platform(aws, top=checkout.top, keys=keys).start("replace", host="koin-prod", name="KOIN_PROD", wait="3m")
+    running = Platform(aws, top=checkout.top, keys=keys).start(
+        "replace", host="koin-prod", confirm="KOIN_PROD", wait="3m"
+    )
     while running.poll() is None and operation not in _calls(aws):
         time.sleep(0.02)
     _kill(running)

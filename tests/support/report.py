@@ -115,8 +115,8 @@ def unwell() -> Seen:
         status.service(name="koin-prod_batch", state="rollback_completed", image="bcsd-build:5000/koin/batch:2.0.1"),
     ]
     firing = [
-        {"alertname": "DiskFull", "severity": "critical", "host": "koin-prod"},
-        {"alertname": "BackupTooOld", "severity": "warning", "host": "koin-db"},
+        {"alertname": "DiskFull", "severity": "critical", "host": "koin-prod", "summary": "/ on koin-prod is full"},
+        {"alertname": "BackupTooOld", "severity": "warning", "host": "koin-db", "summary": ""},
     ]
     return asked(
         bcsdlab_internal=status.host(now=now, alerts=firing),
@@ -143,7 +143,7 @@ def hostile() -> Found:
     strays = [instance(HOSTILE, 77, PublicIpAddress="3.3.3.3"), instance("KOIN_PROD", 20, InstanceType=HOSTILE)]
     failed = run("provision", 1, "failed", failed={"task": HOSTILE, "host": "x"})
     evil = status.service(name=HOSTILE, stack="", image=HOSTILE)
-    firing = [{"alertname": HOSTILE, "severity": HOSTILE, "host": HOSTILE}]
+    firing = [{"alertname": HOSTILE, "severity": HOSTILE, "host": HOSTILE, "summary": HOSTILE}]
     told = asked(
         koin_prod=status.host(
             services=[evil], failed=[HOSTILE], disk_path=HOSTILE, certificates={HOSTILE: 1}, alerts=firing

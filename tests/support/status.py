@@ -36,3 +36,8 @@ def host(**other: Any) -> dict[str, Any]:
         "services": [],
         "alerts": None,
     } | other
+
+
+def alert(name: str, severity: str = "critical", **other: str) -> dict[str, str]:
+    """An alert that fires."""
+    return {"alertname": name, "severity": severity, "host": "", "summary": ""} | other

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import subprocess
 import time
 from collections.abc import Callable
@@ -554,3 +555,12 @@ def test_its_documentation_names_its_options() -> None:
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     options = json.loads(done.stdout)["koin"]["doc"]["options"]
     assert options["recap_file"]["env"] == [{"name": "KOIN_RECAP"}]
+
+
+def test_a_rescue_says_why_on_one_line() -> None:
+    """A command's message says nothing; what it printed does."""
+    module = runpy.run_path(str(REPOSITORY / "plugins/filter/failures.py"))
+    why_failed = module["FilterModule"]().filters()["why_failed"]
+    failed = {"msg": "The command exited with a non-zero return code.", "rc": 2, "stderr": "cannot create:\n  full\n"}
+    assert why_failed(failed) == "exit status 2 cannot create: full"
+    assert "no_log" in why_failed({"censored": "the output has been hidden", "msg": "secret"})

@@ -17,7 +17,7 @@ from ansible.module_utils.platform.status import WIDTH, Seen, ago, attention, sc
 from ansible.module_utils.platform.status import seen as seen_of
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from tests.support.status import NOW, host, service
+from tests.support.status import NOW, alert, host, service
 
 BACKUPS = {"mariadb": {"host": "koin-db"}, "mariadb-logs": {"host": "koin-db", "max_age_hours": 1}}
 WELL = {
@@ -73,8 +73,14 @@ def test_all_is_well() -> None:
             "backup mariadb-logs of koin-db: the last is 60 min old",
         ),
         (
-            seen(bcsdlab_internal=host(alerts=[{"alertname": "DiskFull", "severity": "critical", "host": "koin-db"}])),
+            seen(bcsdlab_internal=host(alerts=[alert("DiskFull", host="koin-db")])),
             "alert DiskFull koin-db (critical)",
+        ),
+        (
+            seen(
+                bcsdlab_internal=host(alerts=[alert("ProbeFailed", summary="koreatech.in does not answer correctly")])
+            ),
+            "alert ProbeFailed: koreatech.in does not answer correctly (critical)",
         ),
         (seen(bcsdlab_internal=host()), "alerts: Prometheus does not answer"),
         (seen(["KOIN_PROD cpu-credits"]), "alarm KOIN_PROD cpu-credits"),
@@ -90,7 +96,7 @@ def test_each_thing_that_is_wrong_is_told_once_and_last(found: Seen, says: str) 
 @pytest.mark.parametrize("severity", ["none", "info"])
 def test_an_alert_that_asks_for_nothing_needs_no_attention(severity: str) -> None:
     """Watchdog always fires; what is worth knowing is shown, and ends no script."""
-    found = seen(bcsdlab_internal=host(alerts=[{"alertname": "Watchdog", "severity": severity, "host": ""}]))
+    found = seen(bcsdlab_internal=host(alerts=[alert("Watchdog", severity)]))
     assert attention(found) == []
     assert any(line.startswith("ALERTS   1 firing") for line in screen(found)) is (severity == "info")
 
@@ -124,6 +130,14 @@ def test_nothing_is_wider_than_the_screen() -> None:
 )
 def test_how_long_is_said_in_short(seconds: float, said: str) -> None:
     assert ago(seconds) == said
+
+
+def test_what_does_not_fit_into_a_line_goes_on_in_the_next_and_does_not_fill_the_screen() -> None:
+    found = Seen(WELL, alarms=[], credits_problem="no value for " + " ".join(f"koin-{n}" for n in range(9)))
+    assert "koin-8" in screen(found)[-3]
+    flood = seen(koin_prod=host(failed=["x.service"] * 900))
+    assert len(screen(flood)) < 24
+    assert screen(flood)[-2].endswith(" …")
 
 
 def test_a_version_is_name_and_tag() -> None:
@@ -171,7 +185,7 @@ def test_what_needs_attention_is_data_that_both_languages_say() -> None:
         "koin-stage": None,
     }
     found = Seen(hosts, missing=["x"], backups=BACKUPS, alarms=["y"], alarms_problem="z")
-    firing = Seen({"m": host(alerts=[{"alertname": "DiskFull", "severity": "critical", "host": ""}])})
+    firing = Seen({"m": host(alerts=[alert("DiskFull")])})
     known = {f"attention_{thing.what}": set(thing.values) for one in (found, firing) for thing in things(one)}
     said = {key: texts for key, texts in words().items() if key.startswith("attention_")}
     assert set(known) == set(said)

@@ -1,6 +1,6 @@
 """Commits rows one by one and records outside of the server when each was sent and when it was acknowledged.
 
-Usage: writer.py ROWS RECORD       a line of RECORD: number, sent, acknowledged; 0 where no answer came
+Usage: writer.py FIRST ROWS RECORD       a line of RECORD: number, sent, acknowledged; 0 where no answer came
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def connect() -> Any:
         time.sleep(RETRY_SECONDS)
 
 
-def main(rows: int, record: Path) -> None:
+def main(first: int, rows: int, record: Path) -> None:
     """Go on through every crash of the server. A number whose COMMIT got no answer is not used again."""
     connection = connect()
     with record.open("a", buffering=1) as file:
-        for number in range(rows):
+        for number in range(first, first + rows):
             text = hashlib.sha256(str(number).encode()).hexdigest()
             sent, acknowledged = time.time(), 0.0
             try:
@@ -43,4 +43,4 @@ def main(rows: int, record: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

@@ -1,7 +1,7 @@
 """Measures backup, restore and drill for databases of some sizes, and what a client notices meanwhile.
 
-Not a test: run by name on converged hosts, with the sizes in GiB and the environment that molecule gives its tests:
-`BACKUP_GIB="0.1 5" python -m pytest -s molecule/backup/tests/measure.py`.
+Not a test: run by name on the hosts of the scenario, with the sizes in GiB:
+`BACKUP_GIB="0.1 5" PYTEST_ADDOPTS="-rP -k measure $PWD/molecule/backup/tests/measure.py" make molecule SCENARIO=backup`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Iterator
 
 import pytest
 import testinfra
-from test_backup import metric, sql
+from ledgers import sql
+from test_backup import metric
 from testinfra.host import Host
 
 testinfra_hosts = ["ansible://koin-db"]

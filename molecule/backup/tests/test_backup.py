@@ -5,36 +5,27 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra
+from ledgers import SCRATCH, Ledger, check, restored, shown, sql, waited_for, write
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
 testinfra_hosts = ["ansible://koin-db"]
 
 ROWS = int(os.environ.get("BACKUP_ROWS", "3000"))
-KILLS = 5
 SEED = int(os.environ.get("BACKUP_SEED", "1"))
-SCRATCH = "/run/koin-restore/mysqld.sock"
 METRICS = "/var/lib/prometheus/node-exporter"
 SECRETS = ["throwaway-repository-0123456789"]
 #: credentials of the host's role, from files/account.py
 KEY: dict[str, str] = json.loads(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "account.json").read_text())["key"]
-
-
-def sql(host: Host, text: str, socket: str = "/run/mysqld/mysqld.sock") -> str:
-    """As root, through a socket."""
-    return host.check_output("mariadb --no-defaults --socket=%s --batch --skip-column-names --execute=%s", socket, text)
 
 
 def metric(host: Host, job: str, name: str) -> float:
@@ -67,76 +58,10 @@ def locks(host: Host) -> list[str]:
     return restic(host, "list", "locks", "--no-lock").stdout.split()
 
 
-def waited_for(happened: Callable[[], object], seconds: float = 60) -> None:
-    """Until it has happened."""
-    deadline = time.time() + seconds
-    while not happened():
-        assert time.time() < deadline
-        time.sleep(0.2)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A transaction as its client saw it; acknowledged 0: there was no answer."""
-
-    number: int
-    sent: float
-    acknowledged: float
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """Everything that the client recorded, outside of the server."""
-
-    rows: list[Row]
-    kills: int
-
-    def must_be_there(self, moment: float) -> set[int]:
-        """What was acknowledged before a moment."""
-        return {row.number for row in self.rows if 0 < row.acknowledged < moment}
-
-    def must_not(self, moment: float) -> set[int]:
-        """What was sent at that moment or later."""
-        return {row.number for row in self.rows if row.sent >= moment}
-
-
 @pytest.fixture(scope="module")
-def ledger(host: Host) -> Iterator[Ledger]:
-    """Transactions while the server is killed, after a physical backup and before binary logs are closed."""
-    sql(host, "CREATE OR REPLACE TABLE koin_prod.ledger (number INT PRIMARY KEY, text CHAR(64))")
-    sql(host, "CREATE OR REPLACE TABLE koin_prod.other AS SELECT REPEAT(seq, 50) AS a FROM koin_prod.seq_1_to_20000")
-    host.check_output("systemctl start koin-backup-full")
-    host.check_output("rm -f /var/tmp/record")
-    writer = (Path(__file__).parents[1] / "files/writer.py").read_text()
-    host.check_output("printf %%s %s > /var/tmp/writer.py", writer)
-    host.check_output(f"systemd-run --unit=writer --collect python3 /var/tmp/writer.py {ROWS} /var/tmp/record")
-    chance, kills = random.Random(SEED), 0
-    while host.run("systemctl is-active writer").stdout.strip() == "active":
-        time.sleep(chance.uniform(2, 6))
-        if kills < KILLS:
-            kills += host.run("systemctl kill --signal=KILL mariadb").rc == 0
-            # systemd gives up after five in five minutes.
-            host.run("systemctl reset-failed mariadb")
-    host.check_output("mariadb-admin --no-defaults --wait=60 --connect-timeout=60 ping")
-    lines = host.check_output("cat /var/tmp/record").splitlines()
-    rows = [Row(int(number), float(sent), float(acked)) for number, sent, acked in map(str.split, lines)]
-    assert len(rows) == ROWS
-    print(f"{len(rows)} transactions, {kills} kills, {sum(not row.acknowledged for row in rows)} without an answer")
-    yield Ledger(rows, kills)
-
-
-def restored(host: Host, to: str) -> set[int]:
-    """Restore into the scratch server; the numbers that are there, each with its text."""
-    began = time.monotonic()
-    print(host.check_output("koin-backup restore --to %s", to))
-    print(f"restored in {time.monotonic() - began:.1f} s")
-    assert sql(host, "SELECT COUNT(*) FROM koin_prod.ledger WHERE text <> SHA2(number, 256)", SCRATCH) == "0"
-    return set(map(int, sql(host, "SELECT number FROM koin_prod.ledger", SCRATCH).split()))
-
-
-def shown(moment: float) -> str:
-    """A moment as the restore takes it."""
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
+def ledger(host: Host) -> Ledger:
+    """Transactions while the server is killed and its host restarts."""
+    return write(host, ROWS, SEED)
 
 
 # --- Every day -------------------------------------------------------------------------------------------------------
@@ -189,15 +114,7 @@ def test_what_can_be_restored_is_listed(host: Host) -> None:
 
 def test_every_row_up_to_a_second_is_restored_and_none_after_it(host: Host, ledger: Ledger) -> None:
     assert ledger.kills > 0
-    host.check_output("koin-backup logs --close")
-    live = sql(host, "SELECT COUNT(*) FROM koin_prod.ledger")
-    seconds = sorted({int(row.sent) for row in ledger.rows})[1:]
-    for moment in sorted(random.Random(SEED).sample(seconds, k=2)):
-        found = restored(host, shown(moment))
-        assert ledger.must_be_there(moment) - found == set()
-        assert found & ledger.must_not(moment) == set()
-        print(f"{shown(moment)}: {len(found)} rows, {len(ledger.must_be_there(moment))} acknowledged before")
-    assert sql(host, "SELECT COUNT(*) FROM koin_prod.ledger") == live
+    check(host, ledger, SEED)
 
 
 def test_the_latest_has_everything_that_was_committed(host: Host, ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ _SERVICE: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("stack", "name", "image", "state", "since"), str),
     **dict.fromkeys(("running", "wanted"), int),
 }
-_ALERT: Mapping[str, type | tuple[type, ...]] = dict.fromkeys(("alertname", "severity", "host"), str)
+_ALERT: Mapping[str, type | tuple[type, ...]] = dict.fromkeys(("alertname", "severity", "host", "summary"), str)
 
 
 @dataclass(frozen=True)
@@ -235,9 +236,9 @@ def alerts(found: Seen) -> list[Mapping[str, str]] | None:
 
 
 def alert_text(alert: Mapping[str, str]) -> str:
-    """An alert on one line."""
-    where = f" {alert['host']}" if alert["host"] else ""
-    return f"{alert['alertname']}{where} ({alert['severity'] or 'no severity'})"
+    """An alert as one sentence: its name, and its summary, which says of what; without one, the host."""
+    of = f": {alert['summary']}" if alert["summary"] else f" {alert['host']}"
+    return f"{alert['alertname']}{of.rstrip()} ({alert['severity'] or 'no severity'})"
 
 
 def service_name(service: Mapping[str, Any]) -> str:
@@ -255,10 +256,17 @@ def screen(found: Seen) -> list[str]:
     lines = [*_hosts(found), "", *_service_lines(found), "", *_rest(found), ""]
     if wrong:
         things = "1 thing needs" if len(wrong) == 1 else f"{len(wrong)} things need"
-        lines += [*(f"  {line}" for line in wrong), f"{things} attention."]
+        lines += [*(line for thing in wrong for line in _wrapped("  ", thing)), f"{things} attention."]
     else:
         lines.append(f"All is well: {len(found.hosts)} hosts, {len(services(found))} services.")
     return [_cut(line, WIDTH).rstrip() for line in lines]
+
+
+def _wrapped(start: str, text: str) -> list[str]:
+    """It on as many lines as it takes, up to a few: a host that was taken over may say anything."""
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=start, subsequent_indent=" " * max(len(start), 4), max_lines=4, placeholder=" …"
+    )
 
 
 def _hosts(found: Seen) -> Iterator[str]:
@@ -297,13 +305,13 @@ def _rest(found: Seen) -> Iterator[str]:
         if status
         for name, last in sorted(status["jobs"].items())
     ]
-    yield "BACKUP   " + (", ".join(text for _, text in done) or "none is recorded")
+    yield from _wrapped("BACKUP   ", ", ".join(text for _, text in done) or "none is recorded")
     firing = alerts(found)
     told = "not known: no Prometheus has answered" if firing is None else f"{len(firing)} firing"
     yield f"ALERTS   {told}"
     alarms = (
         found.alarms_problem or "not known" if found.alarms is None else f"{len(found.alarms)} (credits, status checks)"
     )
-    yield f"ALARMS   {alarms}"
+    yield from _wrapped("ALARMS   ", alarms)
     if found.credits_problem:
-        yield f"CREDITS  not known: {found.credits_problem}"
+        yield from _wrapped("CREDITS  ", f"not known: {found.credits_problem}")
