@@ -1,7 +1,7 @@
 """The ledger of `test_backup.py` with more seeds.
 
 Run by name on the hosts of the scenario:
-`BACKUP_ROWS=10000 PYTEST_ADDOPTS="-rP -k long_ledger $PWD/molecule/backup/tests/long_ledger.py" make molecule SCENARIO=backup`.
+`BACKUP_ROWS=10000 PYTEST_ADDOPTS="-rP -k long_ledger $PWD/molecule/backup/tests/long_ledger.py" bin/scenarios backup`.
 """
 
 from __future__ import annotations

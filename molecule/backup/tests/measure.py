@@ -1,7 +1,7 @@
 """Measures backup, restore and drill for databases of some sizes, and what a client notices meanwhile.
 
 Not a test: run by name on the hosts of the scenario, with the sizes in GiB:
-`BACKUP_GIB="0.1 5" PYTEST_ADDOPTS="-rP -k measure $PWD/molecule/backup/tests/measure.py" make molecule SCENARIO=backup`.
+`BACKUP_GIB="0.1 5" PYTEST_ADDOPTS="-rP -k measure $PWD/molecule/backup/tests/measure.py" bin/scenarios backup`.
 """
 
 from __future__ import annotations
