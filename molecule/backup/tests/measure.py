@@ -75,7 +75,6 @@ def test_measure(host: Host, probe: None, gib: float) -> None:
     host.check_output("systemctl start koin-backup-full")
     ended = time.time()
     busy = latencies(host, began, ended)
-    peak = host.check_output("systemctl show --property=MemoryPeak --value koin-backup-full")
     read = metric(host, "mariadb", "size_bytes") / 2**30
     time.sleep(5)
     host.check_output("koin-backup logs --close")
@@ -88,7 +87,7 @@ def test_measure(host: Host, probe: None, gib: float) -> None:
     recovery = metric(elsewhere, "mariadb-drill", "drill_recovery_seconds")
     lost = metric(elsewhere, "mariadb-drill", "drill_lost_seconds")
     print(
-        f"\n{gib} GiB: backup {ended - began:.0f} s ({read:.2f} GiB read, memory peak {peak} bytes); "
+        f"\n{gib} GiB: backup {ended - began:.0f} s ({read:.2f} GiB read); "
         f"restore with comparison {restoring:.0f} s; drill: recovered in {recovery:.0f} s, {lost:.0f} s before it\n"
         f"a client's commit (median / p99 / longest): {quiet}; during the backup {busy}"
     )
