@@ -18,7 +18,7 @@ from ansible.module_utils.platform.credits import Balances, balances  # noqa: E4
 from ansible.module_utils.platform.engine.errors import PlatformError  # noqa: E402
 from ansible.module_utils.platform.kinds.compute import burstable  # noqa: E402
 from ansible.module_utils.platform.planning import clients_in, of_localhost  # noqa: E402
-from ansible.module_utils.platform.status import attention, screen, seen  # noqa: E402
+from ansible.module_utils.platform.status import attention, counted, screen, seen  # noqa: E402
 
 display = Display()
 
@@ -53,7 +53,8 @@ class ActionModule(ActionBase):
         wrong = attention(found)
         if not wrong:
             return {**result, "changed": False, "attention": []}
-        text = "; ".join(wrong)
+        # The screen has said what.
+        text = counted(len(wrong))
         return {**result, "failed": True, "changed": False, "attention": wrong, "msg": text, "problem": text}
 
     def _credits(self, variables: Mapping[str, Any], instances: Mapping[str, str]) -> Balances:

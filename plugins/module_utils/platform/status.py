@@ -255,17 +255,27 @@ def screen(found: Seen) -> list[str]:
     wrong = attention(found)
     lines = [*_hosts(found), "", *_service_lines(found), "", *_rest(found), ""]
     if wrong:
-        things = "1 thing needs" if len(wrong) == 1 else f"{len(wrong)} things need"
-        lines += [*(line for thing in wrong for line in _wrapped("  ", thing)), f"{things} attention."]
+        lines += [*(line for thing in wrong for line in _wrapped("  ", thing)), counted(len(wrong))]
     else:
         lines.append(f"All is well: {len(found.hosts)} hosts, {len(services(found))} services.")
     return [_cut(line, WIDTH).rstrip() for line in lines]
 
 
+def counted(number: int) -> str:
+    """How much needs attention, as a sentence."""
+    return "1 thing needs attention." if number == 1 else f"{number} things need attention."
+
+
 def _wrapped(start: str, text: str) -> list[str]:
     """It on as many lines as it takes, up to a few: a host that was taken over may say anything."""
     return textwrap.wrap(
-        text, WIDTH, initial_indent=start, subsequent_indent=" " * max(len(start), 4), max_lines=4, placeholder=" …"
+        text,
+        WIDTH,
+        initial_indent=start,
+        subsequent_indent=" " * max(len(start), 4),
+        break_on_hyphens=False,
+        max_lines=4,
+        placeholder=" …",
     )
 
 
