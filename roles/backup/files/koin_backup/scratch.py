@@ -25,7 +25,9 @@ class Scratch:
         self.database = Database(settings, self.socket)
 
     def discard(self) -> None:
-        """Stop it and remove its files; servers that were replaced stay."""
+        """Kill it and remove its files; servers that were replaced stay."""
+        # One that still recovers does not listen to a gentle stop, and a drill that is stopped has no time to wait.
+        subprocess.run(["systemctl", "kill", "--signal=KILL", UNIT], capture_output=True, check=False)
         self.stop()
         for path in (self.data, self.logs):
             shutil.rmtree(path, ignore_errors=True)
