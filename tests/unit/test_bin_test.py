@@ -58,8 +58,9 @@ def test_what_runs_beside_is_shown_as_a_whole(capfd: pytest.CaptureFixture[str])
 def test_a_failure_stops_what_runs_beside_it(aside: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     begun = f"import pathlib, time; begun = pathlib.Path({str(tmp_path / 'begun')!r})"
     long = part("long", f"{begun}; begun.touch(); time.sleep(60)")
-    # A busy machine may start it before the other.
-    bad = part("bad", f"{begun}\nwhile not begun.exists(): time.sleep(0.1)\nraise SystemExit(1)")
+    # A busy machine may start it before the other: it waits, for twenty seconds at most.
+    wait = "for _ in range(200): begun.exists() or time.sleep(0.1)"
+    bad = part("bad", f"{begun}\n{wait}\nraise SystemExit(1)")
     run = MODULE.Run()
     began = time.monotonic()
     run.side_by_side([bad] if aside else [long, bad], [long, bad] if aside else [bad])
