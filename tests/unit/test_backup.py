@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,13 +19,17 @@ from roles.backup.files.koin_backup import __main__ as main
 from roles.backup.files.koin_backup import choice, logs, metrics, restore, sums
 from roles.backup.files.koin_backup.__main__ import bring_back
 from roles.backup.files.koin_backup.choice import Snapshot
+from roles.backup.files.koin_backup.database import Database
 from roles.backup.files.koin_backup.drill import Drill, drill
 from roles.backup.files.koin_backup.logs import Progress
 from roles.backup.files.koin_backup.repository import Repository
 from roles.backup.files.koin_backup.scratch import Scratch
 from roles.backup.files.koin_backup.settings import BackupError, Settings, load
 from roles.backup.files.koin_backup.sums import Sum, Sums
+from tests.support.exchange import swapped
 
+#: before a test replaces it
+STORE = logs.store
 NIGHT = datetime(2026, 11, 26, 19, 10, tzinfo=UTC)
 
 
@@ -235,6 +242,53 @@ def test_a_group_is_filled_before_another_begins(monkeypatch: pytest.MonkeyPatch
     assert logs.groups(Progress("a", group=("1", "2", "3")), ["4"]) == [("4",)]
 
 
+class Kept(Repository):
+    """A repository that keeps the tags and the files of each snapshot, and fails when it is told to."""
+
+    def __init__(self, own: Settings, fails_at: int) -> None:
+        super().__init__(own)
+        self.fails_at = fails_at
+        self.snapshots_of: list[tuple[tuple[str, ...], int]] = []
+
+    def backup(self, words: Sequence[str], tags: Sequence[str] = (), **_: Any) -> dict[str, Any]:
+        """Keep it."""
+        if len(self.snapshots_of) == self.fails_at:
+            raise BackupError("S3 is down")
+        files = tuple(Path(word).name for word in words if not word.startswith("--"))
+        until = next(int(tag.partition("=")[2]) for tag in tags if tag.startswith("until="))
+        self.snapshots_of.append((files, until))
+        return {"total_bytes_processed": 1, "data_added": 1}
+
+
+def test_what_a_broken_run_has_not_stored_is_not_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two groups are to be stored, and S3 breaks between them: the first reaches to its own last log."""
+    own = settings(tmp_path)
+    data = Path(own.datadir)
+    data.mkdir()
+    closed = {f"binlog.{number:06}": NIGHT + timedelta(minutes=number) for number in range(1, 6)}
+    for name, when in closed.items():
+        (data / name).write_text(name)
+        os.utime(data / name, (when.timestamp(), when.timestamp()))
+    (data / "binlog.index").write_text("".join(f"./{name}\n" for name in closed))
+    monkeypatch.setattr(logs, "GROUP", 3)
+    monkeypatch.setattr(Database, "stopped", lambda self: True)
+    monkeypatch.setattr(time, "time", lambda: minutes(9).timestamp())
+    repository = Kept(own, fails_at=1)
+    with pytest.raises(BackupError, match="S3 is down"):
+        logs.store(own, repository)
+    repository.fails_at = -1
+    logs.store(own, repository)
+    (first, until), (rest, end) = repository.snapshots_of
+    assert (len(first), until) == (3, minutes(3).timestamp())
+    assert (len(rest), end) == (2, minutes(9).timestamp())
+    found = [
+        Snapshot(str(end), choice.LOGS, "a", NIGHT, NIGHT, 1, datetime.fromtimestamp(end, UTC), files, "/d")
+        for files, end in repository.snapshots_of
+    ]
+    # A second in which only later logs were written.
+    assert choice.logs_between(found, full("f", NIGHT), "binlog.000001", minutes(4.5)).files == tuple(closed)
+
+
 def test_progress_survives(tmp_path: Path) -> None:
     own = settings(tmp_path)
     begun = Progress("a", "binlog.000007", "x", "0-1-9", ("binlog.000007",))
@@ -328,6 +382,149 @@ def test_what_cannot_be_removed_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("shutil.rmtree", lambda path, ignore_errors: None)
     with pytest.raises(BackupError, match="scratch/data could not be removed, and holds a copy"):
         scratch.discard()
+
+
+# --- Taking over -----------------------------------------------------------------------------------------------------
+
+
+class Server:
+    """A host with a live server and a restored one; fails: the command at which it is killed, or S3."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.settings = replace(settings(folder), scratch=str(folder / "scratch"))
+        self.repository, self.scratch = Repository(self.settings), Scratch(self.settings)
+        self.live = Path(self.settings.datadir)
+        self.calls: list[str] = []
+        self.fails = ""
+        self.live.mkdir()
+        (self.live / "rows").write_text("live")
+        monkeypatch.setattr(subprocess, "run", self._run)
+        monkeypatch.setattr(restore, "exchange", self._exchange)
+        monkeypatch.setattr(logs, "store", self._store)
+        monkeypatch.setattr(restore, "restore", self._restore)
+
+    def _step(self, name: str) -> None:
+        self.calls.append(name)
+        if self.fails == name:
+            self.fails = ""
+            raise BackupError(f"{name}: it broke.")
+
+    def _run(self, words: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        if words[-1] == "mariadb":
+            self._step(words[1])
+        return subprocess.CompletedProcess(words, 0, "", "")
+
+    def _exchange(self, one: Path, other: Path) -> None:
+        swapped(one, other)
+        self._step("exchange")
+
+    def _store(self, *_: object) -> str:
+        self._step("store")
+        return "no new binary logs"
+
+    def _restore(self, own: Settings, repository: Repository, scratch: Scratch, to: str) -> None:
+        self.calls.append(f"restore {to}")
+        scratch.prepare()
+        (scratch.data / "rows").write_text(to)
+        (scratch.data / "koin-restored").write_text(f"{to}\n")
+        scratch.record.write_text("{}")
+
+    def fill(self, to: str, *, in_place: bool = True) -> None:
+        """As `koin-backup restore` does it."""
+        main.fill(self.settings, self.repository, to, in_place=in_place)
+
+    def take_over(self, *, damaged: bool = False) -> None:
+        """As `koin-backup take-over` does it."""
+        restore.take_over(self.settings, self.repository, self.scratch, damaged=damaged)
+
+    @property
+    def rows(self) -> str:
+        """What is live."""
+        return (self.live / "rows").read_text()
+
+    @property
+    def former(self) -> list[str]:
+        """What was live before, oldest first."""
+        return [(folder / "rows").read_text() for folder in sorted(self.scratch.folder.glob("replaced-*"))]
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Such a host."""
+    count = itertools.count(1)
+    monkeypatch.setattr(time, "strftime", lambda *_: f"replaced-{next(count)}")
+    monkeypatch.setattr(Repository, "working", lambda *_: contextlib.nullcontext())
+    return Server(tmp_path, monkeypatch)
+
+
+def test_a_take_over_exchanges_the_databases(server: Server) -> None:
+    server.fill("noon")
+    server.take_over()
+    assert (server.rows, server.former) == ("noon", ["live"])
+    assert server.calls == ["restore noon", "stop", "store", "exchange", "start"]
+    assert not (server.live / "koin-restored").exists()
+    with pytest.raises(BackupError, match="Restore one first"):
+        server.take_over()
+
+
+def test_a_take_over_that_was_killed_is_ended_by_the_next_run(server: Server) -> None:
+    server.fill("noon")
+    server.fails = "start"
+    with pytest.raises(BackupError, match="it broke"):
+        server.take_over()
+    with pytest.raises(BackupError, match="that has not ended"):
+        logs_of(server)
+    server.fill("noon")
+    assert server.calls.count("restore noon") == 1
+    server.take_over()
+    assert (server.rows, server.former) == ("noon", ["live"])
+
+
+def test_another_restore_after_a_killed_take_over_loses_nothing(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.fill("noon")
+    server.fails = "start"
+    with pytest.raises(BackupError, match="it broke"):
+        server.take_over()
+    server.fill("dawn")
+    assert (server.rows, server.former) == ("noon", ["live"])
+    server.take_over()
+    assert (server.rows, server.former) == ("dawn", ["live", "noon"])
+
+
+def test_databases_that_were_live_are_not_discarded(server: Server) -> None:
+    server.fill("noon")
+    # Killed between the two places of the exchange and everything else.
+    swapped(server.scratch.data, server.live)
+    with pytest.raises(BackupError, match="that has not ended"):
+        server.scratch.discard()
+    server.fill("noon", in_place=False)
+    assert (server.rows, server.former) == ("noon", ["live"])
+
+
+def test_a_take_over_that_fails_leaves_a_server_that_serves(server: Server) -> None:
+    server.fill("noon")
+    server.fails = "store"
+    with pytest.raises(BackupError, match=r"store: it broke\. If they are damaged, -e damaged=true.*serve again\."):
+        server.take_over()
+    assert (server.rows, server.calls[-1]) == ("live", "start")
+    # What was restored is still there.
+    server.take_over()
+    assert (server.rows, server.former) == ("noon", ["live"])
+
+
+def test_damaged_databases_are_replaced_when_told_to(server: Server) -> None:
+    server.fill("noon")
+    server.fails = "store"
+    server.live.rename(server.live.with_name("gone"))
+    server.take_over(damaged=True)
+    assert (server.rows, server.calls[-1]) == ("noon", "start")
+
+
+def logs_of(server: Server) -> None:
+    """Store logs, as the timer does it."""
+    STORE(server.settings, server.repository)
 
 
 def test_the_sums_of_a_backup_are_found() -> None:

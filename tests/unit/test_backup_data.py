@@ -23,6 +23,7 @@ from roles.backup.files.koin_backup.jobs import Done
 from roles.backup.files.koin_backup.kept import Kept
 from roles.backup.files.koin_backup.repository import Repository
 from roles.backup.files.koin_backup.settings import BackupError, DataSettings, load_data
+from tests.support.exchange import swapped
 from tests.support.platform import declared, specs
 
 UPLOADS = "koin-prod_uploads"
@@ -239,14 +240,6 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     yield found
 
 
-def swapped(one: Path, other: Path) -> None:
-    """As `mv --exchange`, which this machine may not have."""
-    between = one.with_name("between")
-    one.rename(between)
-    other.rename(one)
-    between.rename(other)
-
-
 class Filled(Recorded):
     """A repository from which one file is restored, or nothing."""
 
@@ -392,9 +385,31 @@ def test_a_restored_cache_takes_over_once(tmp_path: Path, monkeypatch: pytest.Mo
     (former,) = (tmp_path / "restored").iterdir()
     assert former.name.startswith("replaced-")
     assert (former / "dump.rdb").read_text() == "live"
-    assert str(former) in said
+    assert f"{former.parent}/replaced-" in said
     with pytest.raises(BackupError, match="Restore one first"):
         cache.take_over(own)
+
+
+def test_another_restore_of_the_cache_after_a_killed_take_over_is_the_one_that_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, top = tmp_path / "live", tmp_path / "restored"
+    for folder, text in ((live, "live"), (top / "valkey-1", "noon")):
+        folder.mkdir(parents=True)
+        (folder / "dump.rdb").write_text(text)
+    (top / "valkey-1/koin-restored").touch()
+    own = DataSettings("h", "e", "r", "b", "p", metrics="m", cached=str(live), scratch=str(top))
+    monkeypatch.setattr(cache, "_run", lambda *_: "")
+    monkeypatch.setattr(cache, "exchange", swapped)
+    # Killed when both had changed places.
+    swapped(top / "valkey-1", live)
+    (top / "valkey-2").mkdir()
+    (top / "valkey-2/dump.rdb").write_text("dawn")
+    (top / "valkey-2/koin-restored").touch()
+    cache.take_over(own)
+    assert (live / "dump.rdb").read_text() == "dawn"
+    assert [(top / f"replaced-{number}/dump.rdb").read_text() for number in (1, 2)] == ["live", "noon"]
+    assert list(top.glob("valkey-*")) == []
 
 
 # --- What is declared ------------------------------------------------------------------------------------------------

@@ -6,8 +6,10 @@ Usage: koin-backup VERB
 - full: a physical backup now, and what is in all tables
 - logs [--close]: store new binary logs; --close: the current one as well, even if nothing was written
 - list: what can be restored
-- restore --to TIME: fill a scratch server beside the live one, as of TIME or `latest`
-- take-over: put what was restored in the place of the live databases
+- restore --to TIME [--in-place]: fill a scratch server beside the live one, as of TIME or `latest`; --in-place: unless
+  it is taking the live one's place already, because a take-over was killed
+- take-over [--damaged]: put what was restored in the place of the live databases; --damaged: also if what these wrote
+  last cannot be stored
 - bring-back: restore `latest` and take over, if the live databases hold no tables; after a kill it goes on
 - count: what is in all tables, as JSON
 - drill: restore the newest backup here, compare it with what was counted when it was made, and remove it again
@@ -26,7 +28,7 @@ from .database import Database
 from .drill import drill
 from .jobs import Done, alone, measured
 from .repository import Repository
-from .scratch import Scratch
+from .scratch import Scratch, taking_over
 from .settings import BackupError, Settings, load
 
 #: names in the metrics
@@ -76,7 +78,18 @@ def prove(settings: Settings, repository: Repository) -> None:
     measured(settings, DRILL_JOB, work, lock="restore")
 
 
-def take_over(settings: Settings, repository: Repository) -> None:
+def fill(settings: Settings, repository: Repository, to: str, *, in_place: bool) -> None:
+    """A scratch server. A take-over that was killed is gone on with first: the former databases are in its place."""
+    if begun := taking_over(settings):
+        if in_place and begun == to:
+            print(f"What was restored to {to} has taken the live databases' place: the rest of that follows.")
+            return
+        take_over(settings, repository)
+    with alone(settings, "restore"), repository.working("restore"):
+        restore.restore(settings, repository, Scratch(settings), to)
+
+
+def take_over(settings: Settings, repository: Repository, *, damaged: bool = False) -> None:
     """No job may run while the data directory is exchanged."""
     with (
         alone(settings, FULL_JOB),
@@ -84,7 +97,7 @@ def take_over(settings: Settings, repository: Repository) -> None:
         alone(settings, "restore"),
         repository.working("take-over"),
     ):
-        restore.take_over(settings, repository, Scratch(settings))
+        restore.take_over(settings, repository, Scratch(settings), damaged=damaged)
 
 
 def _refuse_nothing(scratch: Scratch) -> None:
@@ -104,7 +117,7 @@ def _refuse_nothing(scratch: Scratch) -> None:
 def bring_back(settings: Settings, repository: Repository) -> None:
     """What a server gets that begins anew."""
     scratch = Scratch(settings)
-    if not restore.taking_over(settings):
+    if not taking_over(settings):
         if held := sums.names(Database(settings)):
             print(f"The databases hold {len(held)} tables: nothing to bring back.")
             return
@@ -138,8 +151,7 @@ def run(options: argparse.Namespace) -> None:
     elif options.verb == "list":
         show(repository)
     elif options.verb == "restore":
-        with alone(settings, "restore"), repository.working("restore"):
-            restore.restore(settings, repository, Scratch(settings), options.to)
+        fill(settings, repository, options.to, in_place=options.in_place)
     elif options.verb == "drill":
         prove(settings, repository)
     elif options.verb == "bring-back":
@@ -147,7 +159,7 @@ def run(options: argparse.Namespace) -> None:
     elif options.verb == "count":
         print(sums.count(Database(settings)).dump(), end="")
     elif options.verb == "take-over":
-        take_over(settings, repository)
+        take_over(settings, repository, damaged=options.damaged)
     elif options.verb == "discard":
         with alone(settings, "restore"):
             Scratch(settings).discard()
@@ -159,10 +171,14 @@ def main() -> int:
     """Run a verb; errors that an operator can do something about are one line."""
     parser = argparse.ArgumentParser(prog="koin-backup", description="Backups of MariaDB and their restore.")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for name in ("init", "full", "list", "take-over", "bring-back", "count", "drill", "discard", "unlock"):
+    for name in ("init", "full", "list", "bring-back", "count", "drill", "discard", "unlock"):
         verbs.add_parser(name)
     verbs.add_parser("logs").add_argument("--close", action="store_true", help="the current log as well")
-    verbs.add_parser("restore").add_argument("--to", required=True, help="'2026-11-27 03:15:20 KST', or latest")
+    filled = verbs.add_parser("restore")
+    filled.add_argument("--to", required=True, help="'2026-11-27 03:15:20 KST', or latest")
+    filled.add_argument("--in-place", action="store_true", help="take-over follows")
+    taken = verbs.add_parser("take-over")
+    taken.add_argument("--damaged", action="store_true", help="give up what the live databases cannot store any more")
     try:
         run(parser.parse_args())
     except (BackupError, OSError) as error:

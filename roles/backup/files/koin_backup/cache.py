@@ -112,17 +112,36 @@ def restore(settings: DataSettings, repository: Repository, kept: Kept) -> str:
 
 
 def take_over(settings: DataSettings) -> str:
-    """Put the newest restored snapshot in the place of the live data. Started again after a kill, it goes on."""
+    """Put the newest restored snapshot in the place of the live data. Started again after a kill, it goes on.
+
+    What was restored bears a mark, and what was live before does not: so a takeover whose end is missing is told from
+    the next restore.
+    """
     live, top = Path(settings.cached), Path(settings.scratch)
-    restored = sorted(top.glob("valkey-*"))
-    mark = live / _MARK
-    if not restored:
-        raise BackupError("No restored cache is on this host. Restore one first: playbooks/restore.yml.")
-    if not mark.exists():
+    begun = (live / _MARK).exists()
+    former = _finish(settings) if begun else []
+    restored = sorted(folder for folder in top.glob("valkey-*") if (folder / _MARK).exists())
+    if restored:
         _run(["systemctl", "stop", _UNIT], "stopping the cache")
-        exchange(restored[-1], live)
+        try:
+            exchange(restored[-1], live)
+        except BaseException:
+            _run(["systemctl", "start", _UNIT], "starting the cache")
+            raise
+        former += _finish(settings)
+    elif not begun:
+        raise BackupError("No restored cache is on this host. Restore one first: playbooks/restore.yml.")
+    where = ", ".join(former) or f"{top}/replaced-*"
+    return f"the cache is what was restored; what was there before is in {where}: remove it when nobody needs it"
+
+
+def _finish(settings: DataSettings) -> list[str]:
+    """Keep what was live before, and start the server with what has taken its place."""
+    top, former = Path(settings.scratch), []
+    for folder in sorted(item for item in top.glob("valkey-*") if not (item / _MARK).exists()):
+        kept = top / folder.name.replace("valkey-", "replaced-")
+        folder.rename(kept)
+        former.append(str(kept))
     _run(["systemctl", "start", _UNIT], "starting the cache")
-    former = top / time.strftime("replaced-%Y%m%dT%H%M%S")
-    restored[-1].rename(former)
-    mark.unlink()
-    return f"the cache is what was restored; what was there before is in {former}: remove it when nobody needs it"
+    Path(settings.cached, _MARK).unlink()
+    return former

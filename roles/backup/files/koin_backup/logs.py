@@ -13,6 +13,7 @@ from pathlib import Path
 from .choice import LOGS, number
 from .database import Database
 from .repository import Repository
+from .scratch import UNFINISHED, taking_over
 from .settings import BackupError, Settings
 
 #: Logs that one snapshot holds at most. A restore takes one snapshot of each group, so more logs make it faster; each
@@ -108,6 +109,8 @@ def current(settings: Settings) -> Progress:
 
 def store(settings: Settings, repository: Repository, *, close: bool = False) -> Stored:
     """Store what is new. close: close the current log even if nothing was written."""
+    if taking_over(settings):
+        raise BackupError(UNFINISHED)
     database = Database(settings)
     progress = current(settings)
     # Of a server that does not run, every log is closed.
@@ -125,10 +128,13 @@ def store(settings: Settings, repository: Repository, *, close: bool = False) ->
     if progress.last and number(names[0]) != number(progress.last) + 1:
         print(f"warning: logs between {progress.last} and {names[0]} were deleted before they were stored", flush=True)
     size = added = 0
-    for group in groups(progress, names):
+    whole = groups(progress, names)
+    for group in whole:
+        # A run that ends between two groups has stored nothing of what was written after the last log of the first.
+        complete = until if group is whole[-1] else min(until, _closed_at(settings, group[-1]))
         paths = [str(Path(settings.datadir, name)) for name in group]
         # --force: all of them are to be read anyway, so do not look for an earlier snapshot to compare with.
-        tags = [LOGS, f"series={progress.series}", f"until={until}"]
+        tags = [LOGS, f"series={progress.series}", f"until={complete}"]
         summary = repository.backup([*paths, "--force"], tags)
         size += summary["total_bytes_processed"]
         added += summary.get("data_added_packed", summary["data_added"])
@@ -136,6 +142,14 @@ def store(settings: Settings, repository: Repository, *, close: bool = False) ->
         progress = Progress(progress.series, last, _head(settings, last), gtid, group)
         save(settings, progress)
     return Stored(tuple(names), size, added)
+
+
+def _closed_at(settings: Settings, name: str) -> int:
+    """The second in which a log was closed: whatever was committed before it is in this log or an earlier one."""
+    try:
+        return int(Path(settings.datadir, name).stat().st_mtime)
+    except OSError as error:
+        raise BackupError(f"{settings.datadir}/{name}: {error.strerror}") from error
 
 
 def _head(settings: Settings, name: str) -> str:

@@ -15,16 +15,15 @@ from pathlib import Path
 
 from . import logs, space
 from .choice import LATEST, Logs, Snapshot, full_before, logs_between, moment, shown
+from .exchange import exchange
 from .full import STREAM
 from .repository import Repository
-from .scratch import UNIT, Scratch
+from .scratch import MARK, UNIT, Scratch, taking_over
 from .settings import BackupError, Settings
 from .sums import count
 
 #: where older restores are
 _OLDER = "`koin-backup discard`, replaced-*"
-#: lies in a data directory that a restore has made
-_MARK = "koin-restored"
 
 
 def say(text: str) -> None:
@@ -39,7 +38,7 @@ def restore(settings: Settings, repository: Repository, scratch: Scratch, to: st
     snapshots = repository.snapshots()
     base = lay(repository, scratch, snapshots, full_before(snapshots, when), when)
     replay(scratch, base.found.files, base.position, when=when)
-    (scratch.data / _MARK).write_text(f"{to}\n")
+    (scratch.data / MARK).write_text(f"{to}\n")
     shutil.rmtree(scratch.logs)
     reached = when or base.found.reach
     counted = count(scratch.database)
@@ -85,33 +84,51 @@ def report(tables: Sequence[tuple[str, int, str]]) -> str:
     )
 
 
-def taking_over(settings: Settings) -> bool:
-    """Whether the data directories have changed places, and the end of the takeover is missing."""
-    return Path(settings.datadir, _MARK).exists()
-
-
-def take_over(settings: Settings, repository: Repository, scratch: Scratch) -> None:
+def take_over(settings: Settings, repository: Repository, scratch: Scratch, *, damaged: bool = False) -> None:
     """Put the restored databases in the place of the live ones. Started again after a kill, it goes on.
 
     What the live server wrote until now is stored first, so that the takeover itself can be undone.
+    damaged: give it up when it cannot be stored, because the live databases are damaged.
     """
-    live, done = Path(settings.datadir), Path(settings.datadir, _MARK)
     if not taking_over(settings):
         if not scratch.record.exists():
             raise BackupError("There is no restored server to put in place. Restore one first: playbooks/restore.yml.")
         scratch.stop()
         _run(["systemctl", "stop", "mariadb"], "stopping mariadb")
-        say(str(logs.store(settings, repository)))
-        # Both at once: there is never a moment without a data directory.
-        _run(["mv", "--exchange", "--no-target-directory", str(scratch.data), str(live)], "exchanging the data")
-    logs.forget(settings)
-    _run(["systemctl", "start", "mariadb"], "starting mariadb")
+        try:
+            _change_places(settings, repository, scratch, damaged=damaged)
+        except BaseException as error:
+            # Nobody is helped by a server that stands still.
+            started = subprocess.run(["systemctl", "start", "mariadb"], capture_output=True, check=False)
+            serves = "mariadb does not start (`journalctl -u mariadb`)"
+            if started.returncode == 0:
+                serves = "the live databases serve again"
+            raise BackupError(f"{str(error).rstrip('.')}. Nothing was put in place, and {serves}.") from error
+    # Before anything else can fail: a later restore begins with an empty folder.
     if scratch.data.exists():
         kept = scratch.folder / time.strftime("replaced-%Y%m%dT%H%M%S")
         scratch.data.rename(kept)
         say(f"what was there before is in {kept}; remove it when nobody needs it")
+    logs.forget(settings)
+    _run(["systemctl", "start", "mariadb"], "starting mariadb")
     scratch.record.unlink(missing_ok=True)
-    done.unlink()
+    Path(settings.datadir, MARK).unlink()
+
+
+def _change_places(settings: Settings, repository: Repository, scratch: Scratch, *, damaged: bool) -> None:
+    """Store what the server that was stopped has left, and let the two data directories change places."""
+    live = Path(settings.datadir)
+    try:
+        say(str(logs.store(settings, repository)))
+    except BackupError as error:
+        if not damaged:
+            raise BackupError(
+                f"What the live databases hold since the last minute cannot be stored: {str(error).rstrip('.')}. If "
+                "they are damaged, -e damaged=true gives it up"
+            ) from error
+        say(f"given up, because it cannot be stored: what was written in the last minute ({error})")
+        live.mkdir(mode=0o700, exist_ok=True)
+    exchange(scratch.data, live)
 
 
 def _fetch_full(repository: Repository, scratch: Scratch, full: Snapshot) -> None:

@@ -10,12 +10,27 @@ from .database import Database
 from .settings import BackupError, Settings
 
 UNIT = "koin-restore"
+#: lies in a data directory that a restore has made, and says as of when
+MARK = "koin-restored"
+UNFINISHED = (
+    "A restored server was put in the place of the live one, and that has not ended. Run playbooks/restore.yml again "
+    "as it was run then, or `koin-backup take-over` on this host."
+)
+
+
+def taking_over(settings: Settings) -> str:
+    """As of when the databases are that have taken the live ones' place, if the end of that is missing; else empty."""
+    try:
+        return Path(settings.datadir, MARK).read_text().strip()
+    except OSError:
+        return ""
 
 
 class Scratch:
     """Its files and its process."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.folder = Path(settings.scratch)
         self.data = self.folder / "data"
         self.logs = self.folder / "logs"
@@ -26,6 +41,9 @@ class Scratch:
 
     def discard(self) -> None:
         """Kill it and remove its files; servers that were replaced stay."""
+        if self.data.exists() and taking_over(self._settings):
+            # These files may be the databases that were live before.
+            raise BackupError(UNFINISHED)
         # One that still recovers does not listen to a gentle stop, and a drill that is stopped has no time to wait.
         subprocess.run(["systemctl", "kill", "--signal=KILL", UNIT], capture_output=True, check=False)
         self.stop()
