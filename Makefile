@@ -23,7 +23,10 @@ ON_REHEARSAL = $(if $(findstring rehearsal,$(INVENTORY)),$(START),:)
 # Stopping needs no more than the standard library, so it works without .venv too.
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 
-REPLACED = -e host=$(HOST) $(if $(NAME),-e confirm=$(NAME)) $(if $(WITHOUT),-e without=$(WITHOUT))
+# $(call given,MAKE,PLAYBOOK): the playbook's variable, if make's was given. One that was given empty is handed on as
+# that, for the playbook to refuse: left out, it would often mean everything.
+given = $(if $(filter undefined,$(origin $1)),,-e "$2='$($1)'")
+REPLACED = $(call given,HOST,host) $(call given,NAME,confirm) $(call given,WITHOUT,without)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {gsub(/[$$][$$]/, "$$"); printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -51,11 +54,11 @@ down: ## Stop the local hosts and the local AWS
 
 plan: setup ## Show what would change (INVENTORY=inventories/production for AWS)
 	@$(ON_REHEARSAL)
-	@ansible-playbook playbooks/plan.yml -i $(INVENTORY)/hosts.yml
+	@ansible-playbook playbooks/plan.yml -i $(INVENTORY)/hosts.yml $(ARGS)
 
 reach: setup ## Show who can reach whom; explain one path: make reach FROM=internet TO=KOIN_DB PORT=3306 (PROTOCOL=udp)
 	@$(ON_REHEARSAL)
-	@ansible-playbook playbooks/reach.yml -i $(INVENTORY)/hosts.yml $(if $(FROM),-e from=$(FROM)) $(if $(TO),-e to=$(TO)) $(if $(PORT),-e port=$(PORT)) $(if $(PROTOCOL),-e protocol=$(PROTOCOL)) $(ARGS)
+	@ansible-playbook playbooks/reach.yml -i $(INVENTORY)/hosts.yml $(call given,FROM,from) $(call given,TO,to) $(call given,PORT,port) $(call given,PROTOCOL,protocol) $(ARGS)
 
 report: setup ## Write one page that shows the platform: report.html (FILE=…; HOSTS=yes: asks the hosts, too; INVENTORY=inventories/production for AWS)
 	@$(ON_REHEARSAL)
@@ -71,48 +74,48 @@ inventory: setup ## Show the hosts of the account and their groups
 
 adopt: setup ## Write what the account has into group_vars: make adopt WHAT='record old.koreatech.in A' (WHAT=all; KEEP=live for what differs)
 	@$(ON_REHEARSAL)
-	@ansible-playbook playbooks/adopt.yml -i $(INVENTORY)/hosts.yml $(if $(WHAT),-e "what='$(WHAT)'") $(if $(KEEP),-e keep=$(KEEP))
+	@ansible-playbook playbooks/adopt.yml -i $(INVENTORY)/hosts.yml $(call given,WHAT,what) $(call given,KEEP,keep) $(ARGS)
 
 configure: setup ## Configure the hosts (INVENTORY=inventories/production for AWS)
-	@ansible-playbook playbooks/configure.yml -i $(INVENTORY)
+	@ansible-playbook playbooks/configure.yml -i $(INVENTORY) $(ARGS)
 
 ssh: setup ## Log in to a host of INVENTORY: make ssh HOST=koin-prod (without HOST: list the hosts)
 	@INVENTORY=$(INVENTORY) bin/koin-ssh $(HOST)
 
 destroy: setup ## Delete what is declared, after saying it and asking for the platform's name (ONLY='bucket koin-archive': that alone)
 	@$(ON_REHEARSAL)
-	@ansible-playbook playbooks/destroy.yml -i $(INVENTORY)/hosts.yml $(if $(ONLY),-e "only='$(ONLY)'") $(if $(NAME),-e confirm=$(NAME))
+	@ansible-playbook playbooks/destroy.yml -i $(INVENTORY)/hosts.yml $(call given,ONLY,only) $(call given,NAME,confirm) $(ARGS)
 
 verify: setup ## Check that the account and the hosts match the declaration
-	@ansible-playbook playbooks/verify.yml -i $(INVENTORY)
+	@ansible-playbook playbooks/verify.yml -i $(INVENTORY) $(ARGS)
 
 history: setup ## List the runs; SINCE=2h (or a day) also says what changed in the account, and who did it
 	@$(ON_REHEARSAL)
-	@ansible-playbook playbooks/history.yml -i $(INVENTORY)/hosts.yml $(if $(SINCE),-e since='"$(SINCE)"') $(if $(TO),-e to='"$(TO)"')
+	@ansible-playbook playbooks/history.yml -i $(INVENTORY)/hosts.yml $(call given,SINCE,since) $(call given,TO,to) $(ARGS)
 
 status: setup ## Say on one screen how the platform is; ends with 0 when all is well (INVENTORY=inventories/production for AWS)
-	@ansible-playbook playbooks/status.yml -i $(INVENTORY)
+	@ansible-playbook playbooks/status.yml -i $(INVENTORY) $(ARGS)
 
 deploy: setup ## Deploy an image: make deploy SERVICE=koin-prod/api IMAGE=:1.4 (BACKUP=true: after a backup; INVENTORY=inventories/production for AWS)
-	@ansible-playbook playbooks/deploy.yml -i $(INVENTORY) -e service=$(SERVICE) -e image=$(IMAGE) $(if $(BACKUP),-e backup=$(BACKUP)) $(ARGS)
+	@ansible-playbook playbooks/deploy.yml -i $(INVENTORY) $(call given,SERVICE,service) $(call given,IMAGE,image) $(call given,BACKUP,backup) $(ARGS)
 
 rollback: setup ## Go back to the release before: make rollback SERVICE=koin-prod/api (TO=3: to that one)
-	@ansible-playbook playbooks/rollback.yml -i $(INVENTORY) -e service=$(SERVICE) $(if $(TO),-e to=$(TO)) $(ARGS)
+	@ansible-playbook playbooks/rollback.yml -i $(INVENTORY) $(call given,SERVICE,service) $(call given,TO,to) $(ARGS)
 
 releases: setup ## Show what of a service ran when, and who deployed it: make releases SERVICE=koin-prod/api
-	@ansible-playbook playbooks/releases.yml -i $(INVENTORY)/hosts.yml -e service=$(SERVICE) $(ARGS)
+	@ansible-playbook playbooks/releases.yml -i $(INVENTORY)/hosts.yml $(call given,SERVICE,service) $(ARGS)
 
 restart: setup ## Start a service anew: make restart SERVICE=koin-prod/api (or reboot hosts: HOST=koin-prod)
-	@ansible-playbook playbooks/restart.yml -i $(INVENTORY) $(if $(SERVICE),-e service=$(SERVICE)) $(if $(HOST),-e host=$(HOST)) $(ARGS)
+	@ansible-playbook playbooks/restart.yml -i $(INVENTORY) $(call given,SERVICE,service) $(call given,HOST,host) $(ARGS)
 
 logs: setup ## Show what a service wrote last: make logs SERVICE=koin-prod/api (LINES=200 SINCE=10m)
-	@ansible-playbook playbooks/logs.yml -i $(INVENTORY) -e service=$(SERVICE) $(if $(LINES),-e lines=$(LINES)) $(if $(SINCE),-e since=$(SINCE)) $(ARGS)
+	@ansible-playbook playbooks/logs.yml -i $(INVENTORY) $(call given,SERVICE,service) $(call given,LINES,lines) $(call given,SINCE,since) $(ARGS)
 
 maintenance: setup ## Show visitors a maintenance page: make maintenance ON=true, later ON=false (SITE=api.koreatech.in: of one site)
-	@ansible-playbook playbooks/maintenance.yml -i $(INVENTORY) -e on=$(ON) $(if $(SITE),-e site=$(SITE)) $(ARGS)
+	@ansible-playbook playbooks/maintenance.yml -i $(INVENTORY) $(call given,ON,on) $(call given,SITE,site) $(ARGS)
 
 rotate: setup ## Give a generated password a new value, and it to what uses it: make rotate SECRET=mariadb_koin_prod
-	@ansible-playbook playbooks/rotate.yml -i $(INVENTORY) -e rotate=$(SECRET) $(ARGS)
+	@ansible-playbook playbooks/rotate.yml -i $(INVENTORY) $(call given,SECRET,rotate) $(ARGS)
 
 backup: setup ## Back up the database, volumes, cache and names now (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/backup.yml -i $(INVENTORY) $(ARGS)
@@ -134,7 +137,7 @@ replace: setup ## Replace a host by a new instance: make replace HOST=koin-prod 
 	@$(if $(findstring rehearsal,$(INVENTORY)),python -m rehearsal hosts up)
 
 unlock: setup ## Say who holds the lock; free it with HOLDER=NAME (INVENTORY=inventories/production for AWS)
-	@ansible-playbook playbooks/unlock.yml -i $(INVENTORY)/hosts.yml $(if $(HOLDER),-e holder=$(HOLDER))
+	@ansible-playbook playbooks/unlock.yml -i $(INVENTORY)/hosts.yml $(call given,HOLDER,holder) $(ARGS)
 
 audit: setup ## Audit hosts and account, and write docs/security.md (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/audit.yml -i $(INVENTORY) $(ARGS)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
+runpy.run_path(str(Path(__file__).parents[1] / "import_path.py"))
+
+from ansible.module_utils.platform.display.text import printable  # noqa: E402 - after the path is set
 
 display = Display()
 
@@ -20,5 +26,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Print it."""
         text = self._task.args.get("text") or ""
-        display.display("\n".join(map(str, text)) if isinstance(text, list) else str(text).rstrip("\n"))
+        lines = text if isinstance(text, list) else [str(text).rstrip("\n")]
+        # It may come from a host or a container, which does not get at the operator's terminal.
+        display.display("\n".join(printable(str(line)) for line in lines))
         return {**super().run(tmp, task_vars), "changed": False}

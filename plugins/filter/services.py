@@ -20,13 +20,13 @@ def service_asked(
     name: str,
     sites: Mapping[str, Mapping[str, Any]],
     builds: Mapping[str, Any],
-    image: str = "",
+    image: str | None = None,
 ) -> dict[str, str]:
-    """What the role app takes as app_asked. image: what `-e image=` says, if that is asked for."""
+    """What the role app takes as app_asked. image: what `-e image=` says, for a verb that needs it."""
     try:
         stack, service = services.named(stacks, str(name), sites)
         asked = {"stack": stack, "service": service}
-        if image:
+        if image is not None:
             entry = stacks[stack]["services"][service]
             declared = builds[entry["build"]]["image"] if "build" in entry else entry["image"]
             asked["image"] = services.image_of(str(image), declared)

@@ -118,7 +118,8 @@ class Restic:
             "AWS_SESSION_TOKEN": keys.token or "",
         }
         style = ["-o", "s3.bucket-lookup=path"] if params["path_style"] else []
-        self._begin = ["restic", "-o", f"s3.region={module.region}", *style]
+        # The host stores binary logs every minute, and holds the lock of the repository for seconds then.
+        self._begin = ["restic", "--retry-lock", "15m", "-o", f"s3.region={module.region}", *style]
 
     def run(self, *words: str) -> str:
         """What restic prints."""
@@ -187,7 +188,7 @@ def main() -> None:
     if not shutil.which("restic"):
         module.fail_json(msg="restic is not on this machine: install it (`apt install restic`, `brew install restic`).")
     restic = Restic(module)
-    wrong = in_the_future(json.loads(restic.run("snapshots", "--json")), datetime.now(UTC))
+    wrong = in_the_future(json.loads(restic.run("snapshots", "--json", "--no-lock")), datetime.now(UTC))
     if wrong:
         module.fail_json(
             msg=f"Nothing was removed: these backups are dated in the future: {', '.join(wrong)}. Is the clock of "

@@ -135,15 +135,13 @@ def test_what_is_changed_behind_the_back_is_named_and_repaired(strange: Platform
     """Named, repaired, and nothing else is written: the account is again as it was, down to the last setting."""
     platform = strange
     before, declared_state = platform.plan(), state(platform.aws)
-    account, seen = Account(platform.aws, before.registry), fields(before)
+    account = Account(platform.aws, before.registry)
     for drift in DRIFTS[group]:
         drift.make(account)
-        now = fields(platform.plan())
-        new = {item[1:] for item in now - seen}
-        expected = {(drift.kind, drift.name, field) for field in (drift.field, *drift.also)}
-        assert new == expected or (not new and {("change", *one) for one in expected} <= seen), f"{drift}: {new}"
-        seen = now
+    # One plan for all of them: 128 plans took four minutes.
     planned, drifted = platform.plan(), state(platform.aws)
+    expected = {(drift.kind, drift.name, field) for drift in DRIFTS[group] for field in (drift.field, *drift.also)}
+    assert {item[1:] for item in fields(planned) - fields(before)} == expected
     platform.aws.mark()
     platform.provision()
     writes, after = platform.aws.writes(), platform.plan()

@@ -55,10 +55,10 @@ def test_old_backups_are_removed_and_their_data_too(tmp_path: Path) -> None:
     result, calls = prune(tmp_path)
     assert result["changed"]
     assert (result["removed"], result["kept"]) == ({"full": 1, "logs": 1}, {"full": 2, "logs": 2})
-    begin = "-o s3.region=ap-northeast-2 "
+    begin = "--retry-lock 15m -o s3.region=ap-northeast-2 "
     group = "--host koin-db --tag {} --group-by host"
     assert calls == [
-        f"{begin}snapshots --json",
+        f"{begin}snapshots --json --no-lock",
         f"{begin}forget --json {group.format('full')} --keep-daily 14 --keep-monthly 12",
         f"{begin}forget --json {group.format('sums')} --keep-daily 14 --keep-monthly 12",
         f"{begin}forget --json {group.format('logs')} --keep-within 15d",
@@ -74,7 +74,7 @@ def test_of_other_data_each_path_keeps_its_own_number(tmp_path: Path) -> None:
     arguments = {name: value for name, value in ARGUMENTS.items() if name != "logs_days"}
     result, calls = prune(tmp_path, arguments={**arguments, "path": "hosts/koin-prod"})
     assert (result["removed"], result["kept"]) == ({"data": 1}, {"data": 2})
-    begin = "-o s3.region=ap-northeast-2 "
+    begin = "--retry-lock 15m -o s3.region=ap-northeast-2 "
     assert calls[1:] == [
         f"{begin}forget --json --host koin-db --group-by host,paths --keep-daily 14 --keep-monthly 12",
         f"{begin}prune",

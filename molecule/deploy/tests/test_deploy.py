@@ -265,6 +265,29 @@ def test_what_runs_already_is_left_alone(host: Host) -> None:
     assert service(host)["Version"] == before
 
 
+def test_its_logs_are_shown_whichever_output_they_were_written_to(host: Host) -> None:
+    answers(host)
+    said = run("logs", service=API).ok().said
+    assert "It wrote nothing" not in said
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d host\.1 .*/health", said, re.MULTILINE), said
+
+
+@pytest.mark.parametrize(
+    ("verb", "options", "variables", "says"),
+    [
+        ("deploy", (), {"service": API, "image": ""}, "names no version of an image"),
+        ("deploy", ("--limit", "host"), {"service": API, "image": ":2"}, "Run it without `--limit host`"),
+        ("logs", ("--limit", "host"), {"service": API}, "Run it without `--limit host`"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(
+    verb: str, options: tuple[str, ...], variables: dict[str, str], says: str
+) -> None:
+    done = run(verb, *options, **variables)
+    assert done.code != 0
+    assert says in " ".join(done.said.split())
+
+
 def test_a_run_over_everything_keeps_what_was_deployed(host: Host) -> None:
     done = run("converge").ok()
     assert re.search(r"^host .*changed=0 ", done.said, re.MULTILINE), done.said

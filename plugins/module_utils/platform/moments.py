@@ -16,9 +16,12 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 def moment(text: str, now: datetime) -> datetime:
     """``2026-11-27 03:15 KST``, ``2026-11-27`` or, before now, ``90m``, ``2h``, ``7d``. Raises ValueError."""
     text = text.strip()
-    if ago := _AGO.fullmatch(text):
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     wrong = ValueError(f"`{text}` is no moment: write it like '2026-11-27 03:15 KST', 2026-11-27, 2h or 7d")
+    if ago := _AGO.fullmatch(text):
+        try:
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        except OverflowError as error:
+            raise wrong from error
     found = _MOMENT.fullmatch(text)
     if not found:
         raise wrong
@@ -28,7 +31,7 @@ def moment(text: str, now: datetime) -> datetime:
             return datetime.fromisoformat(f"{day} {clock}{zone}").astimezone(UTC)
         known = _ZONES.get(zone.upper()) or (zoneinfo.ZoneInfo(zone) if zone else None)
         return datetime.fromisoformat(f"{day} {clock}").replace(tzinfo=known).astimezone(UTC)
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
+    except (ValueError, OverflowError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
         raise wrong from error
 
 

@@ -71,7 +71,7 @@ def moment(text: str) -> datetime:
             return datetime.fromisoformat(f"{day} {clock}{zone}").astimezone(UTC)
         known = _ZONES.get(zone.upper()) or zoneinfo.ZoneInfo(zone)
         return datetime.fromisoformat(f"{day} {clock}").replace(tzinfo=known).astimezone(UTC)
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
+    except (ValueError, OverflowError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
         raise BackupError(f"to: {text!r}: {error}; {_EXAMPLE}") from error
 
 
