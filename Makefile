@@ -142,20 +142,20 @@ unlock: setup ## Say who holds the lock; free it with HOLDER=NAME (INVENTORY=inv
 audit: setup ## Audit hosts and account, and write docs/security.md (INVENTORY=inventories/production for AWS)
 	@ansible-playbook playbooks/audit.yml -i $(INVENTORY) $(ARGS)
 
-test: setup ## Run all tests (HOSTS=no: without molecule and e2e, which need Linux and root)
+test: setup ## Run the gate (HOSTS=no: without molecule and e2e, which need Linux and root)
 	@bin/test
 
-unit: setup ## Run the unit tests (seconds; no network, no hosts)
+unit: setup ## Run the unit tests (a minute or two; no network, no hosts)
 	@python -m pytest tests/unit --numprocesses 2 --quiet $(ARGS)
 
 faults: setup ## Provision while AWS's answers fail or lie, with every seed (hours; `make test` runs one)
 	@python -m pytest tests/faults -o 'python_files=test_*.py long*.py' $(ARGS)
 
-kills: setup ## Kill each everyday playbook at seeded moments on the rehearsal that runs (an hour; KILLS=10 SEED=1)
+kills: setup ## Kill each everyday playbook at seeded moments on the rehearsal that runs (hours; KILLS=10 SEED=1)
 	@$(ON_REHEARSAL)
 	@TRIPWIRE_ALLOW=172.31.0.0/16 python -m pytest tests/e2e/long_kills.py -s $(ARGS)
 
-everyday: setup ## Run every command of the tables in docs/operations.md on the rehearsal that runs (a quarter of an hour)
+everyday: setup ## Run every command of the first two tables in docs/operations.md on the rehearsal that runs (a quarter of an hour)
 	@$(ON_REHEARSAL)
 	@TRIPWIRE_ALLOW=172.31.0.0/16 python -m pytest tests/e2e/long_everyday.py $(ARGS)
 

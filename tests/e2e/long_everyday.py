@@ -1,4 +1,6 @@
-"""Every command of the tables in docs/operations.md, on the rehearsal that runs: `make rehearse`, then `make everyday`.
+"""Every command of the first two tables in docs/operations.md, on the rehearsal that runs.
+
+`make rehearse`, then `make everyday`.
 
 Commands are taken from the page itself, so one that is written there and does not work is found here.
 """

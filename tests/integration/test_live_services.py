@@ -14,7 +14,6 @@ from tests.support.live_cases import Case, Made, run
 from tests.support.local_aws import LocalAws
 
 SEOUL = {"LocationConstraint": "ap-northeast-2"}
-EVERYONE = "http://acs.amazonaws.com/groups/global/AllUsers"
 SETTINGS: dict[str, Any] = {"aws_account_settings": {}}
 
 

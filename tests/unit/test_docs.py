@@ -102,6 +102,16 @@ def test_the_policy_fits_into_a_managed_policy(path: Path) -> None:
     assert len(re.sub(r"\s", "", path.read_text())) <= 6144
 
 
+def test_every_statement_of_an_operator_is_explained() -> None:
+    page = (REPOSITORY / "docs/iam.md").read_text()
+    names = set()
+    for name in ("iam-policy-read", "iam-policy"):
+        content = json.loads((REPOSITORY / f"docs/{name}.json").read_text())
+        names |= {statement["Sid"] for statement in content["Statement"]}
+    table = "\n".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
+    assert {name for name in names if f"`{name}`" not in table} == set()
+
+
 def test_reads_open_no_object_and_write_nothing() -> None:
     allowed = generator().allowed
     others = ("s3:GetObject", "s3:PutObject", "ec2:RunInstances", "ssm:PutParameter", "acm:GetCertificate")

@@ -158,7 +158,7 @@ class Paths:
         if vpcs[0] and vpcs[1]:
             return self._inside(source, target, protocol, vpcs[0] == vpcs[1])
         if target.host is not None:
-            return self._inwards(source, target, target.host, protocol)
+            return self._inwards(source, target.host, protocol)
         assert source.host is not None
         return self._outwards(source, source.host, target, protocol)
 
@@ -201,7 +201,7 @@ class Paths:
         if not same and here:
             yield self._answers(here, "ingress", target, protocol, clients)
 
-    def _inwards(self, source: End, target: End, there: Host, protocol: str) -> Iterable[Step]:
+    def _inwards(self, source: End, there: Host, protocol: str) -> Iterable[Step]:
         subnet = self.network.subnets[there.subnet]
         if on_internet(source.address):
             ways: tuple[str, ...] = (INTERNET,)

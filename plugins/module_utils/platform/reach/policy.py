@@ -75,10 +75,10 @@ def shape_problems(policy: Any, facts: Facts, functions: Collection[str] = ()) -
             yield Problem(where, "is not a mapping", "write a name for each entry: {from: …, to: …, ports: …}")
         else:
             for name, entry in entries.items():
-                yield from _entry_problems(f"{where}.{name}", part, entry, facts, functions)
+                yield from _entry_problems(f"{where}.{name}", entry, facts, functions)
 
 
-def _entry_problems(where: str, part: str, entry: Any, facts: Facts, functions: Collection[str]) -> Iterator[Problem]:
+def _entry_problems(where: str, entry: Any, facts: Facts, functions: Collection[str]) -> Iterator[Problem]:
     if not isinstance(entry, Mapping):
         yield Problem(where, "is not a mapping", "write {from: …, to: …, ports: …}")
         return

@@ -20,7 +20,7 @@ COLUMNS = 4
 #: height of a line of text in a card
 LINE = 17
 #: mean width of a character in parts of the font size; digits and capitals are wider
-_PLAIN, _BOLD, _MONO = 0.62, 0.71, 0.61
+_PLAIN, _BOLD = 0.62, 0.71
 
 _LIGHT = {
     "page": "#ffffff",
