@@ -135,13 +135,15 @@ def test_what_is_changed_behind_the_back_is_named_and_repaired(strange: Platform
     """Named, repaired, and nothing else is written: the account is again as it was, down to the last setting."""
     platform = strange
     before, declared_state = platform.plan(), state(platform.aws)
-    account = Account(platform.aws, before.registry)
+    account, named = Account(platform.aws, before.registry), set()
+    # One plan for all of them, where they let each other be: 128 plans took four minutes.
     for drift in DRIFTS[group]:
+        if drift.overwrites:
+            named |= fields(platform.plan())
         drift.make(account)
-    # One plan for all of them: 128 plans took four minutes.
     planned, drifted = platform.plan(), state(platform.aws)
     expected = {(drift.kind, drift.name, field) for drift in DRIFTS[group] for field in (drift.field, *drift.also)}
-    assert {item[1:] for item in fields(planned) - fields(before)} == expected
+    assert {item[1:] for item in (named | fields(planned)) - fields(before)} == expected
     platform.aws.mark()
     platform.provision()
     writes, after = platform.aws.writes(), platform.plan()

@@ -32,7 +32,7 @@ class Account:
 class Drift:
     """One change: of which resource, which field the plan has to name, and how it is made.
 
-    also: fields that go with it, which the plan names as well.
+    also: fields that go with it, which the plan names as well. overwrites: it undoes what rows before it have made.
     """
 
     kind: str
@@ -40,6 +40,7 @@ class Drift:
     field: str
     make: Callable[[Account], object]
     also: tuple[str, ...] = ()
+    overwrites: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind}-{self.name}-{self.field}".replace(" ", "_")

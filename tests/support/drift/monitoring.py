@@ -85,10 +85,14 @@ DRIFTS = [
         "actions_enabled",
         lambda a: a.aws.client("cloudwatch").disable_alarm_actions(AlarmNames=[ALARM]),
     ),
-    Drift("alarm", ALARM, "extended_statistic", _math(**_PERCENTILE)),
-    Drift("alarm", ALARM, "low_samples", _math(**_PERCENTILE, EvaluateLowSampleCountPercentile="ignore")),
-    Drift("alarm", ALARM, "metrics", _math(Metrics=[_METRIC, _BAND], Threshold=9.0)),
-    Drift("alarm", ALARM, "threshold_metric", _math(Metrics=[_METRIC, _BAND], ThresholdMetricId="band")),
+    Drift("alarm", ALARM, "extended_statistic", _math(**_PERCENTILE), overwrites=True),
+    Drift(
+        "alarm", ALARM, "low_samples", _math(**_PERCENTILE, EvaluateLowSampleCountPercentile="ignore"), overwrites=True
+    ),
+    Drift("alarm", ALARM, "metrics", _math(Metrics=[_METRIC, _BAND], Threshold=9.0), overwrites=True),
+    Drift(
+        "alarm", ALARM, "threshold_metric", _math(Metrics=[_METRIC, _BAND], ThresholdMetricId="band"), overwrites=True
+    ),
 ]
 
 
