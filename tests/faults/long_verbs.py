@@ -25,21 +25,27 @@ KILLS, SEED = int(os.environ.get("KILLS", "10")), int(os.environ.get("SEED", "1"
 COMPUTE = "group_vars/all/aws_compute.yml"
 
 
-def _kill(platform: Platform, verb: str, after: float, /, **variables: Any) -> bool:
-    """Whether it was killed before it had ended by itself."""
-    run = platform.start(verb, **variables)
-    try:
-        run.communicate(timeout=after)
-    except subprocess.TimeoutExpired:
-        kill_all(run.pid)
-        run.communicate()
-        return True
-    return False
+class Kills:
+    """Kills of a verb at seeded moments of its run, whose length is known better after each that ended by itself."""
 
+    def __init__(self, platform: Platform, verb: str, whole: float, /, **variables: Any) -> None:
+        self.platform, self.verb, self.variables = platform, verb, variables
+        self.whole, self.killed = whole, 0
+        chance = random.Random(f"{SEED} {verb}")
+        self.moments = sorted(chance.uniform(0.05, 0.9) for _ in range(KILLS))
 
-def _moments(name: str, whole: float) -> list[float]:
-    chance = random.Random(f"{SEED} {name}")
-    return sorted(chance.uniform(0.5, whole * 0.95) for _ in range(KILLS))
+    def at(self, moment: float) -> None:
+        """Kill it at a moment, a share of its run."""
+        began = time.monotonic()
+        run = self.platform.start(self.verb, **self.variables)
+        try:
+            run.communicate(timeout=moment * self.whole)
+        except subprocess.TimeoutExpired:
+            kill_all(run.pid)
+            run.communicate()
+            self.killed += 1
+        else:
+            self.whole = time.monotonic() - began
 
 
 def _timed(platform: Platform, verb: str, /, **variables: Any) -> tuple[Run, float]:
@@ -67,10 +73,10 @@ def test_adopt_writes_a_file_whole_or_not_at_all(local_aws: LocalAws, tmp_path: 
     _, whole = _timed(platform, "adopt", what="all")
     adopted = _declaration(checkout)
     assert len({name for name in before if before[name] != adopted[name]}) == 3
-    killed, slowest = 0, 0.0
-    for moment in _moments("adopt", whole):
+    kills, slowest = Kills(platform, "adopt", whole, what="all"), 0.0
+    for moment in kills.moments:
         checkout.git("checkout", "--quiet", ".")
-        killed += _kill(platform, "adopt", moment, what="all")
+        kills.at(moment)
         half = _declaration(checkout)
         assert half.keys() == before.keys(), moment
         for name, text in half.items():
@@ -79,8 +85,8 @@ def test_adopt_writes_a_file_whole_or_not_at_all(local_aws: LocalAws, tmp_path: 
         _, took = _timed(platform, "adopt", what="all")
         slowest = max(slowest, took)
         assert _declaration(checkout) == adopted, moment
-    print(f"adopt: {whole:.0f} s; killed {killed} times, the next run took at most {slowest:.0f} s")
-    assert killed >= KILLS * 0.8
+    print(f"adopt: {kills.whole:.0f} s; killed {kills.killed} times, the next run took at most {slowest:.0f} s")
+    assert kills.killed >= KILLS * 0.8
 
 
 def test_destroy_takes_the_rest_and_nothing_else(local_aws: LocalAws, tmp_path: Path) -> None:
@@ -102,12 +108,12 @@ def test_destroy_takes_the_rest_and_nothing_else(local_aws: LocalAws, tmp_path: 
     _, whole = _timed(platform, "destroy", confirm="koin")
     left = inventory(local_aws)
     assert left["groups"]["Legacy"] == 1
-    killed, slowest = 0, 0.0
-    for moment in _moments("destroy", whole):
+    kills, slowest = Kills(platform, "destroy", whole, confirm="koin"), 0.0
+    for moment in kills.moments:
         build()
-        killed += _kill(platform, "destroy", moment, confirm="koin")
+        kills.at(moment)
         _, took = _timed(platform, "destroy", confirm="koin", wait="3m")
         slowest = max(slowest, took)
         assert inventory(local_aws) == left, moment
-    print(f"destroy: {whole:.0f} s; killed {killed} times, the next run took at most {slowest:.0f} s")
-    assert killed >= KILLS * 0.8
+    print(f"destroy: {kills.whole:.0f} s; killed {kills.killed} times, the next run took at most {slowest:.0f} s")
+    assert kills.killed >= KILLS * 0.8
