@@ -493,10 +493,13 @@ def test_another_restore_after_a_killed_take_over_loses_nothing(
     assert (server.rows, server.former) == ("dawn", ["live", "noon"])
 
 
-def test_databases_that_were_live_are_not_discarded(server: Server) -> None:
+@pytest.mark.parametrize("emptied", [False, True], ids=["killed", "without power"])
+def test_databases_that_were_live_are_not_discarded(server: Server, emptied: bool) -> None:
     server.fill("noon")
     # Killed between the two places of the exchange and everything else.
     swapped(server.scratch.data, server.live)
+    if emptied:
+        (server.live / "koin-restored").write_text("")
     with pytest.raises(BackupError, match="that has not ended"):
         server.scratch.discard()
     server.fill("noon", in_place=False)
@@ -512,6 +515,17 @@ def test_a_take_over_that_fails_leaves_a_server_that_serves(server: Server) -> N
     # What was restored is still there.
     server.take_over()
     assert (server.rows, server.former) == ("noon", ["live"])
+
+
+def test_an_index_of_logs_that_cannot_be_read_is_damage(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.fill("noon")
+    (server.live / "binlog.index").write_bytes(b"\xff\xfe\x80")
+    monkeypatch.setattr(logs, "store", STORE)
+    monkeypatch.setattr(Database, "stopped", lambda self: True)
+    with pytest.raises(BackupError, match="-e damaged=true"):
+        server.take_over()
+    server.take_over(damaged=True)
+    assert server.rows == "noon"
 
 
 def test_damaged_databases_are_replaced_when_told_to(server: Server) -> None:

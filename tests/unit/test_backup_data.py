@@ -410,6 +410,11 @@ def test_another_restore_of_the_cache_after_a_killed_take_over_is_the_one_that_c
     assert (live / "dump.rdb").read_text() == "dawn"
     assert [(top / f"replaced-{number}/dump.rdb").read_text() for number in (1, 2)] == ["live", "noon"]
     assert list(top.glob("valkey-*")) == []
+    # One from before, which nobody wanted.
+    (top / "valkey-0").mkdir()
+    (top / "valkey-0/koin-restored").touch()
+    with pytest.raises(BackupError, match="Restore one first"):
+        cache.take_over(own)
 
 
 # --- What is declared ------------------------------------------------------------------------------------------------

@@ -120,7 +120,10 @@ def take_over(settings: DataSettings) -> str:
     live, top = Path(settings.cached), Path(settings.scratch)
     begun = (live / _MARK).exists()
     former = _finish(settings) if begun else []
-    restored = sorted(folder for folder in top.glob("valkey-*") if (folder / _MARK).exists())
+    # Restores that are older than the one which was put in place last were not wanted.
+    last = max((folder.name.removeprefix("replaced-") for folder in top.glob("replaced-*")), default="")
+    marked = (folder for folder in top.glob("valkey-*") if (folder / _MARK).exists())
+    restored = sorted(folder for folder in marked if folder.name.removeprefix("valkey-") > last)
     if restored:
         _run(["systemctl", "stop", _UNIT], "stopping the cache")
         try:

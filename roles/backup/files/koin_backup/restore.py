@@ -38,7 +38,10 @@ def restore(settings: Settings, repository: Repository, scratch: Scratch, to: st
     snapshots = repository.snapshots()
     base = lay(repository, scratch, snapshots, full_before(snapshots, when), when)
     replay(scratch, base.found.files, base.position, when=when)
-    (scratch.data / MARK).write_text(f"{to}\n")
+    with (scratch.data / MARK).open("w") as mark:
+        mark.write(f"{to}\n")
+        mark.flush()
+        os.fsync(mark.fileno())
     shutil.rmtree(scratch.logs)
     reached = when or base.found.reach
     counted = count(scratch.database)
@@ -120,7 +123,8 @@ def _change_places(settings: Settings, repository: Repository, scratch: Scratch,
     live = Path(settings.datadir)
     try:
         say(str(logs.store(settings, repository)))
-    except BackupError as error:
+    # Damaged files cannot even be read as what they are.
+    except (BackupError, OSError, ValueError) as error:
         if not damaged:
             raise BackupError(
                 f"What the live databases hold since the last minute cannot be stored: {str(error).rstrip('.')}. If "

@@ -21,8 +21,9 @@ UNFINISHED = (
 def taking_over(settings: Settings) -> str:
     """As of when the databases are that have taken the live ones' place, if the end of that is missing; else empty."""
     try:
-        return Path(settings.datadir, MARK).read_text().strip()
-    except OSError:
+        # An empty file is one, too: a host that loses its power may keep the name and not the content.
+        return Path(settings.datadir, MARK).read_text(errors="replace").strip() or "an unknown moment"
+    except (FileNotFoundError, NotADirectoryError):
         return ""
 
 
