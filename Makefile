@@ -24,7 +24,7 @@ ON_REHEARSAL = $(if $(findstring rehearsal,$(INVENTORY)),$(START),:)
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 
 # $(call given,MAKE,PLAYBOOK): the playbook's variable, if make's was given. One that was given empty is handed on as
-# that, for the playbook to refuse: left out, it would often mean everything.
+# that: the playbook refuses it where leaving it out would do more.
 given = $(if $(filter undefined,$(origin $1)),,-e "$2='$($1)'")
 REPLACED = $(call given,HOST,host) $(call given,NAME,confirm) $(call given,WITHOUT,without)
 

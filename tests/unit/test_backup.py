@@ -473,16 +473,14 @@ def test_a_take_over_that_was_killed_is_ended_by_the_next_run(server: Server) ->
     with pytest.raises(BackupError, match="it broke"):
         server.take_over()
     with pytest.raises(BackupError, match="that has not ended"):
-        logs_of(server)
+        STORE(server.settings, server.repository)
     server.fill("noon")
     assert server.calls.count("restore noon") == 1
     server.take_over()
     assert (server.rows, server.former) == ("noon", ["live"])
 
 
-def test_another_restore_after_a_killed_take_over_loses_nothing(
-    server: Server, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_another_restore_after_a_killed_take_over_loses_nothing(server: Server) -> None:
     server.fill("noon")
     server.fails = "start"
     with pytest.raises(BackupError, match="it broke"):
@@ -534,11 +532,6 @@ def test_damaged_databases_are_replaced_when_told_to(server: Server) -> None:
     server.live.rename(server.live.with_name("gone"))
     server.take_over(damaged=True)
     assert (server.rows, server.calls[-1]) == ("noon", "start")
-
-
-def logs_of(server: Server) -> None:
-    """Store logs, as the timer does it."""
-    STORE(server.settings, server.repository)
 
 
 def test_the_sums_of_a_backup_are_found() -> None:

@@ -10,16 +10,10 @@ import pytest
 from rehearsal import REPOSITORY
 
 
-def command(*arguments: str) -> str:
-    """The last command that make would run."""
-    done = subprocess.run(
-        ["make", "--no-print-directory", "--dry-run", *arguments],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.splitlines()[-1]
+def commands(*arguments: str) -> list[str]:
+    """What make would run."""
+    command = ["make", "--no-print-directory", "--dry-run", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -35,7 +29,7 @@ def command(*arguments: str) -> str:
     ],
 )
 def test_a_variable_is_handed_on_when_it_is_given(arguments: tuple[str, ...], given: str) -> None:
-    made = command(*arguments)
+    made = commands(*arguments)[-1]
     assert re.sub(" +", " ", made.partition("-i inventories/rehearsal")[2].removeprefix("/hosts.yml")).rstrip() == given
 
 
@@ -50,13 +44,6 @@ def targets() -> list[str]:
 def test_every_playbook_takes_options_of_ansible(target: str) -> None:
     """So that `ARGS=--check` is never left out without a word."""
     required = ("SERVICE=a/b", "IMAGE=:1", "TO=latest", "ON=true", "SECRET=x", "HOST=x")
-    lines = subprocess.run(
-        ["make", "--no-print-directory", "--dry-run", target, *required, "ARGS=--check"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    ran = [line for line in lines if line.startswith("ansible-playbook")]
+    ran = [line for line in commands(target, *required, "ARGS=--check") if line.startswith("ansible-playbook")]
     assert ran
     assert all("--check" in line.split() for line in ran)
