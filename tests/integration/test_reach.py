@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from ansible.module_utils.platform.reach.declared import declared
 from ansible.module_utils.platform.reach.observed import observed
 
-from rehearsal import REPOSITORY
 from tests.support.checkout import Checkout
 from tests.support.local_aws import LocalAws
 from tests.support.platform import Platform
@@ -60,8 +58,6 @@ def test_reach_shows_who_reaches_whom(built: Built) -> None:
 
 def test_a_play_gets_the_open_ports_without_the_table(built: Built, tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
-    (checkout.top / "playbooks").unlink()
-    shutil.copytree(REPOSITORY / "playbooks", checkout.top / "playbooks")
     expect = """        expect: "{{ expect | default('') }}"\n"""
     told = """    - name: Tell\n      platform_tell:\n        text: "open: {{ found.open.KOIN_DB.tcp }}"\n"""
     checkout.replace("playbooks/reach.yml", expect, f"        show: false\n      register: found\n{told}")

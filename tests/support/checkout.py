@@ -8,19 +8,23 @@ from pathlib import Path
 
 from rehearsal import REPOSITORY
 
+#: what git keeps of it
 _OWN = ("group_vars", "inventories")
+#: of this machine, or of another run; and what a Python that compiles at this moment has not finished
+_NOT_COPIED = shutil.ignore_patterns(".git", ".*cache", ".rehearsal", ".venv", ".ansible", "tests", "*.pyc.*")
 
 
 class Checkout:
-    """The repository, with files of the declaration of its own, which git knows."""
+    """The repository's files once more. Git knows those of the declaration.
+
+    Nothing but the installed packages is shared: a file that a test writes here must not appear in the repository,
+    which others read at that moment.
+    """
 
     def __init__(self, top: Path) -> None:
         self.top = top
-        for path in REPOSITORY.iterdir():
-            if path.name in _OWN:
-                shutil.copytree(path, top / path.name, symlinks=True)
-            elif path.name not in (".git", ".cache", ".rehearsal"):
-                (top / path.name).symlink_to(path)
+        shutil.copytree(REPOSITORY, top, symlinks=True, ignore=_NOT_COPIED, dirs_exist_ok=True)
+        (top / ".venv").symlink_to(REPOSITORY / ".venv")
         self.git("init", "--quiet")
         self.commit()
 

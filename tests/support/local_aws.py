@@ -177,7 +177,8 @@ class LocalAws:
         """
         with self._state.request_log.open("rb") as log:
             log.seek(self._mark if since is None else since)
-            return [json.loads(line) for line in log]
+            # The last line may be half written: the server goes on meanwhile.
+            return [json.loads(line) for line in log if line.endswith(b"\n")]
 
     def writes(self, since: int | None = None) -> list[dict[str, Any]]:
         """The requests that would change the account, refused ones included; not lock and record of a run."""
