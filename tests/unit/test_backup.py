@@ -250,7 +250,7 @@ class Kept(Repository):
         self.fails_at = fails_at
         self.snapshots_of: list[tuple[tuple[str, ...], int]] = []
 
-    def backup(self, words: Sequence[str], tags: Sequence[str] = (), **_: Any) -> dict[str, Any]:
+    def backup(self, words: Sequence[str], tags: Sequence[str], what: str = "") -> dict[str, Any]:
         """Keep it."""
         if len(self.snapshots_of) == self.fails_at:
             raise BackupError("S3 is down")

@@ -50,7 +50,7 @@ class Recorded(Repository):
     def check_reachable(self) -> None:
         """It is."""
 
-    def backup(self, words: Any, tags: Any) -> dict[str, Any]:
+    def backup(self, words: Any, tags: Any, what: str = "") -> dict[str, Any]:
         """Note it, or refuse one path."""
         if words[0] == self._refused:
             raise BackupError("got only part of the files")
@@ -245,14 +245,13 @@ class Filled(Recorded):
 
     fails = False
 
-    def run(self, *words: str) -> str:
+    def restore(self, what: str, *words: str) -> None:
         """Restore, as restic does: below the target, with the whole path."""
         folder = Path(words[words.index("--target") + 1], "former/place/_data")
         folder.mkdir(parents=True)
         (folder / "file").write_text("restored")
         if self.fails:
             raise BackupError("restic: broken")
-        return ""
 
 
 SNAPSHOT = Kept("id", "volume", UPLOADS, datetime(2026, 11, 26, tzinfo=UTC), 8, "/former/place/_data")

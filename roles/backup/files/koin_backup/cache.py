@@ -16,6 +16,7 @@ from .jobs import Done
 from .kept import VALKEY, Kept, tags
 from .repository import Repository
 from .settings import BackupError, DataSettings
+from .stage import tell
 
 #: of role valkey: runs a command as administrator
 _ADMIN = "valkey-admin"
@@ -81,8 +82,9 @@ def save(asked: Ask = ask, pause: float = _PAUSE) -> None:
 
 def store(settings: DataSettings, repository: Repository) -> Done:
     """Store a snapshot of now. It is the server's own file, which replaces the one before."""
+    tell("waiting for the cache's snapshot")
     save()
-    summary = repository.backup([str(Path(settings.cached, _SNAPSHOT))], tags(VALKEY))
+    summary = repository.backup([str(Path(settings.cached, _SNAPSHOT))], tags(VALKEY), "storing the cache")
     print(f"valkey: {summary['total_bytes_processed']} bytes read", flush=True)
     return Done(summary["total_bytes_processed"], summary.get("data_added_packed", summary["data_added"]))
 
@@ -97,7 +99,7 @@ def restore(settings: DataSettings, repository: Repository, kept: Kept) -> str:
     try:
         path = Path(kept.path)
         words = ["--target", str(folder), "--include", f"/{path.name}", "--verify"]
-        repository.run("restore", f"{kept.id}:{path.parent}", *words)
+        repository.restore("restoring the cache", f"{kept.id}:{path.parent}", *words)
         said = _run(["valkey-check-rdb", str(folder / _SNAPSHOT)], "checking the snapshot")
         (folder / _MARK).write_text(f"{shown(kept.ended)}\n")
         for one in (*folder.iterdir(), folder):

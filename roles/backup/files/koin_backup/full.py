@@ -27,4 +27,4 @@ def store(settings: Settings, repository: Repository) -> dict[str, Any]:
         *(f"--socket={settings.socket}", f"--datadir={settings.datadir}", f"--target-dir={target}"),
     ]
     words = ["--stdin-filename", STREAM, "--stdin-from-command", "--", *program]
-    return repository.backup(words, [FULL, f"series={progress.series}"])
+    return repository.backup(words, [FULL, f"series={progress.series}"], "storing the databases")

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import metrics
+from . import metrics, stage
 from .settings import BackupError, Store
 
 #: how long a run waits for another one of the same job
 _WAIT_SECONDS = {"mariadb-logs": 50, "restore": 0}
+#: nobody waits for it: every minute, beside whatever else is done
+_QUIET = "mariadb-logs"
 _WAIT = 5
 
 
@@ -40,7 +42,14 @@ def alone(settings: Store, job: str) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     raise BackupError(f"Another run of {job} is under way on this host. Wait for it.") from error
                 time.sleep(0.5)
-        yield
+        if job == _QUIET:
+            yield
+            return
+        stage.begin(settings.run)
+        try:
+            yield
+        finally:
+            stage.end()
 
 
 def measured(settings: Store, job: str, work: Callable[[], Done], lock: str = "") -> None:

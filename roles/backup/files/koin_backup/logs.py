@@ -135,7 +135,7 @@ def store(settings: Settings, repository: Repository, *, close: bool = False) ->
         paths = [str(Path(settings.datadir, name)) for name in group]
         # --force: all of them are to be read anyway, so do not look for an earlier snapshot to compare with.
         tags = [LOGS, f"series={progress.series}", f"until={complete}"]
-        summary = repository.backup([*paths, "--force"], tags)
+        summary = repository.backup([*paths, "--force"], tags, "storing binary logs")
         size += summary["total_bytes_processed"]
         added += summary.get("data_added_packed", summary["data_added"])
         last = group[-1]

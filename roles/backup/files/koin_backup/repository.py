@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 from .choice import Snapshot, read
 from .settings import BackupError, Store
+from .stage import Meter
 
 #: Somebody may be deleting old backups from the controller.
 _WAIT_FOR_LOCK = "15m"
@@ -62,7 +64,7 @@ class Repository:
 
     def failure(self, verb: str, code: int, said: str) -> BackupError:
         """What an exit status of restic means."""
-        lines = [line for line in said.strip().splitlines() if line.strip()]
+        lines = [_plain(line) for line in said.strip().splitlines() if line.strip()]
         last = lines[-1] if lines else f"exit status {code}"
         known = {
             _WRONG_PASSWORD: f"does not accept the password of this host ({self._settings.password}). If the "
@@ -72,7 +74,7 @@ class Repository:
             f"which makes one. restic: {last}",
             _LOCKED: f"is locked by another run; if none is under way: `{self._settings.program} unlock`. "
             f"restic: {last}",
-            _INCOMPLETE: f"got only part of the files. restic: {last}",
+            _INCOMPLETE: f"got only part of the files. restic: {' | '.join(lines[-3:])}",
         }
         what = known.get(code, f"refused `restic {verb}`: {' | '.join(lines[-3:]) or last}")
         return BackupError(f"The bucket {self.name} {what}")
@@ -123,17 +125,40 @@ class Repository:
         finally:
             mark.unlink(missing_ok=True)
 
-    def backup(self, words: Sequence[str], tags: Sequence[str]) -> dict[str, Any]:
-        """Store something; returns restic's summary."""
+    def backup(self, words: Sequence[str], tags: Sequence[str], what: str) -> dict[str, Any]:
+        """Store something; returns restic's summary. what: for whoever waits."""
         tagged = [word for tag in tags for word in ("--tag", tag)]
-        own = ["backup", "--json", "--quiet", "--host", self._settings.host, "--retry-lock", _WAIT_FOR_LOCK, *tagged]
-        for line in reversed(self.run(*own, *words).splitlines()):
-            message: dict[str, Any] = json.loads(line)
-            if message.get("message_type") == "summary":
-                return message
+        own = ["--host", self._settings.host, "--retry-lock", _WAIT_FOR_LOCK, *tagged]
+        if summary := self._watched(what, "backup", *own, *words):
+            return summary
         raise BackupError(
             f"restic said nothing about what it stored in {self.name}. Look at `{self._settings.program} list`."
         )
+
+    def restore(self, what: str, *words: str) -> None:
+        """Fetch files. what: for whoever waits."""
+        self._watched(what, "restore", *words)
+
+    def _watched(self, what: str, verb: str, *words: str) -> dict[str, Any]:
+        """Run restic and tell how far it is; returns its summary."""
+        meter, summary = Meter(what), dict[str, Any]()
+        environment = self.environment() | {"RESTIC_PROGRESS_FPS": "1"}
+        with tempfile.TemporaryFile("w+") as errors:
+            with subprocess.Popen(
+                self.command(verb, "--json", *words), env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            ) as running:
+                assert running.stdout is not None
+                # Some lines are for people, even so.
+                for message in (json.loads(line) for line in running.stdout if line.startswith("{")):
+                    if message.get("message_type") == "summary":
+                        summary = message
+                    elif message.get("message_type") == "status":
+                        done = message.get("bytes_done") or message.get("bytes_restored") or 0
+                        meter.at(done, message.get("total_bytes") or 0)
+            errors.seek(0)
+            if running.returncode:
+                raise self.failure(verb, running.returncode, errors.read())
+        return summary
 
     def listed(self) -> list[dict[str, Any]]:
         """All snapshots of this host, as restic lists them."""
@@ -149,6 +174,19 @@ class Repository:
     def text(self, snapshot: str, path: str) -> str:
         """A small file of a snapshot."""
         return self.run("dump", snapshot, path)
+
+
+def _plain(line: str) -> str:
+    """What restic says to people, also where it was asked for JSON."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(message, dict):
+        return line
+    error = message.get("error")
+    text = " ".join(str(message.get("message") or (error.get("message") if isinstance(error, dict) else error)).split())
+    return f"{message['item']}: {text}" if message.get("item") else text
 
 
 def _alive(pid: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -20,8 +21,11 @@ from .full import STREAM
 from .repository import Repository
 from .scratch import MARK, UNIT, Scratch, taking_over
 from .settings import BackupError, Settings
+from .stage import Meter, tell
 from .sums import count
 
+#: bytes that are moved at once
+_PIECE = 1 << 20
 #: where older restores are
 _OLDER = "`koin-backup discard`, replaced-*"
 
@@ -138,13 +142,14 @@ def _change_places(settings: Settings, repository: Repository, scratch: Scratch,
 def _fetch_full(repository: Repository, scratch: Scratch, full: Snapshot) -> None:
     dump = repository.command("dump", full.id, f"/{STREAM}")
     unpack = ["mbstream", "--extract", f"--directory={scratch.data}"]
-    _pipe(dump, unpack, "unpacking the backup", repository.environment())
+    _pipe(dump, unpack, "unpacking the backup", repository.environment(), full.size)
 
 
 def _fetch_logs(repository: Repository, scratch: Scratch, found: Logs) -> None:
     for part in found.parts:
         chosen = [word for name in part.files for word in ("--include", f"/{name}")]
-        repository.run("restore", f"{part.snapshot.id}:{part.snapshot.folder}", "--target", str(scratch.logs), *chosen)
+        source = f"{part.snapshot.id}:{part.snapshot.folder}"
+        repository.restore("fetching binary logs", source, "--target", str(scratch.logs), *chosen)
 
 
 def _position(data: Path) -> tuple[str, int]:
@@ -178,23 +183,38 @@ def replay(
 
 
 def _run(command: Sequence[str], what: str) -> None:
+    tell(what)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BackupError(f"{what}: {_end(done.stderr)}")
 
 
-def _pipe(source: Sequence[str], target: Sequence[str], what: str, environment: Mapping[str, str]) -> None:
-    """Two programs in a row; it fails when either does."""
-    with tempfile.TemporaryFile("w+") as errors:
-        with subprocess.Popen(source, stdout=subprocess.PIPE, stderr=errors, env=dict(environment)) as first:
-            done = subprocess.run(target, stdin=first.stdout, capture_output=True, text=True, check=False)
-        errors.seek(0)
-        said = errors.read()
-    # A reader that fails ends the writer, too: tell what it said.
-    if done.returncode:
-        raise BackupError(f"{what}: {target[0]}: {_end(done.stderr)}")
-    if first.returncode:
-        raise BackupError(f"{what}: {source[0]}: {_end(said)}")
+def _pipe(
+    source: Sequence[str], target: Sequence[str], what: str, environment: Mapping[str, str], size: int = 0
+) -> None:
+    """Two programs in a row; it fails when either does. size: of what the first one writes, in bytes, if known."""
+    with tempfile.TemporaryFile("w+") as first_said, tempfile.TemporaryFile("w+") as second_said:
+        with (
+            subprocess.Popen(source, stdout=subprocess.PIPE, stderr=first_said, env=dict(environment)) as first,
+            subprocess.Popen(target, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=second_said) as second,
+        ):
+            assert first.stdout is not None and second.stdin is not None
+            # A reader that fails ends the writer, too.
+            with first.stdout, second.stdin, contextlib.suppress(BrokenPipeError):
+                _pump(first.stdout.fileno(), second.stdin.fileno(), Meter(what, size))
+        for file in (first_said, second_said):
+            file.seek(0)
+        # It is the reason for the writer's failure, then: tell what it said.
+        if second.returncode:
+            raise BackupError(f"{what}: {target[0]}: {_end(second_said.read())}")
+        if first.returncode:
+            raise BackupError(f"{what}: {source[0]}: {_end(first_said.read())}")
+
+
+def _pump(source: int, target: int, meter: Meter) -> None:
+    """From one pipe into the other, without a copy."""
+    while moved := os.splice(source, target, _PIECE):
+        meter.add(moved)
 
 
 def _end(text: str) -> str:

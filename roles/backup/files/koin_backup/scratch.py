@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .database import Database
 from .settings import BackupError, Settings
+from .stage import tell
 
 UNIT = "koin-restore"
 #: lies in a data directory that a restore has made, and says as of when
@@ -81,6 +82,7 @@ class Scratch:
             "TimeoutStartSec": "15min",
         }
         words = [word for name, value in properties.items() for word in ("--property", f"{name}={value}")]
+        tell("starting a server with it")
         command = ["systemd-run", "--quiet", f"--unit={UNIT}", "--service-type=notify", "--collect", *words]
         done = subprocess.run([*command, "/usr/sbin/mariadbd", *options], capture_output=True, text=True, check=False)
         if done.returncode:

@@ -11,6 +11,7 @@ from .choice import SUMS
 from .database import Database
 from .repository import Repository
 from .settings import BackupError, Settings
+from .stage import tell
 
 _OWN_DATABASES = "'information_schema', 'mysql', 'performance_schema', 'sys'"
 _FILE = "sums.json"
@@ -65,6 +66,7 @@ def names(database: Database) -> list[list[str]]:
 def count(database: Database) -> Sums:
     """Everything that is in a server, in one transaction, so that writers neither wait nor show."""
     tables = names(database)
+    tell(f"counting the rows of {len(tables)} tables")
     script = [
         "START TRANSACTION WITH CONSISTENT SNAPSHOT",
         "SHOW STATUS WHERE Variable_name IN ('Binlog_snapshot_file', 'Binlog_snapshot_position')",
@@ -96,7 +98,7 @@ def store(settings: Settings, repository: Repository, full: str, series: str) ->
     path = Path(settings.state, _FILE)
     path.write_text(found.dump())
     path.chmod(0o600)
-    repository.backup([str(path), "--force"], [SUMS, f"series={series}", f"of={full}"])
+    repository.backup([str(path), "--force"], [SUMS, f"series={series}", f"of={full}"], "storing the sums")
     return found
 
 

@@ -29,7 +29,7 @@ def store(settings: DataSettings, repository: Repository) -> Done:
     path = Path(settings.state, _FILE)
     path.write_text(json.dumps(found, indent=2) + "\n")
     path.chmod(0o600)
-    summary = repository.backup([str(path), "--force"], tags(NAMES))
+    summary = repository.backup([str(path), "--force"], tags(NAMES), "storing the names")
     print(f"names of {len(found['secret'])} secrets and {len(found['config'])} configs", flush=True)
     return Done(summary["total_bytes_processed"], summary.get("data_added_packed", summary["data_added"]))
 

@@ -36,7 +36,7 @@ def store(settings: DataSettings, repository: Repository) -> Done:
             )
             continue
         try:
-            summary = repository.backup([str(folder)], tags(VOLUME, name))
+            summary = repository.backup([str(folder)], tags(VOLUME, name), f"storing volume {name}")
         except BackupError as error:
             failed.append(f"{name}: {error}")
             continue
@@ -61,7 +61,7 @@ def restore(settings: DataSettings, repository: Repository, kept: Kept) -> str:
     data, raw = _data(settings, name), Path(settings.docker, name, "raw")
     try:
         # With its whole path: only so the folder itself gets its owner and mode.
-        repository.run("restore", kept.id, "--target", str(raw), "--verify")
+        repository.restore(f"restoring volume {kept.name}", kept.id, "--target", str(raw), "--verify")
         data.rmdir()
         raw.joinpath(kept.path.lstrip("/")).rename(data)
     except BaseException:

@@ -1,0 +1,105 @@
+"""A command that takes long, and what is shown of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal import REPOSITORY
+from tests.support.display import Playbook
+from tests.support.files import load_file
+
+JOB = load_file("plugins/action/host_job.py")
+
+
+def run(folder: Path, script: str, *options: str, **task: Any) -> Any:
+    """A task that runs a script of the shell, which gets the file for its stage as $1; another one tells its result."""
+    argv = ["sh", "-c", script, "sh", str(folder / "stage")]
+    tasks = [
+        {"name": "Long", "host_job": {"argv": argv, "stage": str(folder / "stage")}, "register": "done", **task},
+        {"name": "Tell", "debug": {"msg": "{{ done | to_json }}"}},
+    ]
+    paths = f"{folder / 'actions'}:{REPOSITORY / 'plugins/action'}"
+    # A folder of its own for jobs, so that what stays behind is seen.
+    environ = {"ANSIBLE_ACTION_PLUGINS": paths, "ANSIBLE_ASYNC_DIR": str(folder / "jobs")}
+    return Playbook(folder, tasks).run("--limit", "alpha", *options, **environ)
+
+
+def test_it_shows_what_the_command_says_and_returns_what_it_prints(tmp_path: Path) -> None:
+    script = 'printf "unpacking: 1 of 2 GiB" > "$1"; sleep 2; printf counting > "$1"; sleep 2; echo restored'
+    ran = run(tmp_path, script)
+    assert ran.status == 0, ran.out + ran.err
+    assert ran.lines[:2] == ["  alpha: unpacking: 1 of 2 GiB", "  alpha: counting"]
+    assert ran.lines[2].startswith("Play · Long   alpha   1 changed")
+    assert '"stdout_lines": ["restored"]' in ran.out
+    assert '"rc": 0' in ran.out
+    assert "ansible_job_id" not in ran.out
+    assert list((tmp_path / "jobs").iterdir()) == []
+
+
+def test_a_failure_is_that_of_the_command(tmp_path: Path) -> None:
+    ran = run(tmp_path, "echo the disk is full >&2; exit 3")
+    assert ran.status == 2
+    assert "the disk is full" in ran.out + ran.err
+    told = run(tmp_path, "echo the disk is full >&2; exit 3", failed_when=False)
+    assert told.status == 0
+    assert '"rc": 3' in told.out
+    assert '"stderr_lines": ["the disk is full"]' in told.out
+
+
+def test_one_that_was_killed_with_all_that_belongs_to_it_ends_the_task(tmp_path: Path) -> None:
+    # Its parents are the module, Ansible's process for it, and that one's watcher.
+    family = 'pid=$$; for _ in 1 2 3; do pid=$(cut -d" " -f4 /proc/$pid/stat); set -- $pid "$@"; done'
+    ran = run(tmp_path, f"{family}; sleep 1; kill -9 $1 $2 $3 $$")
+    assert ran.status == 2
+    assert JOB.KILLED in ran.out + ran.err
+    told = run(tmp_path, f"{family}; sleep 1; kill -9 $1 $2 $3 $$", failed_when=False)
+    assert told.status == 0
+    assert '"rc": 1' in told.out
+    assert f'"stderr_lines": ["{JOB.KILLED}"]' in told.out
+
+
+@pytest.mark.parametrize(
+    ("said", "seen"),
+    [
+        ("koin-stage\n", (True, "")),
+        ("koin-stage\r\nunpacking: 1 GiB\r\n", (True, "unpacking: 1 GiB")),
+        ("koin-stage\nkoin-gone\nunpacking: 1 GiB", (False, "unpacking: 1 GiB")),
+        ("koin-stage\nkoin-gone\n", (False, "")),
+        # sudo has something to say, or nobody has.
+        ("sudo: unable to resolve host koin-db\r\nkoin-stage\r\ncounting\r\n", (True, "counting")),
+        ("sudo: unable to write to log file\n", (True, "")),
+        ("", (True, "")),
+    ],
+)
+def test_what_others_print_is_not_taken_for_its_end(said: str, seen: tuple[bool, str]) -> None:
+    assert JOB.seen(said) == seen
+
+
+def test_a_check_runs_nothing(tmp_path: Path) -> None:
+    ran = run(tmp_path, 'touch "$1"', "--check")
+    assert ran.status == 0
+    assert '"skipped": true' in ran.out
+    assert not (tmp_path / "stage").exists()
+
+
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        ([(0, ""), (1, "a"), (2, "a"), (40, "a")], ["a"]),
+        ([(0, "x: 1 MiB of 9 GiB"), (3, "x: 20 MiB of 9 GiB"), (16, "x: 1.5 GiB of 9 GiB")], [0, 2]),
+        ([(0, "x: 900 B"), (1, "y: 1 KiB"), (2, "x: 3 KiB")], [0, 1, 2]),
+    ],
+)
+def test_numbers_alone_are_shown_from_time_to_time(texts: list[tuple[float, str]], shown: list[Any]) -> None:
+    told = JOB.Told()
+    worth = [text for now, text in texts if told.worth(text, now)]
+    assert worth == [texts[one][1] if isinstance(one, int) else one for one in shown]
+
+
+def test_people_wait_for_the_last_look_a_short_time_compared_with_the_command() -> None:
+    assert JOB.pause(0) == 0.3
+    assert JOB.pause(3600) == 3.0
+    assert all(JOB.pause(since) <= 0.3 + since / 20 for since in range(100))
