@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -26,8 +26,8 @@ description:
     backups may not remove them, so this runs on the controller, with the rights of the operator.
   - Refuses to remove anything while a backup is dated in the future. Somebody who took the host over could add such
     backups, so that the others count as old.
-  - Needs restic on the controller, and the IAM actions C(s3:ListBucket), C(s3:GetObject), C(s3:PutObject) and
-    C(s3:DeleteObject) on the bucket. In check mode it only tells what it would remove.
+  - Needs restic on the controller, 0.17 or newer, and the IAM actions C(s3:ListBucket), C(s3:GetObject),
+    C(s3:PutObject) and C(s3:DeleteObject) on the bucket. In check mode it only tells what it would remove.
 options:
   bucket:
     description: Bucket of the repository.
@@ -95,6 +95,8 @@ kept:
   returned: success
 """
 
+#: tells locks and wrong passwords by its exit status, and can wait for a lock
+_MINIMUM = "0.17"
 #: clocks of two machines differ
 _AHEAD = timedelta(minutes=10)
 
@@ -154,6 +156,25 @@ class Restic:
         return {kind: found[kind] for kind in ("full", "logs")}
 
 
+def installed() -> str:
+    """What restic on this machine says about itself; empty without one."""
+    try:
+        return subprocess.run(["restic", "version"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return ""
+
+
+def unfit_for(said: str) -> str:
+    """Why a restic cannot do this; empty if it can. said: to `restic version`."""
+    advice = "(`apt install restic` on Debian 13, `brew install restic`, or from the releases at restic.net)"
+    if not said:
+        return f"restic is not on this machine: install {_MINIMUM} or newer {advice}."
+    found = re.search(r"(\d+)\.(\d+)", said)
+    if found and (int(found[1]), int(found[2])) < tuple(map(int, _MINIMUM.split("."))):
+        return f"restic {found[0]} on this machine is too old: install {_MINIMUM} or newer {advice}."
+    return ""
+
+
 def in_the_future(snapshots: Sequence[Mapping[str, Any]], now: datetime) -> list[str]:
     """Backups that are dated later than now, by id and time."""
     # restic writes nanoseconds; to the second is enough.
@@ -185,8 +206,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if not shutil.which("restic"):
-        module.fail_json(msg="restic is not on this machine: install it (`apt install restic`, `brew install restic`).")
+    if unfit := unfit_for(installed()):
+        module.fail_json(msg=unfit)
     restic = Restic(module)
     wrong = in_the_future(json.loads(restic.run("snapshots", "--json", "--no-lock")), datetime.now(UTC))
     if wrong:

@@ -7,6 +7,7 @@ Commands are taken from the page itself, so one that is written there and does n
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -82,11 +83,9 @@ def here(command: str) -> str:
 def now(command: str) -> str:
     """The command with moments and names as they are only when it is run."""
     command = command.replace("2026-11-27 03:15:20 KST", f"{datetime.now(KST):%Y-%m-%d %H:%M:%S} KST")
-    # In the time zone of the machine; the rehearsal may be an hour old.
-    moments = [datetime.now() - timedelta(minutes=minutes) for minutes in (2, 0)]
-    for name, word, moment in zip(("SINCE", "TO"), ("2026-11-27", "2026-11-28"), moments, strict=True):
-        command = command.replace(f"{name}={word}", f"{name}='{moment:%Y-%m-%d %H:%M}'")
-    command = command.replace("SINCE=24h", "SINCE=2m")
+    # In the time zone of the machine. What is made there today is a change by a run.
+    yesterday, tomorrow = (datetime.now() + timedelta(days=days) for days in (-1, 1))
+    command = command.replace("SINCE=2026-11-27 TO=2026-11-28", f"SINCE={yesterday:%Y-%m-%d} TO={tomorrow:%Y-%m-%d}")
     # Nobody but root may list the folder.
     command = re.sub(r"^sudo (.*_restored_)…(/.*)$", r"sudo sh -c '\1*\2'", command)
     return command.replace(f"{VOLUME}_restored_…", f"$(sudo docker volume ls --quiet --filter name={VOLUME}_restored_)")
@@ -129,9 +128,18 @@ def with_volume(folder: Path) -> str:
     return f"-e @{path}"
 
 
+def with_restic(folder: Path) -> str:
+    """A folder with the restic of the hosts: this machine's may be older than what the page asks for."""
+    program = folder / "restic"
+    program.write_bytes(base64.b64decode(must("koin-db", "base64 /usr/bin/restic")))
+    program.chmod(0o755)
+    return str(folder)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _as_before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What the page takes for granted: releases, an image with the tag 1.4, a table, a volume with a file in it."""
+    os.environ["PATH"] = f"{with_restic(tmp_path_factory.mktemp('programs'))}:{os.environ['PATH']}"
     given = with_volume(tmp_path_factory.mktemp("everyday"))
     services, backups = (f"ansible-playbook playbooks/configure/{name}.yml" for name in ("services", "backups"))
     must("", f"{services} -e app_build_revision=everyday {given}")

@@ -22,6 +22,7 @@ ARGUMENTS = {
 }
 NOW = datetime.now(UTC)
 RESTIC = """#!/bin/sh
+if [ "$*" = version ]; then echo "restic 0.18.0 compiled with go1.24.4 on linux/amd64"; exit; fi
 echo "$@" >> {folder}/calls
 case "$*" in
   *"forget"*) echo '[{{"keep": [{{}}, {{}}], "remove": {remove}}}]' ;;
@@ -115,6 +116,26 @@ def test_what_restic_refuses_is_told(tmp_path: Path) -> None:
         prune(tmp_path, status=1)
 
 
+@pytest.mark.parametrize(
+    ("said", "unfit"),
+    [
+        (
+            "restic 0.14.0 compiled with go1.19.8 on linux/amd64\n",
+            "restic 0.14 on this machine is too old",
+        ),
+        ("restic 0.16.4 compiled with go1.21", "too old"),
+        ("restic 0.17.0 compiled with go1.22", ""),
+        ("restic 0.18.0-dev (v0.18.0-12-gabc) compiled with go1.24", ""),
+        ("restic 1.2.0", ""),
+        # Somebody's own build.
+        ("restic (devel)", ""),
+    ],
+)
+def test_a_restic_that_is_too_old_is_refused_by_its_version(said: str, unfit: str) -> None:
+    found = load("backup_retention").unfit_for(said)
+    assert (unfit in found) if unfit else found == ""
+
+
 def test_without_restic_it_says_what_to_install(tmp_path: Path) -> None:
-    with pytest.raises(ModuleError, match="restic is not on this machine: install it"):
+    with pytest.raises(ModuleError, match=r"restic is not on this machine: install 0\.17 or newer"):
         run_module("backup_retention", ARGUMENTS, environ={"PATH": str(tmp_path)})
