@@ -15,7 +15,7 @@ from ansible.utils.display import Display
 display = Display()
 
 #: seconds between two lines that differ in numbers only
-AGAIN = 15.0
+AGAIN = 10.0
 #: seconds for which the host may not answer
 PATIENCE = 300.0
 GOES_ON = "What was begun there goes on; the host's journal says how it ends."
