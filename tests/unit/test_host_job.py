@@ -28,7 +28,8 @@ def run(folder: Path, script: str, *options: str, **task: Any) -> Any:
 
 
 def test_it_shows_what_the_command_says_and_returns_what_it_prints(tmp_path: Path) -> None:
-    script = 'printf "unpacking: 1 of 2 GiB" > "$1"; sleep 2; printf counting > "$1"; sleep 2; echo restored'
+    # Long enough for a look at each, also on a busy machine.
+    script = 'printf "unpacking: 1 of 2 GiB" > "$1"; sleep 5; printf counting > "$1"; sleep 5; echo restored'
     ran = run(tmp_path, script)
     assert ran.status == 0, ran.out + ran.err
     assert ran.lines[:2] == ["  alpha: unpacking: 1 of 2 GiB", "  alpha: counting"]
