@@ -155,7 +155,7 @@ kills: setup ## Kill each everyday playbook at seeded moments on the rehearsal t
 	@$(ON_REHEARSAL)
 	@TRIPWIRE_ALLOW=172.31.0.0/16 python -m pytest tests/e2e/long_kills.py -s $(ARGS)
 
-everyday: setup ## Run every command of the everyday questions in docs/operations.md on the rehearsal that runs (half an hour)
+everyday: setup ## Run every command of the everyday questions in docs/operations.md on the rehearsal that runs (a quarter of an hour)
 	@$(ON_REHEARSAL)
 	@TRIPWIRE_ALLOW=172.31.0.0/16 python -m pytest tests/e2e/long_everyday.py $(ARGS)
 

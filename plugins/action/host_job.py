@@ -18,7 +18,7 @@ display = Display()
 AGAIN = 10.0
 #: seconds for which the host may not answer
 PATIENCE = 300.0
-GOES_ON = "What was begun there goes on; the host's journal says how it ends."
+GOES_ON = "What was begun there goes on."
 KILLED = "It has ended without a result: it was killed, or the host has restarted."
 #: before what the look itself prints; and that nothing of the command runs
 _MARK, _GONE = "koin-stage", "koin-gone"
@@ -80,7 +80,8 @@ class ActionModule(ActionBase):
                 found = self._ask(job, "status", variables)
             except AnsibleConnectionFailure as error:
                 if time.monotonic() - answered > PATIENCE:
-                    raise AnsibleConnectionFailure(f"{error} {GOES_ON}") from error
+                    # Ansible would print the cause once more.
+                    raise AnsibleConnectionFailure(f"{error} {GOES_ON}") from None
                 # What is kept of the connection may be what is broken.
                 with contextlib.suppress(Exception):
                     self._connection.reset()

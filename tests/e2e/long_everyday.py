@@ -139,7 +139,9 @@ def with_restic(folder: Path) -> str:
 @pytest.fixture(scope="module", autouse=True)
 def _as_before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What the page takes for granted: releases, an image with the tag 1.4, a table, a volume with a file in it."""
-    os.environ["PATH"] = f"{with_restic(tmp_path_factory.mktemp('programs'))}:{os.environ['PATH']}"
+    programs = with_restic(tmp_path_factory.mktemp("programs"))
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setenv("PATH", programs, prepend=os.pathsep)
     given = with_volume(tmp_path_factory.mktemp("everyday"))
     services, backups = (f"ansible-playbook playbooks/configure/{name}.yml" for name in ("services", "backups"))
     must("", f"{services} -e app_build_revision=everyday {given}")
@@ -163,6 +165,7 @@ def _as_before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         ("", backups),
     ):
         must(host, command)
+    monkeypatch.undo()
 
 
 @pytest.mark.parametrize(

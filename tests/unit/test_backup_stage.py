@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from rehearsal import REPOSITORY
 from roles.backup.files.koin_backup import jobs, restore, stage
 from roles.backup.files.koin_backup.jobs import alone
-from roles.backup.files.koin_backup.repository import Repository
+from roles.backup.files.koin_backup.repository import Repository, _plain
 from roles.backup.files.koin_backup.settings import BackupError, Settings
 
 
@@ -131,6 +133,17 @@ def test_either_program_may_fail(source: str, target: str, problem: str) -> None
         return
     with pytest.raises(BackupError, match=problem):
         restore._pipe(["sh", "-c", source], ["sh", "-c", target], "unpacking", os.environ)
+
+
+@pytest.mark.parametrize("role", ["backup", "backup_data"])
+def test_the_roles_read_the_file_that_the_program_writes(role: str) -> None:
+    found = yaml.safe_load((REPOSITORY / f"roles/{role}/vars/main.yml").read_text())
+    assert found[f"__{role}_stage"] == f"{{{{ __{role}_run }}}}/{stage.FILE}"
+
+
+@pytest.mark.parametrize("line", ['{"message_type":"error","error":{},"item":"/a"}', "[1]", "plain"])
+def test_what_cannot_be_put_in_words_stays_as_it_is(line: str) -> None:
+    assert _plain(line) == line
 
 
 def test_only_a_job_that_people_wait_for_tells_and_only_while_it_runs(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure
 
 from rehearsal import REPOSITORY
 from tests.support.display import Playbook
@@ -77,6 +79,53 @@ def test_one_that_was_killed_with_all_that_belongs_to_it_ends_the_task(tmp_path:
 )
 def test_what_others_print_is_not_taken_for_its_end(said: str, seen: tuple[bool, str]) -> None:
     assert JOB.seen(said) == seen
+
+
+class Host:
+    """A connection that fails as often as it is told, and then has the result of a command."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: int) -> None:
+        self.resets = 0
+        self._fails = fails
+        self.job = object.__new__(JOB.ActionModule)
+        self.job._task = SimpleNamespace(args={"argv": ["true"], "stage": "/stage"}, async_val=0)
+        self.job._connection = SimpleNamespace(reset=self._reset, _shell=SimpleNamespace(quote=str))
+        monkeypatch.setattr(JOB.time, "sleep", lambda seconds: None)
+        for name, method in {
+            "get_shell_option": lambda name, default: default,
+            "_remote_expand_user": lambda path: path,
+            "_execute_module": self._module,
+            "_low_level_execute_command": self._look,
+        }.items():
+            setattr(self.job, name, method)
+
+    def _reset(self) -> None:
+        self.resets += 1
+
+    def _look(self, command: str) -> dict[str, Any]:
+        if self._fails:
+            self._fails -= 1
+            raise AnsibleConnectionFailure("no route to host.")
+        return {"stdout": "koin-stage\n"}
+
+    def _module(self, name: str, args: dict[str, Any], **more: Any) -> dict[str, Any]:
+        if more.get("wrap_async"):
+            return {"ansible_job_id": "j1.2", "started": True}
+        if args["mode"] == "cleanup":
+            raise AnsibleConnectionFailure("no route to host.")
+        return {"finished": True, "rc": 0, "stdout": "restored"}
+
+
+def test_a_connection_that_is_lost_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host(monkeypatch, fails=3)
+    assert host.job._run({}) == {"rc": 0, "stdout": "restored"}
+    assert host.resets == 3
+
+
+def test_one_that_stays_lost_says_that_the_command_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(JOB, "PATIENCE", -1.0)
+    with pytest.raises(AnsibleConnectionFailure, match=r"no route to host\. What was begun there goes on\."):
+        Host(monkeypatch, fails=1).job._run({})
 
 
 def test_a_check_runs_nothing(tmp_path: Path) -> None:

@@ -185,7 +185,10 @@ def _plain(line: str) -> str:
     if not isinstance(message, dict):
         return line
     error = message.get("error")
-    text = " ".join(str(message.get("message") or (error.get("message") if isinstance(error, dict) else error)).split())
+    said = message.get("message") or (error.get("message") if isinstance(error, dict) else error)
+    if not said:
+        return line
+    text = " ".join(str(said).split())
     return f"{message['item']}: {text}" if message.get("item") else text
 
 
